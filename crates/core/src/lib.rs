@@ -1,0 +1,27 @@
+//! The product: accounts, devices, notifications, topics, receipts, and the four
+//! managers that look after them.
+//!
+//! | manager | looks after |
+//! | --- | --- |
+//! | [`session`] | who is connected, and how each is handed a notification |
+//! | [`auth`] | accounts, credentials, API keys, registration policy, throttling |
+//! | [`presence`] | availability, last seen, what the console shows |
+//! | [`notification`] | acceptance, scheduling, expiry, collapse, counters, settlement |
+//!
+//! What the managers need from outside comes in through ports: [`store`],
+//! [`bus`], [`clock`]. No socket is known here; only [`session`] speaks XML.
+#![forbid(unsafe_code)]
+
+pub mod auth;
+pub mod bus;
+pub mod clock;
+pub mod config;
+mod core;
+pub mod events;
+pub mod model;
+pub mod notification;
+pub mod presence;
+pub mod session;
+pub mod store;
+
+pub use self::core::Core;

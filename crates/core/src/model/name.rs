@@ -1,0 +1,83 @@
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tidings_xmpp::jid::NodePart;
+
+/// A name that cannot be used, and why, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InvalidName {
+    /// Not a JID local part (RFC 7622 section 3.3).
+    #[error("not a valid username: use letters, digits and .-_ without spaces, at most 255 bytes")]
+    Username,
+    /// Not a topic name.
+    #[error("not a valid topic: 1 to 128 letters, digits or any of ._~:/- are allowed")]
+    Topic,
+}
+
+/// An account's name: a prepared JID local part of at most 255 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Username(Arc<str>);
+
+impl Username {
+    /// Prepares and checks a name (RFC 7622 section 3.3; case is folded).
+    ///
+    /// # Errors
+    /// [`InvalidName::Username`] where it is not a JID local part.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        if text.is_empty() || text.len() > 255 {
+            return Err(InvalidName::Username);
+        }
+        let node = NodePart::new(text).map_err(|_| InvalidName::Username)?;
+        if node.as_str().len() > 255 || node.as_str().is_empty() {
+            return Err(InvalidName::Username);
+        }
+        Ok(Self(node.as_str().into()))
+    }
+
+    /// The prepared name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The prepared name, shared.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A topic's name: 1 to 128 of `A-Z a-z 0-9 . _ ~ : / -`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Topic(Arc<str>);
+
+impl Topic {
+    /// Checks a topic's name.
+    ///
+    /// # Errors
+    /// [`InvalidName::Topic`] where it has another length or other characters.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let fits = (1..=128).contains(&text.len());
+        if fits && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~:/-".contains(&b)) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidName::Topic)
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

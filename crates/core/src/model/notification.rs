@@ -1,0 +1,197 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{AccountId, Timestamp, Topic, Username};
+
+/// A notification's public id: UUID version 7, stable across redelivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NotificationId(pub u128);
+
+impl NotificationId {
+    /// An id for a notification accepted at `now`, from 10 random bytes.
+    pub fn new(now: Timestamp, random: [u8; 10]) -> Self {
+        let millis = u64::try_from(now.millis()).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().as_u128())
+    }
+}
+
+impl fmt::Display for NotificationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut buffer = Uuid::encode_buffer();
+        f.write_str(Uuid::from_u128(self.0).hyphenated().encode_lower(&mut buffer))
+    }
+}
+
+impl FromStr for NotificationId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        // The one spelling that we hand out; other spellings of a UUID name nothing.
+        if text.len() != 36 {
+            return Err(());
+        }
+        Uuid::try_parse(text).map(|id| Self(id.as_u128())).map_err(|_| ())
+    }
+}
+
+/// A notification's place in the order of release: later is larger, none is
+/// used twice. A scheduled notification gets its place when it is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Seq(pub u64);
+
+/// How urgent a notification is. Order holds per account and priority; a higher
+/// one overtakes a lower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// May wait until the device is active (XEP-0352).
+    Low,
+    /// The default.
+    #[default]
+    Normal,
+    /// Goes first.
+    High,
+}
+
+impl Priority {
+    /// All, most urgent first.
+    pub const DESCENDING: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+
+    /// Reads the name on the wire.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::DESCENDING.into_iter().find(|priority| priority.as_str() == text)
+    }
+
+    /// 0 for low, 1 for normal, 2 for high: an index into arrays of three.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The priority with this [`Priority::index`].
+    pub fn from_index(index: usize) -> Option<Self> {
+        [Self::Low, Self::Normal, Self::High].get(index).copied()
+    }
+}
+
+/// What the person sees.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Content {
+    /// A short headline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What opens on a tap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// A picture's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// What the app reads, in order of the keys.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, String>,
+}
+
+/// To whom a sender addresses a notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audience {
+    /// Every account that exists at release.
+    All,
+    /// These accounts, by username or alias.
+    Users(Vec<Username>),
+    /// Every account subscribed at release.
+    Topic(Topic),
+}
+
+/// To whom a stored notification goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Every account: stored once.
+    All,
+    /// A topic's subscribers: stored once.
+    Topic(Topic),
+    /// These accounts: a queue row each.
+    Accounts(Vec<AccountId>),
+}
+
+/// A notification as it is stored and delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// Its place in the order.
+    pub seq: Seq,
+    /// Its public id.
+    pub id: NotificationId,
+    /// What the person sees.
+    pub content: Content,
+    /// How urgent.
+    pub priority: Priority,
+    /// The topic it was sent to, if it was.
+    pub topic: Option<Topic>,
+    /// A newer one with the same key replaces it where it is still pending.
+    pub collapse_key: Option<String>,
+    /// When it was accepted, or released where it was scheduled.
+    pub sent_at: Timestamp,
+    /// After this moment it is not delivered any more.
+    pub expires_at: Timestamp,
+}
+
+/// Where a notification stands as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NotificationState {
+    /// Waits for its `send_at`.
+    Scheduled,
+    /// Released; something may be pending.
+    Live,
+    /// Its time is over.
+    Expired,
+    /// Withdrawn, or replaced by a newer one with its collapse key.
+    Cancelled,
+}
+
+impl NotificationState {
+    /// The name that the API shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Live => "live",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// `recipients = delivered + pending + expired + cancelled`, always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Accounts it was for.
+    pub recipients: u64,
+    /// Accounts that acknowledged it.
+    pub delivered: u64,
+    /// Of those, accounts on which it was opened.
+    pub opened: u64,
+    /// Accounts whose copy outlived its time.
+    pub expired: u64,
+    /// Accounts whose copy was withdrawn or replaced.
+    pub cancelled: u64,
+}
+
+impl Counters {
+    /// Accounts that it still waits for.
+    pub fn pending(&self) -> u64 {
+        self.recipients.saturating_sub(self.delivered + self.expired + self.cancelled)
+    }
+}

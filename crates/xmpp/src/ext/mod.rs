@@ -1,0 +1,1 @@
+//! One file an extension: what each reads from and writes to the wire.

@@ -1,0 +1,1 @@
+//! Stanzas: iq, message, presence, and their errors.

@@ -1,0 +1,1 @@
+//! Streams: headers, features, errors, and the negotiation on both sides.
