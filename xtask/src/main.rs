@@ -1,3 +1,53 @@
-//! Development tasks.
+//! Development tasks: `cargo xtask help` lists them. Everything that CI does is
+//! one of them, so that what is green here is green there.
 
-fn main() {}
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program's job is to talk to a terminal")]
+
+mod ci;
+mod command;
+mod foreign;
+mod setup;
+
+use std::process::ExitCode;
+
+use command::Failed;
+
+const HELP: &str = "\
+cargo xtask TASK
+
+  test [--rust-only]   every test: Rust's, then real clients of other makers against the
+                       real server; installs what those clients need (Python, npm, Maven)
+  foreign [NAME…]      only the foreign clients; NAME picks tests whose name contains it
+  setup                only install what the foreign clients need
+  ci                   test, then format, clippy, documentation, dependency rules, demo
+  lint                 format, clippy, documentation, dependency rules
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ["test"] => ci::test(true),
+        ["test", "--rust-only"] => ci::test(false),
+        ["foreign", names @ ..] => foreign::run(names),
+        ["setup"] => setup::everything(),
+        ["ci"] => ci::everything(),
+        ["lint"] => ci::lint(),
+        _ => {
+            eprintln!("xtask: no such task; `cargo xtask help` lists them");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(why)) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

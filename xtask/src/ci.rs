@@ -1,0 +1,117 @@
+//! The checks, one function each, and the time that each takes.
+
+use std::time::Instant;
+
+use crate::command::{Failed, cargo, command, run};
+use crate::{foreign, setup};
+
+/// Rust's tests, then the foreign clients'.
+pub(crate) fn test(with_foreign: bool) -> Result<(), Failed> {
+    let mut steps = Steps::new();
+    steps.run("cargo test", rust_tests);
+    if with_foreign {
+        steps.run("foreign clients", || foreign::run(&[]));
+    }
+    steps.close()
+}
+
+/// What needs no test to run.
+pub(crate) fn lint() -> Result<(), Failed> {
+    let mut steps = Steps::new();
+    lint_steps(&mut steps);
+    steps.close()
+}
+
+/// Everything that CI wants.
+pub(crate) fn everything() -> Result<(), Failed> {
+    let mut steps = Steps::new();
+    steps.run("cargo test", rust_tests);
+    lint_steps(&mut steps);
+    steps.run("demo (release)", demo);
+    // Last, so that its closing line is the last count in the log.
+    steps.run("foreign clients", || foreign::run(&[]));
+    steps.close()
+}
+
+fn lint_steps(steps: &mut Steps) {
+    steps.run("format", || run(cargo().args(["fmt", "--all", "--check"])));
+    steps.run("clippy", || {
+        run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+    });
+    steps.run("documentation", || {
+        run(cargo().args(["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"))
+    });
+    steps.run("dependency rules", dependencies);
+}
+
+fn rust_tests() -> Result<(), Failed> {
+    run(cargo().args(["test", "--workspace", "--locked"]))
+}
+
+/// The README's first command.
+fn demo() -> Result<(), Failed> {
+    run(cargo().args(["run", "--release", "--locked", "--", "demo", "--once"]))
+}
+
+/// Licences, bans, sources; advisories where their database can be had.
+fn dependencies() -> Result<(), Failed> {
+    let deny = setup::cargo_deny()?;
+    run(command(&deny).args([
+        "--workspace",
+        "--all-features",
+        "--locked",
+        "check",
+        "licenses",
+        "bans",
+        "sources",
+    ]))?;
+
+    println!("$ cargo-deny check advisories");
+    let out = command(&deny)
+        .args(["--workspace", "--locked", "check", "advisories"])
+        .output()
+        .map_err(|error| Failed(format!("cargo-deny did not start: {error}")))?;
+    let said = String::from_utf8_lossy(&out.stderr);
+    if out.status.success() {
+        return Ok(());
+    }
+    if said.contains("failed to fetch advisory database") {
+        println!("NOTE: the advisory database cannot be fetched from here; advisories were NOT checked");
+        return Ok(());
+    }
+    eprint!("{said}");
+    Err(Failed("cargo-deny found an advisory against a dependency".into()))
+}
+
+/// Steps that all run, so that one run shows every fault.
+struct Steps {
+    started: Instant,
+    done: Vec<(&'static str, f64, Result<(), Failed>)>,
+}
+
+impl Steps {
+    fn new() -> Self {
+        Self { started: Instant::now(), done: Vec::new() }
+    }
+
+    fn run(&mut self, name: &'static str, step: impl FnOnce() -> Result<(), Failed>) {
+        println!("\n==> {name}");
+        let started = Instant::now();
+        let result = step();
+        if let Err(Failed(why)) = &result {
+            eprintln!("xtask: {why}");
+        }
+        self.done.push((name, started.elapsed().as_secs_f64(), result));
+    }
+
+    fn close(self) -> Result<(), Failed> {
+        println!();
+        for (name, seconds, result) in &self.done {
+            println!("{seconds:7.1} s  {}  {name}", if result.is_ok() { "ok    " } else { "FAILED" });
+        }
+        println!("{:7.1} s  in all", self.started.elapsed().as_secs_f64());
+        let failed: Vec<&str> =
+            self.done.iter().filter(|(_, _, result)| result.is_err()).map(|(name, ..)| *name).collect();
+        if failed.is_empty() { Ok(()) } else { Err(Failed(format!("failed: {}", failed.join(", ")))) }
+    }
+}
