@@ -4,15 +4,35 @@
 //! No password is kept, not even hashed plainly: an account has SCRAM keys
 //! (RFC 5802), an API key its SHA-256, an operator an argon2id hash.
 
-use std::net::IpAddr;
+mod accounts;
+mod keys;
+mod operators;
+mod password;
+mod throttle;
+mod workers;
+
 use std::sync::Arc;
 
 use thiserror::Error;
 
+use self::keys::Keys;
+use self::password::Verified;
+pub use self::password::{ITERATIONS, MAX_PASSWORD};
+use self::throttle::Throttle;
+use self::workers::Workers;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
-use crate::model::{Account, AccountId, ApiKey, KeyId, Operator, Scope, ScramKeys, Username};
+use crate::model::{AccountId, KeyId, Scope, ScramKeys, Username};
 use crate::store::{Store, StoreError};
+
+/// Accounts whose clear password is remembered as proven: 32 MiB at most.
+const REMEMBERED: usize = 1 << 19;
+
+/// Derivations that may wait for their turn: some seconds' worth on one core.
+const DERIVATIONS_WAITING: usize = 4096;
+
+/// Checks of operators' passwords that may wait; each takes 19 MiB while it runs.
+const OPERATORS_WAITING: usize = 64;
 
 /// Why a login was refused. What the peer is told must not depend on more than
 /// this: an unknown user and a wrong password are one case.
@@ -110,11 +130,21 @@ pub struct Grant {
 
 /// See the [module's documentation](self).
 pub struct AuthManager {
-    #[expect(dead_code)]
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    config: Arc<Config>,
+    /// Makes up keys for users who do not exist; the same after a restart.
+    secret: Vec<u8>,
+    registrations: Throttle,
+    failures: Throttle,
+    operator_failures: Throttle,
+    verified: Verified,
+    derivations: Workers,
+    operator_checks: Workers,
+    keys: Keys,
 }
 
-#[expect(clippy::todo, unused_variables, clippy::unused_async, reason = "being written")]
 impl AuthManager {
     /// Loads API keys and the server's own secret (made on first use).
     ///
@@ -126,146 +156,33 @@ impl AuthManager {
         random: Arc<dyn Random>,
         config: Arc<Config>,
     ) -> Result<Self, StoreError> {
-        todo!()
+        // Derivations leave half of the machine to those who are logged in.
+        let half = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+        Ok(Self {
+            secret: secret(store.as_ref(), random.as_ref()).await?,
+            registrations: Throttle::new(config.limits.registrations_per_minute),
+            failures: Throttle::new(config.limits.login_failures_per_minute),
+            operator_failures: Throttle::new(config.limits.login_failures_per_minute),
+            verified: Verified::new(random.as_ref(), REMEMBERED),
+            derivations: Workers::new(half, DERIVATIONS_WAITING),
+            operator_checks: Workers::new(2, OPERATORS_WAITING),
+            keys: Keys::new(store.keys().await?),
+            store,
+            clock,
+            random,
+            config,
+        })
     }
+}
 
-    // ---- devices ----
-
-    /// Creates an account in-band, by policy and limits.
-    ///
-    /// # Errors
-    /// See [`RegisterError`].
-    pub async fn register(
-        &self,
-        request: RegistrationRequest,
-        source: IpAddr,
-    ) -> Result<Account, RegisterError> {
-        todo!()
+/// The server's own secret, made on first use.
+async fn secret(store: &dyn Store, random: &dyn Random) -> Result<Vec<u8>, StoreError> {
+    const NAME: &str = "auth.secret";
+    if let Some(secret) = store.setting(NAME).await?.filter(|secret| secret.len() >= 32) {
+        return Ok(secret);
     }
-
-    /// Creates an account for an operator: no policy, no limit.
-    ///
-    /// # Errors
-    /// See [`RegisterError`].
-    pub async fn create_account(&self, request: RegistrationRequest) -> Result<Account, RegisterError> {
-        todo!()
-    }
-
-    /// Starts a SCRAM exchange. The username comes as the peer sent it.
-    ///
-    /// # Errors
-    /// [`AuthError::Throttled`] or [`AuthError::Store`], never that a user is unknown.
-    pub async fn scram(
-        &self,
-        username: &str,
-        hash: ScramHash,
-        source: IpAddr,
-    ) -> Result<ScramLookup, AuthError> {
-        todo!()
-    }
-
-    /// Counts a failed login against its source (a SCRAM proof that did not fit).
-    pub fn failed(&self, source: IpAddr) {
-        todo!()
-    }
-
-    /// Checks a password that came in the clear under TLS (PLAIN, XEP-0078). A
-    /// failure is counted against the source.
-    ///
-    /// # Errors
-    /// See [`AuthError`].
-    pub async fn check_password(
-        &self,
-        username: &str,
-        password: &str,
-        source: IpAddr,
-    ) -> Result<Identity, AuthError> {
-        todo!()
-    }
-
-    /// Gives an account a new password.
-    ///
-    /// # Errors
-    /// [`RegisterError::NotAcceptable`] for an unfit one.
-    pub async fn set_password(&self, account: AccountId, password: &str) -> Result<(), RegisterError> {
-        todo!()
-    }
-
-    // ---- API keys ----
-
-    /// Makes an API key; the secret is returned this once.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn create_key(&self, name: &str, scope: Scope) -> Result<(ApiKey, String), StoreError> {
-        todo!()
-    }
-
-    /// A key of scope admin for as long as the process lives (`TIDINGS_API_KEY`).
-    pub fn add_process_key(&self, secret: &str) {
-        todo!()
-    }
-
-    /// What this secret grants; `None` for a wrong or revoked one.
-    pub fn check_key(&self, secret: &str) -> Option<Grant> {
-        todo!()
-    }
-
-    /// All stored keys, oldest first.
-    pub fn keys(&self) -> Vec<ApiKey> {
-        todo!()
-    }
-
-    /// Revokes a key at once. False when there was none.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn revoke_key(&self, id: &KeyId) -> Result<bool, StoreError> {
-        todo!()
-    }
-
-    /// Writes when keys were last used; called now and then.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn flush(&self) -> Result<(), StoreError> {
-        todo!()
-    }
-
-    // ---- operators ----
-
-    /// Makes sure that there is an administrator `admin`. With a password, sets
-    /// it; otherwise makes one when `admin` does not exist and returns it.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn ensure_admin(&self, password: Option<&str>) -> Result<Option<String>, StoreError> {
-        todo!()
-    }
-
-    /// Checks an operator's name and password, throttled by source.
-    ///
-    /// # Errors
-    /// See [`AuthError`].
-    pub async fn check_operator(
-        &self,
-        name: &str,
-        password: &str,
-        source: IpAddr,
-    ) -> Result<Operator, AuthError> {
-        todo!()
-    }
-
-    /// Creates an operator or gives an existing one this role and password.
-    ///
-    /// # Errors
-    /// [`RegisterError::NotAcceptable`] for an unfit name or password.
-    pub async fn put_operator(
-        &self,
-        name: &str,
-        password: &str,
-        role: crate::model::Role,
-    ) -> Result<(), RegisterError> {
-        todo!()
-    }
+    let mut secret = vec![0; 32];
+    random.fill(&mut secret);
+    store.put_setting(NAME, secret.clone()).await?;
+    Ok(secret)
 }

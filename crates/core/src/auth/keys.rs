@@ -1,0 +1,143 @@
+//! API keys: the secret is shown once; only its SHA-256 is kept.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::RwLock;
+use sha2::{Digest, Sha256};
+
+use super::{AuthManager, Grant};
+use crate::model::{ApiKey, KeyId, Scope, Timestamp};
+use crate::store::StoreError;
+
+/// How exactly the last use is kept.
+const TOUCH_MILLIS: i64 = 60_000;
+
+/// What every secret of ours begins with, so that leaked ones can be searched for.
+const PREFIX: &str = "tk_";
+
+/// All API keys by the SHA-256 of their secret.
+///
+/// A secret has 256 random bits, so its hash needs no salt and no slow function,
+/// and looking it up by hash tells a guesser's clock nothing.
+pub(super) struct Keys(RwLock<HashMap<[u8; 32], Entry>>);
+
+struct Entry {
+    key: ApiKey,
+    /// Given by the environment: not stored, not listed.
+    process: bool,
+    /// Milliseconds since the epoch; `i64::MIN` for never.
+    used: AtomicI64,
+    dirty: AtomicBool,
+}
+
+impl Keys {
+    pub(super) fn new(stored: Vec<ApiKey>) -> Self {
+        let keys = stored.into_iter().map(|key| (key.hash, Entry::new(key, false))).collect();
+        Self(RwLock::new(keys))
+    }
+}
+
+impl Entry {
+    fn new(key: ApiKey, process: bool) -> Self {
+        let used = key.last_used.map_or(i64::MIN, Timestamp::millis);
+        Self { key, process, used: AtomicI64::new(used), dirty: AtomicBool::new(false) }
+    }
+
+    fn touch(&self, now: Timestamp) {
+        let used = self.used.load(Ordering::Relaxed);
+        if !(used..used.saturating_add(TOUCH_MILLIS)).contains(&now.millis()) {
+            self.used.store(now.millis(), Ordering::Relaxed);
+            self.dirty.store(true, Ordering::Release);
+        }
+    }
+
+    fn last_used(&self) -> Option<Timestamp> {
+        Some(self.used.load(Ordering::Relaxed)).filter(|used| *used != i64::MIN).map(Timestamp)
+    }
+}
+
+impl AuthManager {
+    /// Makes an API key; the secret is returned this once.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn create_key(&self, name: &str, scope: Scope) -> Result<(ApiKey, String), StoreError> {
+        let (mut id, mut secret) = ([0; 6], [0; 32]);
+        self.random.fill(&mut id);
+        self.random.fill(&mut secret);
+        let secret = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
+        let key = ApiKey {
+            id: KeyId(id.iter().map(|byte| format!("{byte:02x}")).collect()),
+            name: name.to_owned(),
+            scope,
+            hash: hash(&secret),
+            created_at: self.clock.now(),
+            last_used: None,
+        };
+        self.store.create_key(key.clone()).await?;
+        self.keys.0.write().insert(key.hash, Entry::new(key.clone(), false));
+        Ok((key, secret))
+    }
+
+    /// A key of scope admin for as long as the process lives (`TIDINGS_API_KEY`).
+    pub fn add_process_key(&self, secret: &str) {
+        let key = ApiKey {
+            id: KeyId("process".to_owned()),
+            name: "TIDINGS_API_KEY".to_owned(),
+            scope: Scope::Admin,
+            hash: hash(secret),
+            created_at: self.clock.now(),
+            last_used: None,
+        };
+        self.keys.0.write().insert(key.hash, Entry::new(key, true));
+    }
+
+    /// What this secret grants; `None` for a wrong or revoked one.
+    pub fn check_key(&self, secret: &str) -> Option<Grant> {
+        let keys = self.keys.0.read();
+        let entry = keys.get(&hash(secret))?;
+        entry.touch(self.clock.now());
+        Some(Grant { id: entry.key.id.clone(), name: entry.key.name.clone(), scope: entry.key.scope })
+    }
+
+    /// All stored keys, oldest first.
+    pub fn keys(&self) -> Vec<ApiKey> {
+        let keys = self.keys.0.read();
+        let stored = keys.values().filter(|entry| !entry.process);
+        let mut stored: Vec<_> =
+            stored.map(|entry| ApiKey { last_used: entry.last_used(), ..entry.key.clone() }).collect();
+        stored.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        stored
+    }
+
+    /// Revokes a key at once. False when there was none.
+    ///
+    /// # Errors
+    /// When the store does not answer. The key is refused from now on all the
+    /// same, until the process restarts.
+    pub async fn revoke_key(&self, id: &KeyId) -> Result<bool, StoreError> {
+        self.keys.0.write().retain(|_, entry| entry.process || entry.key.id != *id);
+        self.store.revoke_key(id).await
+    }
+
+    /// Writes when keys were last used; called now and then.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        let used: Vec<_> = {
+            let keys = self.keys.0.read();
+            let used = keys.values().filter(|entry| !entry.process);
+            let used = used.filter(|entry| entry.dirty.swap(false, Ordering::AcqRel));
+            used.filter_map(|entry| Some((entry.key.id.clone(), entry.last_used()?))).collect()
+        };
+        if used.is_empty() { Ok(()) } else { self.store.touch_keys(used).await }
+    }
+}
+
+fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
