@@ -50,3 +50,41 @@ pub const ANDROIDPN_ALIAS: &str = "androidpn:iq:alias";
 pub const ANDROIDPN_SETTAGS: &str = "androidpn:iq:settags";
 /// UnifiedPush over XMPP.
 pub const UNIFIED_PUSH: &str = "http://gultsch.de/xmpp/drafts/unified-push";
+
+/// XEP-0004.
+pub const DATA_FORMS: &str = "jabber:x:data";
+/// XEP-0478.
+pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
+
+/// The constant that equals `ns`, so that reading a stanza need not copy it.
+pub(crate) fn known(ns: &str) -> Option<&'static str> {
+    KNOWN.iter().copied().find(|known| *known == ns)
+}
+
+/// What clients send, the most frequent first.
+const KNOWN: [&str; 24] = [
+    CLIENT,
+    SM,
+    PING,
+    RECEIPTS,
+    PUSH,
+    SASL,
+    TLS,
+    BIND,
+    SESSION,
+    CSI,
+    MARKERS,
+    ROSTER,
+    DISCO_INFO,
+    DISCO_ITEMS,
+    CAPS,
+    IQ_AUTH,
+    REGISTER,
+    STANZAS,
+    STREAM,
+    DELAY,
+    OOB,
+    UNIFIED_PUSH,
+    ANDROIDPN,
+    ANDROIDPN_CONFIRM,
+];

@@ -12,6 +12,9 @@ pub enum Node {
 }
 
 /// An XML element with its namespace resolved.
+///
+/// Attributes go by their local name; those with a namespace by `xml:name`, or
+/// `{namespace}name` for any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Element {
     name: Cow<'static, str>,
@@ -64,10 +67,29 @@ impl Element {
     /// Appends character data; joined with text that already ends the element.
     pub fn push_text(&mut self, text: impl Into<String>) {
         let text = text.into();
+        if text.is_empty() {
+            return;
+        }
         match self.children.last_mut() {
             Some(Node::Text(last)) => last.push_str(&text),
             _ => self.children.push(Node::Text(text)),
         }
+    }
+
+    /// Takes an attribute away; its value, if it was there.
+    pub fn remove_attribute(&mut self, name: &str) -> Option<String> {
+        let index = self.attributes.iter().position(|(n, _)| n == name)?;
+        Some(self.attributes.remove(index).1)
+    }
+
+    /// Room for attributes that are to come.
+    pub(super) fn reserve_attributes(&mut self, count: usize) {
+        self.attributes.reserve_exact(count);
+    }
+
+    /// Appends an attribute that is not there yet.
+    pub(super) fn append_attribute(&mut self, name: impl Into<Cow<'static, str>>, value: String) {
+        self.attributes.push((name.into(), value));
     }
 
     /// The local name.
@@ -91,7 +113,7 @@ impl Element {
     }
 
     /// All attributes in document order.
-    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.attributes.iter().map(|(n, v)| (n.as_ref(), v.as_str()))
     }
 
@@ -111,6 +133,26 @@ impl Element {
     /// The first child `name` in `ns`.
     pub fn child(&self, name: &str, ns: &str) -> Option<&Element> {
         self.children().find(|child| child.is(name, ns))
+    }
+
+    /// The character data of the first child `name` in `ns`, if that child is there.
+    pub fn child_text(&self, name: &str, ns: &str) -> Option<String> {
+        self.child(name, ns).map(Element::text)
+    }
+
+    /// The child elements, owned, in document order.
+    pub fn into_children(self) -> impl Iterator<Item = Element> {
+        self.children.into_iter().filter_map(|node| match node {
+            Node::Element(element) => Some(element),
+            Node::Text(_) => None,
+        })
+    }
+
+    /// Appends `<name>text</name>` in this element's own namespace and hands the element back.
+    #[must_use]
+    pub fn with_field(self, name: impl Into<Cow<'static, str>>, text: impl Into<String>) -> Self {
+        let field = Element::new(name, self.ns.clone()).with_text(text);
+        self.with_child(field)
     }
 
     /// The element's own character data, children's left out.

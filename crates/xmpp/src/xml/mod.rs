@@ -1,9 +1,17 @@
 //! The XML subset of RFC 6120 section 11: no DTD, no processing instruction, no
 //! comment, no entity beyond the five.
 //!
-//! The [`Framer`] finds where a stanza ends and bounds it; the reader turns the
-//! whole stanza into an [`Element`]; the writer escapes on the way out.
+//! The [`FrameReader`] finds where a stanza ends and bounds it; [`parse_stanza`]
+//! turns the whole stanza into an [`Element`]; the writer escapes on the way out.
 
 mod element;
+mod framer;
+mod header;
+mod reader;
+mod writer;
 
 pub use element::{Element, Node};
+pub use framer::{Frame, FrameError, FrameLimits, FrameReader};
+pub use header::{StreamHeader, parse_open};
+pub use reader::{MAX_DEPTH, StreamContext, XmlError, parse_stanza, parse_stanza_with};
+pub use writer::{escape_attribute, escape_text};

@@ -1,0 +1,270 @@
+//! Turns one framed stanza into an [`Element`].
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::HashSet;
+
+use rxml::error::EndOrError;
+use rxml::{Error, Options, Parse, RawEvent, RawParser, RawQName, WithOptions};
+use thiserror::Error as ThisError;
+
+use super::element::Element;
+use crate::ns;
+
+/// How many elements may stand inside each other, whatever the framer's limit is.
+pub const MAX_DEPTH: usize = 128;
+
+/// Values up to this many bytes are read by the pooled parser, larger stanzas by a fresh one.
+const POOLED_TOKEN: usize = 16 * 1024;
+
+/// Opens the document in which a stanza is read. Ours, hence never wrong.
+const PREAMBLE: &[u8] = b"<s>";
+
+/// Why bytes are no stanza or no stream header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ThisError)]
+pub enum XmlError {
+    /// Not XML, or a prefix that nobody declared.
+    #[error("not well-formed XML")]
+    NotWellFormed,
+    /// The stream is in another namespace than it must be.
+    #[error("wrong namespace")]
+    InvalidNamespace,
+    /// XML, but not one element, or not the one that belongs here.
+    #[error("unexpected XML")]
+    BadFormat,
+    /// A comment, processing instruction, document type or entity (RFC 6120 section 11.1).
+    #[error("restricted XML")]
+    Restricted,
+    /// Not UTF-8.
+    #[error("not UTF-8")]
+    BadEncoding,
+    /// Nested more than [`MAX_DEPTH`] deep.
+    #[error("nested too deeply")]
+    TooDeep,
+}
+
+/// What a stream's header declared beyond the usual: `xmlns='jabber:client'` and
+/// `xmlns:stream='http://etherx.jabber.org/streams'`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StreamContext {
+    prefixes: Option<Box<[(String, String)]>>,
+}
+
+impl StreamContext {
+    /// From the prefixes that the header declared, with their namespaces.
+    pub fn new(mut prefixes: Vec<(String, String)>) -> Self {
+        prefixes.retain(|(prefix, ns)| !(prefix == "stream" && ns == ns::STREAM));
+        Self { prefixes: (!prefixes.is_empty()).then(|| prefixes.into_boxed_slice()) }
+    }
+
+    fn lookup(&self, wanted: &str) -> Option<Cow<'static, str>> {
+        let declared = self.prefixes.iter().flatten().find(|(prefix, _)| prefix == wanted);
+        match declared {
+            Some((_, ns)) => Some(Cow::Owned(ns.clone())),
+            None if wanted == "stream" => Some(Cow::Borrowed(ns::STREAM)),
+            None => None,
+        }
+    }
+}
+
+/// Reads one stanza of a stream with the usual header.
+///
+/// # Errors
+/// [`XmlError`] unless `bytes` are exactly one well-formed element.
+pub fn parse_stanza(bytes: &[u8]) -> Result<Element, XmlError> {
+    parse_stanza_with(bytes, &StreamContext::default())
+}
+
+/// Reads one stanza of a stream whose header declared more than the usual.
+///
+/// # Errors
+/// As [`parse_stanza`].
+pub fn parse_stanza_with(bytes: &[u8], context: &StreamContext) -> Result<Element, XmlError> {
+    if bytes.first() != Some(&b'<') {
+        return Err(XmlError::NotWellFormed);
+    }
+    if bytes.len() > POOLED_TOKEN {
+        return read_element(&mut primed(bytes.len())?, bytes, context);
+    }
+    let mut parser = match POOL.take() {
+        Some(parser) => parser,
+        None => Box::new(primed(POOLED_TOKEN)?),
+    };
+    let element = read_element(&mut parser, bytes, context)?;
+    // Only a parser that is back where it began is used again.
+    POOL.set(Some(parser));
+    Ok(element)
+}
+
+thread_local! {
+    static POOL: Cell<Option<Box<RawParser>>> = const { Cell::new(None) };
+}
+
+/// A parser that can take names and values of `token` bytes.
+pub(super) fn fresh(token: usize) -> RawParser {
+    let mut options = Options::default();
+    options.max_token_length = token.max(64);
+    RawParser::with_options(options)
+}
+
+/// A parser inside of an open element.
+fn primed(token: usize) -> Result<RawParser, XmlError> {
+    let mut parser = fresh(token);
+    let mut rest = PREAMBLE;
+    while !matches!(next(&mut parser, &mut rest)?, RawEvent::ElementHeadClose(_)) {}
+    Ok(parser)
+}
+
+/// The next event; the input's end is an error.
+pub(super) fn next(parser: &mut RawParser, rest: &mut &[u8]) -> Result<RawEvent, XmlError> {
+    match parser.parse(rest, false) {
+        Ok(Some(event)) => Ok(event),
+        Ok(None) | Err(EndOrError::NeedMoreData) => Err(XmlError::NotWellFormed),
+        Err(EndOrError::Error(error)) => Err(error.into()),
+    }
+}
+
+impl From<Error> for XmlError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::InvalidUtf8Byte(_) | Error::RestrictedXml("only utf-8 encoding is allowed") => {
+                Self::BadEncoding
+            }
+            Error::RestrictedXml(_) | Error::UndeclaredEntity => Self::Restricted,
+            _ => Self::NotWellFormed,
+        }
+    }
+}
+
+fn read_element(parser: &mut RawParser, bytes: &[u8], context: &StreamContext) -> Result<Element, XmlError> {
+    let mut rest = bytes;
+    let mut scopes = Scopes { context, declared: Vec::new() };
+    let mut open: Vec<Element> = Vec::new();
+    let mut name: Option<RawQName> = None;
+    let mut attributes: Vec<(RawQName, String)> = Vec::new();
+    loop {
+        match next(parser, &mut rest)? {
+            RawEvent::ElementHeadOpen(_, qname) => {
+                if open.len() >= MAX_DEPTH {
+                    return Err(XmlError::TooDeep);
+                }
+                name = Some(qname);
+            }
+            RawEvent::Attribute(_, (prefix, local), value) => {
+                let declares = match prefix.as_ref().map(|prefix| prefix.as_str()) {
+                    Some("xmlns") => Some(Some(local.to_string())),
+                    None if local == "xmlns" => Some(None),
+                    _ => None,
+                };
+                match declares {
+                    Some(prefix) => scopes.declare(open.len(), prefix, value)?,
+                    None => attributes.push(((prefix, local), value)),
+                }
+            }
+            RawEvent::ElementHeadClose(_) => {
+                let (prefix, local) = name.take().ok_or(XmlError::NotWellFormed)?;
+                let ns = scopes.lookup(prefix.as_ref().map(|prefix| prefix.as_str()))?;
+                let mut element = Element::new(String::from(local), ns);
+                element.reserve_attributes(attributes.len());
+                for ((prefix, local), value) in attributes.drain(..) {
+                    element.append_attribute(
+                        scopes.attribute_name(prefix.as_ref().map(|p| p.as_str()), local.into())?,
+                        value,
+                    );
+                }
+                refuse_duplicates(element.attributes().map(|(name, _)| name))?;
+                open.push(element);
+            }
+            RawEvent::Text(_, text) => match open.last_mut() {
+                Some(element) => element.push_text(text),
+                None => return Err(XmlError::BadFormat),
+            },
+            RawEvent::ElementFoot(_) => {
+                let element = open.pop().ok_or(XmlError::NotWellFormed)?;
+                scopes.leave(open.len());
+                match open.last_mut() {
+                    Some(parent) => parent.push_child(element),
+                    None if rest.is_empty() => return Ok(element),
+                    None => return Err(XmlError::BadFormat),
+                }
+            }
+            RawEvent::XmlDeclaration(..) => return Err(XmlError::Restricted),
+        }
+    }
+}
+
+/// Refuses a name that comes twice, in linear time.
+pub(super) fn refuse_duplicates<'n>(
+    mut names: impl Iterator<Item = &'n str> + Clone,
+) -> Result<(), XmlError> {
+    let few = names.clone().nth(8).is_none();
+    let unique = if few {
+        let mut rest = names.clone();
+        loop {
+            match rest.next() {
+                None => break true,
+                Some(name) if rest.clone().any(|other| other == name) => break false,
+                Some(_) => {}
+            }
+        }
+    } else {
+        let mut seen = HashSet::new();
+        names.all(|name| seen.insert(name))
+    };
+    if unique { Ok(()) } else { Err(XmlError::NotWellFormed) }
+}
+
+/// The namespace declarations in force.
+struct Scopes<'c> {
+    context: &'c StreamContext,
+    /// The depth of the element that declares, the prefix (none: the default), the namespace.
+    declared: Vec<(usize, Option<String>, Cow<'static, str>)>,
+}
+
+impl Scopes<'_> {
+    fn declare(&mut self, depth: usize, prefix: Option<String>, ns: String) -> Result<(), XmlError> {
+        if self
+            .declared
+            .iter()
+            .rev()
+            .take_while(|(at, ..)| *at == depth)
+            .any(|(_, other, _)| *other == prefix)
+        {
+            return Err(XmlError::NotWellFormed);
+        }
+        let ns = ns::known(&ns).map_or(Cow::Owned(ns), Cow::Borrowed);
+        self.declared.push((depth, prefix, ns));
+        Ok(())
+    }
+
+    /// The element at `depth` has ended.
+    fn leave(&mut self, depth: usize) {
+        while self.declared.last().is_some_and(|(at, ..)| *at >= depth) {
+            self.declared.pop();
+        }
+    }
+
+    fn lookup(&self, prefix: Option<&str>) -> Result<Cow<'static, str>, XmlError> {
+        if prefix == Some("xml") {
+            return Ok(Cow::Borrowed(rxml::XMLNS_XML));
+        }
+        if let Some((.., ns)) =
+            self.declared.iter().rev().find(|(_, declared, _)| declared.as_deref() == prefix)
+        {
+            return Ok(ns.clone());
+        }
+        match prefix {
+            None => Ok(Cow::Borrowed(ns::CLIENT)),
+            Some(prefix) => self.context.lookup(prefix).ok_or(XmlError::NotWellFormed),
+        }
+    }
+
+    /// How [`Element`] calls an attribute: `name`, `xml:name` or `{namespace}name`.
+    fn attribute_name(&self, prefix: Option<&str>, local: String) -> Result<String, XmlError> {
+        match prefix {
+            None => Ok(local),
+            Some("xml") => Ok(format!("xml:{local}")),
+            Some(prefix) => Ok(format!("{{{}}}{local}", self.lookup(Some(prefix))?)),
+        }
+    }
+}
