@@ -1,0 +1,171 @@
+use tidings_core::model::{Account, AccountId, Credentials, NewAccount, Seq, Timestamp, Topic, Username};
+use tidings_core::store::{AccountChange, AccountQuery, AccountRow, Page, Result, StoreError};
+
+use super::state::{Copy, Entry, State, page};
+
+impl State {
+    pub fn create_account(&mut self, new: NewAccount) -> Result<Account> {
+        if self.named(&new.username).is_some() {
+            return Err(StoreError::Conflict);
+        }
+        self.last_account += 1;
+        let id = AccountId(self.last_account);
+        let account = Account {
+            id,
+            username: new.username,
+            alias: None,
+            name: new.name,
+            email: new.email,
+            disabled: false,
+            created_at: new.created_at,
+            last_seen: None,
+            registered_at: Seq(self.last),
+        };
+        self.usernames.insert(account.username.clone(), id);
+        let entry = Entry {
+            account: account.clone(),
+            sha1: new.sha1,
+            sha256: new.sha256,
+            topics: Default::default(),
+            pending: Default::default(),
+            reached: Default::default(),
+        };
+        self.accounts.insert(id, entry);
+        Ok(account)
+    }
+
+    pub fn account(&self, name: &Username) -> Option<Account> {
+        Some(self.accounts.get(&self.named(name)?)?.account.clone())
+    }
+
+    pub fn credentials(&self, username: &Username) -> Option<Credentials> {
+        let entry = self.accounts.get(self.usernames.get(username)?)?;
+        Some(Credentials {
+            id: entry.account.id,
+            username: entry.account.username.clone(),
+            disabled: entry.account.disabled,
+            sha1: entry.sha1.clone(),
+            sha256: entry.sha256.clone(),
+        })
+    }
+
+    pub fn change_account(&mut self, id: AccountId, change: AccountChange) -> Result<()> {
+        let wanted = change.alias.clone().flatten();
+        if let Some(owner) = wanted.as_ref().and_then(|alias| self.named(alias))
+            && owner != id
+            && self.accounts.contains_key(&id)
+        {
+            return Err(StoreError::Conflict);
+        }
+        let entry = self.accounts.get_mut(&id).ok_or(StoreError::NotFound)?;
+        if let Some(name) = change.name {
+            entry.account.name = name;
+        }
+        if let Some(email) = change.email {
+            entry.account.email = email;
+        }
+        if let Some((sha1, sha256)) = change.keys {
+            (entry.sha1, entry.sha256) = (sha1, sha256);
+        }
+        if let Some(disabled) = change.disabled {
+            entry.account.disabled = disabled;
+        }
+        if change.alias.is_some() {
+            // One's own username adds nothing as an alias.
+            let alias = wanted.filter(|alias| *alias != entry.account.username);
+            if let Some(old) = entry.account.alias.take() {
+                self.aliases.remove(&old);
+            }
+            if let Some(alias) = &alias {
+                self.aliases.insert(alias.clone(), id);
+            }
+            entry.account.alias = alias;
+        }
+        Ok(())
+    }
+
+    pub fn remove_account(&mut self, id: AccountId) -> bool {
+        let Some(entry) = self.accounts.get(&id) else { return false };
+        let pending: Vec<Seq> = entry.pending.iter().copied().collect();
+        for seq in pending {
+            self.end_copy(id, seq, Copy::Cancelled);
+        }
+        if let Some(entry) = self.accounts.remove(&id) {
+            self.usernames.remove(&entry.account.username);
+            if let Some(alias) = &entry.account.alias {
+                self.aliases.remove(alias);
+            }
+        }
+        true
+    }
+
+    pub fn touch_accounts(&mut self, seen: Vec<(AccountId, Timestamp)>) {
+        for (id, at) in seen {
+            if let Some(entry) = self.accounts.get_mut(&id) {
+                entry.account.last_seen = Some(at);
+            }
+        }
+    }
+
+    pub fn accounts(&self, query: &AccountQuery) -> Page<AccountRow, String> {
+        let wanted = query.contains.as_ref().map(|text| text.to_lowercase());
+        let matches = |account: &Account| {
+            let fields = [
+                Some(account.username.as_str()),
+                account.alias.as_ref().map(Username::as_str),
+                account.name.as_deref(),
+                account.email.as_deref(),
+            ];
+            wanted.as_ref().is_none_or(|wanted| {
+                fields.into_iter().flatten().any(|field| field.to_lowercase().contains(wanted))
+            })
+        };
+        let rows = self
+            .usernames
+            .iter()
+            .filter(|(name, _)| query.after.as_ref().is_none_or(|after| name.as_str() > after.as_str()))
+            .filter(|(_, id)| query.only.as_ref().is_none_or(|only| only.contains(id)))
+            .filter(|(_, id)| query.except.as_ref().is_none_or(|except| !except.contains(id)))
+            .filter_map(|(_, id)| self.accounts.get(id))
+            .filter(|entry| matches(&entry.account))
+            .map(|entry| AccountRow { account: entry.account.clone(), pending: entry.pending.len() as u64 });
+        page(rows, query.limit, |row| row.account.username.to_string())
+    }
+
+    pub fn subscribe(&mut self, account: AccountId, topic: Topic) -> Result<bool> {
+        let head = Seq(self.last);
+        let entry = self.accounts.get_mut(&account).ok_or(StoreError::NotFound)?;
+        if entry.topics.contains_key(&topic) {
+            return Ok(false);
+        }
+        entry.topics.insert(topic, head);
+        Ok(true)
+    }
+
+    pub fn unsubscribe(&mut self, account: AccountId, topic: &Topic) -> bool {
+        let Some(entry) = self.accounts.get_mut(&account) else { return false };
+        if entry.topics.remove(topic).is_none() {
+            return false;
+        }
+        let pending: Vec<Seq> = entry.pending.iter().copied().collect();
+        for seq in pending {
+            if self.by_seq(seq).is_some_and(|item| item.record.notification.topic.as_ref() == Some(topic)) {
+                self.end_copy(account, seq, Copy::Cancelled);
+            }
+        }
+        true
+    }
+
+    pub fn subscriptions(&self, account: AccountId) -> Vec<Topic> {
+        self.accounts.get(&account).map(|entry| entry.topics.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    pub fn topics(&self, after: Option<&str>, limit: usize) -> Page<(Topic, u64), String> {
+        let mut counts = std::collections::BTreeMap::<Topic, u64>::new();
+        for topic in self.accounts.values().flat_map(|entry| entry.topics.keys()) {
+            *counts.entry(topic.clone()).or_default() += 1;
+        }
+        let rows = counts.into_iter().filter(|(topic, _)| after.is_none_or(|after| topic.as_str() > after));
+        page(rows, limit, |(topic, _)| topic.as_str().to_owned())
+    }
+}

@@ -1,0 +1,120 @@
+use std::collections::BTreeMap;
+
+use tidings_core::model::{AccountId, NotificationId, Priority, Seq, Target, Timestamp};
+use tidings_core::store::{Feed, Positions, Settled, Settlement};
+
+use super::state::{Copy, Entry, Item, State};
+
+impl State {
+    pub fn feed(&mut self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Feed {
+        let mut feed = Feed { pending: Vec::new(), more: false, head: Seq(self.last) };
+        let mut superseded = Vec::new();
+        if let Some(entry) = self.accounts.get(&account) {
+            for priority in Priority::DESCENDING {
+                let beyond = entry.pending.iter().filter_map(|seq| self.by_seq(*seq));
+                for item in beyond.filter(|item| item.priority() == priority) {
+                    let Some(read) = after.get(priority.index()) else { continue };
+                    if item.seq() <= *read || item.record.notification.expires_at <= now || feed.more {
+                        continue;
+                    }
+                    if self.superseded(entry, item) {
+                        superseded.push(item.seq());
+                    } else if feed.pending.len() < limit {
+                        feed.pending.push(item.record.notification.clone());
+                    } else {
+                        feed.more = true;
+                    }
+                }
+            }
+        }
+        for seq in superseded {
+            self.drop_copy(account, seq);
+        }
+        feed
+    }
+
+    /// Whether a newer shared one with the same key came for this account,
+    /// whatever became of it.
+    fn superseded(&self, entry: &Entry, older: &Item) -> bool {
+        let Some(key) = &older.record.notification.collapse_key else { return false };
+        let newer =
+            self.by_seq.iter().filter(|(seq, _)| **seq > older.seq()).filter_map(|(_, p)| self.items.get(p));
+        newer
+            .filter(|item| item.shared() && item.record.notification.collapse_key.as_ref() == Some(key))
+            .any(|item| item.meant_for(entry))
+    }
+
+    /// Withdraws one account's copy, if it is pending.
+    pub fn drop_copy(&mut self, account: AccountId, seq: Seq) {
+        if self.end_copy(account, seq, Copy::Cancelled) {
+            self.reach(account, seq);
+            if let Some(item) = self.by_seq.get(&seq).and_then(|position| self.items.get_mut(position)) {
+                item.dropped.insert(account);
+            }
+        }
+    }
+
+    pub fn settle(&mut self, batch: Vec<Settlement>) -> Settled {
+        let mut delivered = BTreeMap::<Seq, u64>::new();
+        for Settlement { account, seq } in batch {
+            if self.deliver(account, seq) {
+                *delivered.entry(seq).or_default() += 1;
+            }
+        }
+        let rows = delivered.into_iter().filter_map(|(seq, count)| {
+            let id = self.by_seq(seq)?.record.notification.id;
+            Some((seq, id, count))
+        });
+        Settled { delivered: rows.collect() }
+    }
+
+    fn deliver(&mut self, account: AccountId, seq: Seq) -> bool {
+        let was_pending = self.end_copy(account, seq, Copy::Delivered);
+        if was_pending {
+            self.reach(account, seq);
+        }
+        was_pending
+    }
+
+    /// Notes that an account is done with a shared notification.
+    fn reach(&mut self, account: AccountId, seq: Seq) {
+        let Some(item) = self.by_seq(seq).filter(|item| item.shared()) else { return };
+        let index = item.priority().index();
+        if let Some(reached) = self.accounts.get_mut(&account).and_then(|entry| entry.reached.get_mut(index))
+        {
+            *reached = seq.max(*reached);
+        }
+    }
+
+    /// A shared notification that is over is taken to have arrived where that
+    /// one or a later one of its priority was settled: order holds.
+    pub fn opened(&mut self, account: AccountId, id: NotificationId) -> bool {
+        let Some(item) = self.by_id(id).filter(|item| item.released) else { return false };
+        let Some(entry) = self.accounts.get(&account) else { return false };
+        if !item.meant_for(entry) || item.dropped.contains(&account) || item.opened.contains(&account) {
+            return false;
+        }
+        let seq = item.seq();
+        let had = match &item.target {
+            Target::Accounts(_) => item.copies.get(&account) == Some(&Copy::Delivered),
+            Target::All | Target::Topic(_) => {
+                entry.reached.get(item.priority().index()).is_some_and(|reached| seq <= *reached)
+            }
+        };
+        if !self.deliver(account, seq) && !had {
+            return false;
+        }
+        let Some(item) = self.by_seq.get(&seq).and_then(|position| self.items.get_mut(position)) else {
+            return false;
+        };
+        if item.record.counters.opened >= item.record.counters.delivered {
+            return false;
+        }
+        item.record.counters.opened += 1;
+        item.opened.insert(account)
+    }
+
+    pub fn pending_count(&self, account: AccountId) -> u64 {
+        self.accounts.get(&account).map_or(0, |entry| entry.pending.len() as u64)
+    }
+}

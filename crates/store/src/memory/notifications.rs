@@ -1,0 +1,296 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidings_core::model::{
+    AccountId, Audience, Counters, Notification, NotificationId, NotificationState, Seq, Target, Timestamp,
+    Topic, Username,
+};
+use tidings_core::store::{
+    Acceptance, Ended, NewNotification, NotificationRecord, Page, Released, Result, StoreError,
+};
+
+use super::state::{Copy, Item, Remembered, State, add, page};
+use crate::{LISTED_USERS, NAMED_UNKNOWN};
+
+impl State {
+    pub fn accept(&mut self, new: NewNotification) -> Result<Acceptance> {
+        if let Some(asked) = &new.idempotency
+            && let Some(first) = self.idempotency.get(&asked.key)
+            && first.expires_at > new.created_at
+        {
+            return Ok(if first.fingerprint == asked.fingerprint {
+                Acceptance::Repeated(first.id, first.recipients)
+            } else {
+                Acceptance::Mismatch
+            });
+        }
+        if self.by_id.contains_key(&new.id) {
+            return Err(StoreError::Conflict);
+        }
+        let (target, audience) = self.resolve(new.audience)?;
+        let position = self.number();
+        let topic = if let Target::Topic(topic) = &target { Some(topic.clone()) } else { None };
+        let due = new.send_at.filter(|at| *at > new.created_at);
+        let recipients = self.recipients(&target).len() as u64;
+        let item = Item {
+            record: NotificationRecord {
+                position,
+                notification: Notification {
+                    seq: Seq(0),
+                    id: new.id,
+                    content: new.content,
+                    priority: new.priority,
+                    topic,
+                    collapse_key: new.collapse_key,
+                    sent_at: due.unwrap_or(new.created_at),
+                    expires_at: new.expires_at,
+                },
+                audience,
+                created_at: new.created_at,
+                send_at: due,
+                state: NotificationState::Scheduled,
+                counters: Counters { recipients, ..Counters::default() },
+            },
+            target,
+            released: false,
+            copies: BTreeMap::new(),
+            dropped: BTreeSet::new(),
+            opened: BTreeSet::new(),
+        };
+        self.items.insert(position, item);
+        self.by_id.insert(new.id, position);
+        self.accepted += 1;
+        if let Some(asked) = new.idempotency {
+            let first = Remembered {
+                fingerprint: asked.fingerprint,
+                id: new.id,
+                recipients,
+                expires_at: asked.expires_at,
+            };
+            self.idempotency.insert(asked.key, first);
+        }
+        if due.is_some() {
+            return Ok(Acceptance::Scheduled(recipients));
+        }
+        match self.release(position, Seq(position), new.created_at) {
+            Some(released) => Ok(Acceptance::Released(released)),
+            None => Err(StoreError::NotFound),
+        }
+    }
+
+    /// Finds the accounts behind the names, and the names to list.
+    fn resolve(&self, audience: Audience) -> Result<(Target, Audience)> {
+        let names = match audience {
+            Audience::All => return Ok((Target::All, Audience::All)),
+            Audience::Topic(topic) => return Ok((Target::Topic(topic.clone()), Audience::Topic(topic))),
+            Audience::Users(names) => names,
+        };
+        let mut accounts = BTreeSet::new();
+        let mut listed: Vec<Username> = Vec::new();
+        let mut unknown: Vec<String> = Vec::new();
+        for name in names {
+            let Some(entry) = self.named(&name).and_then(|id| self.accounts.get(&id)) else {
+                if unknown.len() < NAMED_UNKNOWN && !unknown.iter().any(|seen| seen == name.as_str()) {
+                    unknown.push(name.to_string());
+                }
+                continue;
+            };
+            if accounts.insert(entry.account.id) && listed.len() < LISTED_USERS {
+                listed.push(entry.account.username.clone());
+            }
+        }
+        if !unknown.is_empty() {
+            return Err(StoreError::UnknownUsers(unknown));
+        }
+        Ok((Target::Accounts(accounts.into_iter().collect()), Audience::Users(listed)))
+    }
+
+    /// The accounts that a release now would reach.
+    fn recipients(&self, target: &Target) -> Vec<AccountId> {
+        match target {
+            Target::All => self.accounts.keys().copied().collect(),
+            Target::Topic(topic) => self.subscribers(topic),
+            Target::Accounts(ids) => {
+                ids.iter().filter(|id| self.accounts.contains_key(id)).copied().collect()
+            }
+        }
+    }
+
+    fn subscribers(&self, topic: &Topic) -> Vec<AccountId> {
+        let subscribed = self.accounts.values().filter(|entry| entry.topics.contains_key(topic));
+        subscribed.map(|entry| entry.account.id).collect()
+    }
+
+    /// Gives a notification its place in the order, and every recipient a copy.
+    fn release(&mut self, position: u64, seq: Seq, now: Timestamp) -> Option<Released> {
+        let target = self.items.get(&position)?.target.clone();
+        let accounts = self.recipients(&target);
+        let item = self.items.get_mut(&position)?;
+        item.released = true;
+        item.record.state = NotificationState::Live;
+        item.record.notification.seq = seq;
+        item.record.notification.sent_at = now;
+        item.record.counters.recipients = accounts.len() as u64;
+        if let Some(key) = item.record.notification.collapse_key.clone() {
+            self.collapse(&key, &target, &accounts);
+        }
+        self.by_seq.insert(seq, position);
+        for id in &accounts {
+            self.accounts.get_mut(id)?.pending.insert(seq);
+        }
+        let item = self.items.get_mut(&position)?;
+        item.copies = accounts.iter().map(|id| (*id, Copy::Pending)).collect();
+        let target = match target {
+            Target::Accounts(_) => Target::Accounts(accounts),
+            shared => shared,
+        };
+        item.target = target.clone();
+        let recipients = item.record.counters.recipients;
+        Some(Released { notification: item.record.notification.clone(), target, recipients })
+    }
+
+    /// What a new notification replaces at once. What a new one for all or for
+    /// a topic meets of another kind is replaced when it is next fed.
+    fn collapse(&mut self, key: &str, target: &Target, accounts: &[AccountId]) {
+        let same: Vec<(Seq, u64, Target)> = self
+            .by_seq
+            .iter()
+            .filter_map(|(seq, position)| {
+                let item = self.items.get(position)?;
+                let matches = item.open() && item.record.notification.collapse_key.as_deref() == Some(key);
+                matches.then(|| (*seq, *position, item.target.clone()))
+            })
+            .collect();
+        for (seq, position, older) in same {
+            match (target, older) {
+                (Target::All, Target::All | Target::Topic(_)) => {
+                    self.end_whole(position, NotificationState::Cancelled);
+                }
+                (Target::Topic(new), Target::Topic(old)) if *new == old => {
+                    self.end_whole(position, NotificationState::Cancelled);
+                }
+                (Target::Accounts(_), _) => {
+                    for id in accounts {
+                        self.drop_copy(*id, seq);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub fn release_due(&mut self, now: Timestamp, limit: usize) -> Vec<Released> {
+        let mut due: Vec<(Timestamp, u64)> = self
+            .scheduled()
+            .filter_map(|item| Some((item.record.send_at?, item.record.position)))
+            .filter(|(at, _)| *at <= now)
+            .collect();
+        due.sort_unstable();
+        due.truncate(limit);
+        due.into_iter()
+            .filter_map(|(_, position)| {
+                let seq = Seq(self.number());
+                self.release(position, seq, now)
+            })
+            .collect()
+    }
+
+    pub fn next_release(&self) -> Option<Timestamp> {
+        self.scheduled().filter_map(|item| item.record.send_at).min()
+    }
+
+    fn scheduled(&self) -> impl Iterator<Item = &Item> {
+        self.items.values().filter(|item| item.record.state == NotificationState::Scheduled)
+    }
+
+    pub fn expire_due(&mut self, now: Timestamp, limit: usize) -> Vec<Ended> {
+        let mut due: Vec<(Timestamp, Seq, u64)> = self
+            .items
+            .values()
+            .filter(|item| item.open() && item.record.notification.expires_at <= now)
+            .map(|item| (item.record.notification.expires_at, item.seq(), item.record.position))
+            .collect();
+        due.sort_unstable();
+        due.truncate(limit);
+        due.into_iter()
+            .filter_map(|(_, _, position)| self.end_whole(position, NotificationState::Expired))
+            .collect()
+    }
+
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        let open = self.items.values().filter(|item| item.open());
+        open.map(|item| item.record.notification.expires_at).min()
+    }
+
+    pub fn cancel(&mut self, id: NotificationId) -> Option<Ended> {
+        let position = *self.by_id.get(&id)?;
+        let item = self.items.get_mut(&position)?;
+        let seq = item.seq();
+        if item.record.state == NotificationState::Scheduled {
+            item.record.state = NotificationState::Cancelled;
+            item.record.counters.cancelled = item.record.counters.recipients;
+            return Some(Ended { seq, id, accounts: item.record.counters.cancelled });
+        }
+        if !item.open() {
+            return Some(Ended { seq, id, accounts: 0 });
+        }
+        self.end_whole(position, NotificationState::Cancelled)
+    }
+
+    /// Ends a released notification for everyone who still waits for it.
+    fn end_whole(&mut self, position: u64, state: NotificationState) -> Option<Ended> {
+        let item = self.items.get_mut(&position)?;
+        item.record.state = state;
+        let seq = item.seq();
+        let waiting = item.copies.iter().filter(|(_, copy)| **copy == Copy::Pending);
+        let waiting: Vec<AccountId> = waiting.map(|(id, _)| *id).collect();
+        let how = if state == NotificationState::Expired { Copy::Expired } else { Copy::Cancelled };
+        for id in &waiting {
+            self.end_copy(*id, seq, how.clone());
+        }
+        let id = self.items.get(&position)?.record.notification.id;
+        Some(Ended { seq, id, accounts: waiting.len() as u64 })
+    }
+
+    pub fn notification(&self, id: NotificationId) -> Option<NotificationRecord> {
+        Some(self.by_id(id)?.record.clone())
+    }
+
+    pub fn notifications(&self, before: Option<u64>, limit: usize) -> Page<NotificationRecord, u64> {
+        let rows = self.items.range(..before.unwrap_or(u64::MAX)).rev();
+        page(rows.map(|(_, item)| item.record.clone()), limit, |record| record.position)
+    }
+
+    pub fn find(&self, id: NotificationId) -> Option<Seq> {
+        self.by_id(id).filter(|item| item.released).map(Item::seq)
+    }
+
+    pub fn purge(&mut self, before: Timestamp, now: Timestamp, limit: usize) -> u64 {
+        let finished: Vec<u64> = self
+            .items
+            .values()
+            .take_while(|item| item.record.created_at < before)
+            .filter(|item| {
+                item.record.state != NotificationState::Scheduled && item.record.counters.pending() == 0
+            })
+            .map(|item| item.record.position)
+            .take(limit)
+            .collect();
+        let mut purged = finished.len() as u64;
+        for position in finished {
+            if let Some(item) = self.items.remove(&position) {
+                self.by_id.remove(&item.record.notification.id);
+                if item.released {
+                    self.by_seq.remove(&item.seq());
+                    add(&mut self.forgotten, &item.record.counters);
+                }
+            }
+        }
+        let over = self.idempotency.iter().filter(|(_, first)| first.expires_at <= now);
+        let over: Vec<String> = over.map(|(key, _)| key.clone()).take(limit).collect();
+        purged += over.len() as u64;
+        for key in over {
+            self.idempotency.remove(&key);
+        }
+        purged + self.purge_admin(before, now, limit)
+    }
+}

@@ -1,0 +1,216 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use tidings_core::model::{
+    Account, AccountId, ApiKey, Counters, NotificationId, NotificationState, Operator, Priority, ScramKeys,
+    Seq, Target, Timestamp, Topic, Username,
+};
+use tidings_core::store::{AuditEntry, NotificationRecord, Page, Totals, WebSession};
+
+/// All there is.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The last number given out: places in the listing and in the order of release.
+    pub last: u64,
+    pub last_account: i64,
+    pub accounts: BTreeMap<AccountId, Entry>,
+    pub usernames: BTreeMap<Username, AccountId>,
+    pub aliases: BTreeMap<Username, AccountId>,
+    /// By place in the listing.
+    pub items: BTreeMap<u64, Item>,
+    pub by_id: HashMap<NotificationId, u64>,
+    /// Released ones, to their place in the listing.
+    pub by_seq: BTreeMap<Seq, u64>,
+    pub idempotency: BTreeMap<String, Remembered>,
+    pub accepted: u64,
+    /// What purged notifications had counted.
+    pub forgotten: Counters,
+    pub keys: Vec<ApiKey>,
+    pub operators: BTreeMap<String, Operator>,
+    pub web_sessions: HashMap<[u8; 32], WebSession>,
+    pub audit: Vec<AuditEntry>,
+    pub last_audit: u64,
+    pub settings: BTreeMap<String, Vec<u8>>,
+}
+
+/// An account and what belongs to it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub account: Account,
+    pub sha1: ScramKeys,
+    pub sha256: ScramKeys,
+    /// Topics, each with the newest number at subscription.
+    pub topics: BTreeMap<Topic, Seq>,
+    /// Places of pending copies.
+    pub pending: BTreeSet<Seq>,
+    /// The newest shared one that was settled, by priority.
+    pub reached: [Seq; 3],
+}
+
+/// A notification and its copies.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub record: NotificationRecord,
+    pub target: Target,
+    /// It had its place in the order, whatever became of it.
+    pub released: bool,
+    pub copies: BTreeMap<AccountId, Copy>,
+    /// Copies withdrawn one by one, not with the whole.
+    pub dropped: BTreeSet<AccountId>,
+    pub opened: BTreeSet<AccountId>,
+}
+
+/// Where one account's copy stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Copy {
+    Pending,
+    Delivered,
+    Expired,
+    Cancelled,
+}
+
+/// The answer to an idempotency key.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    pub fingerprint: [u8; 32],
+    pub id: NotificationId,
+    pub recipients: u64,
+    pub expires_at: Timestamp,
+}
+
+impl Item {
+    pub fn seq(&self) -> Seq {
+        self.record.notification.seq
+    }
+
+    pub fn priority(&self) -> Priority {
+        self.record.notification.priority
+    }
+
+    pub fn shared(&self) -> bool {
+        !matches!(self.target, Target::Accounts(_))
+    }
+
+    /// Live, and somebody still waits for it.
+    pub fn open(&self) -> bool {
+        self.record.state == NotificationState::Live && self.record.counters.pending() > 0
+    }
+
+    /// Whether it is for this account as things stand now.
+    pub fn meant_for(&self, entry: &Entry) -> bool {
+        match &self.target {
+            Target::All => self.seq() > entry.account.registered_at,
+            Target::Topic(topic) => entry.topics.get(topic).is_some_and(|since| self.seq() > *since),
+            Target::Accounts(_) => self.copies.contains_key(&entry.account.id),
+        }
+    }
+
+    /// Ends one pending copy.
+    pub fn end(&mut self, account: AccountId, how: Copy) {
+        let counters = &mut self.record.counters;
+        match how {
+            Copy::Pending => return,
+            Copy::Delivered => counters.delivered += 1,
+            Copy::Expired => counters.expired += 1,
+            Copy::Cancelled => counters.cancelled += 1,
+        }
+        self.copies.insert(account, how);
+    }
+}
+
+impl State {
+    /// The next number.
+    pub fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    pub fn by_seq(&self, seq: Seq) -> Option<&Item> {
+        self.items.get(self.by_seq.get(&seq)?)
+    }
+
+    pub fn by_id(&self, id: NotificationId) -> Option<&Item> {
+        self.items.get(self.by_id.get(&id)?)
+    }
+
+    /// The account with this username or alias.
+    pub fn named(&self, name: &Username) -> Option<AccountId> {
+        self.usernames.get(name).or_else(|| self.aliases.get(name)).copied()
+    }
+
+    /// Ends one account's pending copy. False when it was not pending.
+    pub fn end_copy(&mut self, account: AccountId, seq: Seq, how: Copy) -> bool {
+        let Some(entry) = self.accounts.get_mut(&account) else { return false };
+        if !entry.pending.remove(&seq) {
+            return false;
+        }
+        if let Some(item) = self.by_seq.get(&seq).and_then(|position| self.items.get_mut(position)) {
+            item.end(account, how);
+        }
+        true
+    }
+
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals {
+            accounts: self.accounts.len() as u64,
+            notifications: self.accepted,
+            counters: self.forgotten,
+            scheduled: 0,
+        };
+        for item in self.items.values() {
+            if item.released {
+                add(&mut totals.counters, &item.record.counters);
+            }
+            totals.scheduled += u64::from(item.record.state == NotificationState::Scheduled);
+        }
+        totals
+    }
+
+    pub fn recount(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for item in self.items.values().filter(|item| item.released) {
+            let count = |how: Copy| item.copies.values().filter(|copy| **copy == how).count() as u64;
+            let counted = Counters {
+                recipients: item.copies.len() as u64,
+                delivered: count(Copy::Delivered),
+                opened: item.opened.len() as u64,
+                expired: count(Copy::Expired),
+                cancelled: count(Copy::Cancelled),
+            };
+            if counted != item.record.counters || counted.opened > counted.delivered {
+                let id = item.record.notification.id;
+                wrong.push(format!("{id}: kept {:?}, counted {counted:?}", item.record.counters));
+            }
+            for (account, copy) in &item.copies {
+                let listed =
+                    self.accounts.get(account).is_some_and(|entry| entry.pending.contains(&item.seq()));
+                if listed != (*copy == Copy::Pending) {
+                    wrong.push(format!("account {}: {} is {copy:?}", account.0, item.record.notification.id));
+                }
+            }
+        }
+        wrong
+    }
+}
+
+/// Adds counters up.
+pub(super) fn add(sum: &mut Counters, more: &Counters) {
+    sum.recipients += more.recipients;
+    sum.delivered += more.delivered;
+    sum.opened += more.opened;
+    sum.expired += more.expired;
+    sum.cancelled += more.cancelled;
+}
+
+/// The first `limit` of `rows`, and the cursor of the last where there are more.
+pub(super) fn page<T, C>(
+    rows: impl Iterator<Item = T>,
+    limit: usize,
+    cursor: impl Fn(&T) -> C,
+) -> Page<T, C> {
+    let limit = limit.max(1);
+    let mut items: Vec<T> = rows.take(limit + 1).collect();
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = if more { items.last().map(cursor) } else { None };
+    Page { items, next }
+}
