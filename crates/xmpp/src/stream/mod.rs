@@ -1,1 +1,9 @@
 //! Streams: headers, features, errors, and the negotiation on both sides.
+
+mod error;
+mod features;
+mod header;
+
+pub use self::error::{StreamCondition, StreamError};
+pub use self::features::{Caps, Features, StartTls, StreamLimits};
+pub use self::header::{write_close, write_header};
