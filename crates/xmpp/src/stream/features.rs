@@ -169,8 +169,9 @@ fn caps(element: &Element) -> Option<Caps> {
 }
 
 fn limits(element: &Element) -> Option<StreamLimits> {
-    let number = |name| element.child_text(name, LIMITS)?.trim().parse().ok();
-    Some(StreamLimits { max_bytes: number("max-bytes")?, idle_seconds: number("idle-seconds")? })
+    let max_bytes = element.child_text("max-bytes", LIMITS)?.trim().parse().ok()?;
+    let idle_seconds = element.child_text("idle-seconds", LIMITS)?.trim().parse().ok()?;
+    Some(StreamLimits { max_bytes, idle_seconds })
 }
 
 #[cfg(test)]
