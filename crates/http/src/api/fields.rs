@@ -1,0 +1,216 @@
+//! JSON documents, read by hand so that every wrong field is named at once.
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use serde_json::{Map, Value};
+use tidings_core::notification::FieldError;
+
+use super::problem::Problem;
+
+/// Bytes of a document.
+pub(crate) const DOCUMENT_BYTES: usize = 64 * 1024;
+
+/// A JSON document's bytes.
+pub(crate) struct Document(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Document {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if let Some(kind) = request.headers().get(CONTENT_TYPE) {
+            let essence = kind.as_bytes().split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+            if !essence.eq_ignore_ascii_case(b"application/json") {
+                return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type")
+                    .detail("send JSON, with Content-Type: application/json"));
+            }
+        }
+        read_body(request, DOCUMENT_BYTES).await.map(Self)
+    }
+}
+
+/// Reads a body of at most `limit` bytes.
+pub(crate) async fn read_body(request: Request, limit: usize) -> Result<Bytes, Problem> {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|n| n > limit as u64) {
+        return Err(Problem::too_large(limit));
+    }
+    to_bytes(request.into_body(), limit).await.map_err(|error| {
+        if std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("length limit")) {
+            Problem::too_large(limit)
+        } else {
+            Problem::new(StatusCode::BAD_REQUEST, "incomplete")
+                .detail("the body ended before it was complete")
+        }
+    })
+}
+
+/// The fields of a JSON object. Each is taken once; [`finish`](Self::finish)
+/// refuses what is left.
+pub(crate) struct Fields {
+    values: Map<String, Value>,
+    /// `""`, or the object's path and a dot.
+    prefix: String,
+    errors: Vec<FieldError>,
+}
+
+impl Fields {
+    /// Reads a document that must be an object.
+    pub fn parse(document: &[u8]) -> Result<Self, Problem> {
+        match serde_json::from_slice(document) {
+            Ok(Value::Object(values)) => Ok(Self { values, prefix: String::new(), errors: Vec::new() }),
+            Ok(_) => Err(Problem::field("", "the document must be a JSON object")),
+            Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST, "not-json").detail(error.to_string())),
+        }
+    }
+
+    /// Takes a field; null counts as absent.
+    pub fn value(&mut self, name: &str) -> Option<Value> {
+        self.values.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Takes a string.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        match self.value(name)? {
+            Value::String(text) => Some(text),
+            other => {
+                self.mistyped(name, "a string", &other);
+                None
+            }
+        }
+    }
+
+    /// Takes a string that must be there.
+    pub fn required_text(&mut self, name: &str) -> Option<String> {
+        let absent = self.values.get(name).is_none_or(Value::is_null);
+        if absent {
+            self.wrong(name, "is required");
+        }
+        self.text(name)
+    }
+
+    /// Takes a string that null removes.
+    pub fn text_or_null(&mut self, name: &str) -> Option<Option<String>> {
+        match self.values.remove(name)? {
+            Value::Null => Some(None),
+            Value::String(text) => Some(Some(text)),
+            other => {
+                self.mistyped(name, "a string or null", &other);
+                None
+            }
+        }
+    }
+
+    /// Takes true or false.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.value(name)? {
+            Value::Bool(flag) => Some(flag),
+            other => {
+                self.mistyped(name, "true or false", &other);
+                None
+            }
+        }
+    }
+
+    /// Takes a whole number of seconds, not negative.
+    pub fn seconds(&mut self, name: &str) -> Option<u64> {
+        let value = self.value(name)?;
+        let seconds = value.as_u64();
+        if seconds.is_none() {
+            self.mistyped(name, "a whole number of seconds, 0 or more", &value);
+        }
+        seconds
+    }
+
+    /// Takes an object and reads it.
+    pub fn object<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        match self.value(name)? {
+            Value::Object(values) => {
+                let prefix = format!("{}{name}.", self.prefix);
+                let mut inner = Self { values, prefix, errors: std::mem::take(&mut self.errors) };
+                let out = read(&mut inner);
+                inner.refuse_rest();
+                self.errors = inner.errors;
+                Some(out)
+            }
+            other => {
+                self.mistyped(name, "an object", &other);
+                None
+            }
+        }
+    }
+
+    /// All that is left, in order of the names.
+    pub fn drain(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.values)
+    }
+
+    /// Whether nothing was wrong so far.
+    pub fn is_sound(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// How many of these fields are there.
+    pub fn present(&self, names: &[&str]) -> usize {
+        names.iter().filter(|name| self.values.contains_key(**name)).count()
+    }
+
+    /// Notes that a field is wrong.
+    pub fn wrong(&mut self, name: &str, detail: impl Into<String>) {
+        let field = format!("{}{name}", self.prefix);
+        // An empty name means the object itself.
+        let field = if name.is_empty() { field.trim_end_matches('.').to_owned() } else { field };
+        self.errors.push(FieldError { field, detail: detail.into() });
+    }
+
+    /// Notes that a field has another type.
+    pub fn mistyped(&mut self, name: &str, wanted: &str, found: &Value) {
+        let found = match found {
+            Value::Null => "null",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "this number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        };
+        self.wrong(name, format!("must be {wanted}, not {found}"));
+    }
+
+    /// Refuses the document when a field was wrong or is unknown.
+    pub fn finish(mut self) -> Result<(), Problem> {
+        self.refuse_rest();
+        if self.errors.is_empty() { Ok(()) } else { Err(Problem::fields(self.errors)) }
+    }
+
+    fn refuse_rest(&mut self) {
+        for (name, _) in self.drain() {
+            self.wrong(&name, "is not a field here");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_every_wrong_field() {
+        let mut fields = Fields::parse(br#"{"a": 1, "b": {"c": true, "x": 0}, "d": -1, "y": null}"#).unwrap();
+        assert_eq!(fields.text("a"), None);
+        fields.object("b", |b| b.text("c"));
+        fields.seconds("d");
+        fields.required_text("e");
+        let problem = fields.finish().unwrap_err();
+        let named: Vec<_> = problem.errors().iter().map(|e| e.field.as_str()).collect();
+        assert_eq!(named, ["a", "b.c", "b.x", "d", "e", "y"]);
+    }
+
+    #[test]
+    fn tells_syntax_from_shape() {
+        assert_eq!(Fields::parse(b"{").err().map(|p| p.status), Some(StatusCode::BAD_REQUEST));
+        assert_eq!(Fields::parse(b"[]").err().map(|p| p.status), Some(StatusCode::UNPROCESSABLE_ENTITY));
+        let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+        assert_eq!(Fields::parse(deep.as_bytes()).err().map(|p| p.status), Some(StatusCode::BAD_REQUEST));
+    }
+}

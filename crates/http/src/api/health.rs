@@ -1,0 +1,62 @@
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use tidings_core::store::StoreError;
+use tokio::time::{Instant, timeout};
+
+use super::problem::Problem;
+use crate::state::{App, Shared};
+
+/// How long an answer of the store's self-test holds: it writes, and anyone may ask.
+const FRESH: Duration = Duration::from_secs(1);
+/// How long the self-test may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How the server is.
+#[derive(Serialize)]
+pub(crate) struct Health {
+    status: &'static str,
+}
+
+/// The process answers.
+pub(crate) async fn alive() -> Json<Health> {
+    Json(Health { status: "ok" })
+}
+
+/// The server can take notifications: a write reaches durable storage.
+pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Health>, Problem> {
+    if *app.stopping.borrow() {
+        return Err(Problem::overloaded("the server is stopping"));
+    }
+    match app.store_works().await {
+        Ok(()) => Ok(Json(Health { status: "ready" })),
+        Err(error) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready")
+            .detail(match error {
+                StoreError::Full => "the server's disk is full",
+                StoreError::Busy => "the store is behind with its writes",
+                _ => "the store does not take writes; the server's log says why",
+            })
+            .retry_after(5)),
+    }
+}
+
+impl Shared {
+    /// Whether the store takes writes; asked at most once a second, by one at a time.
+    pub(crate) async fn store_works(&self) -> Result<(), StoreError> {
+        let mut last = self.readiness.lock().await;
+        if let Some((at, answer)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return answer.clone();
+        }
+        let answer = timeout(PATIENCE, self.core.store.check()).await.unwrap_or(Err(StoreError::Busy));
+        if let Err(error) = &answer {
+            tracing::error!(%error, "the store's self-test failed");
+        }
+        *last = Some((Instant::now(), answer.clone()));
+        answer
+    }
+}

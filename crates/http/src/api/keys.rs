@@ -1,0 +1,157 @@
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use tidings_core::model::{ApiKey, KeyId, Scope};
+use utoipa::ToSchema;
+
+use super::auth::{Key, ToAdminister, ToRead};
+use super::fields::{Document, Fields};
+use super::params::Segment;
+use super::problem::{self, Problem};
+use super::view::moment;
+use crate::state::{App, Shared};
+
+/// An API key; its secret is not known any more.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ApiKey)]
+pub(crate) struct KeyView {
+    /// Its public name, safe to show and to log.
+    pub id: String,
+    /// What it was called when it was created.
+    pub name: String,
+    /// `send`, `read` or `admin`.
+    pub scope: &'static str,
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// To about a minute.
+    #[schema(format = DateTime)]
+    pub last_used: Option<String>,
+}
+
+impl From<ApiKey> for KeyView {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            id: key.id.0,
+            name: key.name,
+            scope: key.scope.as_str(),
+            created_at: moment(key.created_at),
+            last_used: key.last_used.map(moment),
+        }
+    }
+}
+
+/// All API keys, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct KeyList {
+    keys: Vec<KeyView>,
+}
+
+/// A fresh API key.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CreatedKey {
+    #[serde(flatten)]
+    view: KeyView,
+    /// The secret: shown this once.
+    key: String,
+}
+
+/// An API key to be created.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `create` reads by hand")]
+pub(crate) struct NewKey {
+    /// For people: 1 to 100 characters.
+    name: String,
+    /// `send`: send notifications, and see them by id. `read`: see everything. `admin`: everything.
+    #[schema(example = "send")]
+    scope: String,
+}
+
+/// All API keys, oldest first.
+#[utoipa::path(
+    get, path = "/v1/keys", tag = "keys", operation_id = "keys",
+    responses((status = 200, description = "All of them", body = KeyList)),
+    security(("key" = [])),
+)]
+pub(crate) async fn list(State(app): State<App>, _: Key<ToRead>) -> Json<KeyList> {
+    Json(KeyList { keys: app.core.auth.keys().into_iter().map(Into::into).collect() })
+}
+
+/// Creates an API key.
+#[utoipa::path(
+    post, path = "/v1/keys", tag = "keys", operation_id = "createKey",
+    request_body = NewKey,
+    responses((status = 201, description = "Created; the secret is shown this once", body = CreatedKey)),
+    security(("key" = [])),
+)]
+pub(crate) async fn create(
+    State(app): State<App>,
+    Key { grant, .. }: Key<ToAdminister>,
+    Document(document): Document,
+) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
+    let mut fields = Fields::parse(&document)?;
+    let name = fields.required_text("name");
+    if let Some(detail) = name.as_deref().and_then(name_fault) {
+        fields.wrong("name", detail);
+    }
+    let scope = fields.required_text("scope").and_then(|text| {
+        let scope = Scope::parse(&text);
+        if scope.is_none() {
+            fields.wrong("scope", "must be send, read or admin");
+        }
+        scope
+    });
+    fields.finish()?;
+    let (Some(name), Some(scope)) = (name, scope) else {
+        return Err(Problem::field("", "name and scope are required"));
+    };
+    let (key, secret) = app.create_key(&grant.name, &name, scope).await?;
+    Ok((StatusCode::CREATED, Json(CreatedKey { view: key.into(), key: secret })))
+}
+
+/// Revokes an API key at once.
+#[utoipa::path(
+    delete, path = "/v1/keys/{id}", tag = "keys", operation_id = "revokeKey",
+    params(("id" = String, Path, description = "The key's id")),
+    responses(
+        (status = 204, description = "Revoked"),
+        (status = 404, description = "Unknown id", body = problem::Document, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    Key { grant, .. }: Key<ToAdminister>,
+    Segment(id): Segment,
+) -> Result<StatusCode, Problem> {
+    app.revoke_key(&grant.name, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Shared {
+    /// Makes an API key.
+    pub(crate) async fn create_key(
+        &self,
+        actor: &str,
+        name: &str,
+        scope: Scope,
+    ) -> Result<(ApiKey, String), Problem> {
+        let made = self.core.auth.create_key(name, scope).await?;
+        self.audit(actor, "key.create", &format!("{} {name} ({})", made.0.id.0, scope.as_str())).await?;
+        Ok(made)
+    }
+
+    /// Revokes an API key.
+    pub(crate) async fn revoke_key(&self, actor: &str, id: &str) -> Result<(), Problem> {
+        if !self.core.auth.revoke_key(&KeyId(id.to_owned())).await? {
+            return Err(Problem::not_found("there is no key with this id"));
+        }
+        self.audit(actor, "key.revoke", id).await
+    }
+}
+
+/// What is wrong with a key's name.
+pub(crate) fn name_fault(name: &str) -> Option<&'static str> {
+    let unfit = name.trim().is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control);
+    unfit.then_some("must be 1 to 100 characters, none of them a control character")
+}

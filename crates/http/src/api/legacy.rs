@@ -1,0 +1,120 @@
+//! androidpn's own form, so that its back ends keep working.
+
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tidings_core::model::{Audience, Content, Priority, Username};
+use tidings_core::notification::{AcceptError, Request as SendRequest};
+use tidings_core::store::StoreError;
+
+use super::auth::{self, ToSend};
+use super::fields::{DOCUMENT_BYTES, read_body};
+use super::problem::Problem;
+use crate::state::App;
+
+const CHALLENGE: &str = "Basic realm=\"tidings\", charset=\"UTF-8\"";
+
+/// `POST /notification.do?action=send`: form fields, in the body or the query string.
+pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    let mut fields = Form::default();
+    fields.read(request.uri().query().unwrap_or_default().as_bytes());
+    let secret = key_in_headers(request.headers());
+    let is_form = request.headers().get(CONTENT_TYPE).is_none_or(|kind| {
+        kind.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
+    });
+    if !is_form {
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type")
+            .detail("send a form, with Content-Type: application/x-www-form-urlencoded"));
+    }
+    let body = read_body(request, DOCUMENT_BYTES).await?;
+    fields.read(&body);
+
+    let secret = secret.or_else(|| fields.text("api_key")).ok_or_else(|| {
+        Problem::unauthorized(
+            CHALLENGE,
+            "send an API key: as Bearer, as Basic password, or as the field api_key",
+        )
+    })?;
+    auth::check::<ToSend>(&app, &secret)?;
+    if fields.text("action").as_deref() != Some("send") {
+        return Err(
+            Problem::new(StatusCode::NOT_FOUND, "unknown-action").detail("the only action here is send")
+        );
+    }
+    app.admit()?;
+    let request = SendRequest {
+        audience: audience(&mut fields)?,
+        content: Content {
+            title: fields.text("title"),
+            message: fields.text("message"),
+            uri: fields.text("uri"),
+            ..Content::default()
+        },
+        priority: Priority::default(),
+        ttl: None,
+        collapse_key: None,
+        send_at: None,
+        idempotency: None,
+    };
+    if request.content.title.is_none() && request.content.message.is_none() {
+        return Err(Problem::field("message", "give a title or a message"));
+    }
+    let accepted = app.core.notification.accept(request).await.map_err(|error| match error {
+        AcceptError::Store(StoreError::UnknownUsers(names)) => {
+            Problem::field("username", format!("unknown user: {}", names.join(", ")))
+        }
+        other => other.into(),
+    })?;
+    let answer =
+        [(LOCATION.as_str(), "/notification.do".to_owned()), ("notification-id", accepted.id.to_string())];
+    Ok((StatusCode::FOUND, answer).into_response())
+}
+
+/// Where androidpn had its form is the way to ours.
+pub(crate) async fn form() -> impl IntoResponse {
+    (StatusCode::FOUND, [(LOCATION, "/notifications/new")])
+}
+
+fn audience(fields: &mut Form) -> Result<Audience, Problem> {
+    let username = fields.text("username");
+    match fields.text("broadcast").as_deref() {
+        Some("Y" | "y") => Ok(Audience::All),
+        Some("N" | "n") | None => match username {
+            Some(name) => match Username::parse(&name) {
+                Ok(name) => Ok(Audience::Users(vec![name])),
+                Err(error) => Err(Problem::field("username", error.to_string())),
+            },
+            None => Err(Problem::field("username", "is required unless broadcast is Y")),
+        },
+        Some(_) => Err(Problem::field("broadcast", "must be Y or N")),
+    }
+}
+
+/// The key as Bearer or as Basic password, whatever the user name.
+fn key_in_headers(headers: &HeaderMap) -> Option<String> {
+    if let Some(secret) = auth::bearer(headers) {
+        return Some(secret.to_owned());
+    }
+    let decoded = STANDARD.decode(auth::credentials(headers, "basic")?).ok()?;
+    let decoded = String::from_utf8(decoded).ok()?;
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// Form fields; the first of a name counts, others are ignored as androidpn did.
+#[derive(Default)]
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn read(&mut self, encoded: &[u8]) {
+        self.0.extend(form_urlencoded::parse(encoded).into_owned());
+    }
+
+    /// A field's text; empty counts as absent.
+    fn text(&mut self, name: &str) -> Option<String> {
+        let index = self.0.iter().position(|(key, value)| key == name && !value.is_empty())?;
+        Some(self.0.swap_remove(index).1)
+    }
+}

@@ -1,0 +1,51 @@
+//! The API: one file a resource. `INTERFACES.md` section 2 is its contract.
+
+mod auth;
+mod cursor;
+mod events;
+mod fields;
+pub(crate) mod health;
+mod keys;
+mod legacy;
+pub(crate) mod metrics;
+mod notifications;
+mod openapi;
+mod params;
+pub(crate) mod problem;
+mod sessions;
+mod stats;
+mod topics;
+mod users;
+mod view;
+
+use axum::Router;
+use axum::routing::{get, post, put};
+
+pub use self::openapi::document as openapi_document;
+use crate::state::App;
+
+/// All routes of the API, and those without a key.
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .route("/v1/notifications", post(notifications::send).get(notifications::list))
+        .route("/v1/notifications/{id}", get(notifications::show).delete(notifications::cancel))
+        .route("/v1/users", post(users::create).get(users::list))
+        .route("/v1/users/{username}", get(users::show).patch(users::change).delete(users::remove))
+        .route("/v1/sessions", get(sessions::list))
+        // A wildcard, so that the slash before the resource need not be escaped.
+        .route("/v1/sessions/{*jid}", axum::routing::delete(sessions::end))
+        .route("/v1/topics", get(topics::list))
+        .route(
+            "/v1/topics/{topic}/subscribers/{username}",
+            put(topics::subscribe).delete(topics::unsubscribe),
+        )
+        .route("/v1/keys", get(keys::list).post(keys::create))
+        .route("/v1/keys/{id}", axum::routing::delete(keys::revoke))
+        .route("/v1/stats", get(stats::show))
+        .route("/v1/events", get(events::stream))
+        .route("/notification.do", post(legacy::send).get(legacy::form))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::show))
+}

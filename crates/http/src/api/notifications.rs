@@ -1,0 +1,443 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tidings_core::auth::Grant;
+use tidings_core::model::{Audience, Content, NotificationId, Priority, Timestamp, Topic, Username};
+use tidings_core::notification::{AcceptError, Request};
+use tidings_core::store::StoreError;
+use utoipa::ToSchema;
+
+use super::auth::{Key, ToFollow, ToRead, ToSend};
+use super::fields::{Document, Fields};
+use super::params::{Params, Segment};
+use super::problem::{self, Problem};
+use super::view::{AudienceView, NotificationView};
+use crate::state::{App, Shared};
+
+const LISTING: &str = "notifications";
+
+/// A notification to be sent. One of `title`, `message` and `data` is required.
+#[derive(ToSchema)]
+#[schema(as = NewNotification)]
+#[expect(dead_code, reason = "describes what `read` reads by hand")]
+pub(crate) struct NewNotification {
+    /// To whom: exactly one of all, user, users and topic.
+    to: AudienceView,
+    /// A short headline.
+    title: Option<String>,
+    /// The text.
+    message: Option<String>,
+    /// What opens on a tap.
+    uri: Option<String>,
+    /// A picture's address.
+    image: Option<String>,
+    /// What the app reads.
+    data: Option<BTreeMap<String, String>>,
+    /// `low`, `normal` (the default) or `high`.
+    #[schema(example = "normal")]
+    priority: Option<String>,
+    /// Seconds that it may wait for a device; 0: now or never. More than the
+    /// server's maximum is cut down to it.
+    ttl: Option<u64>,
+    /// It replaces what is still pending with the same key.
+    collapse_key: Option<String>,
+    /// When to send it; now, when that is past.
+    #[schema(format = DateTime)]
+    send_at: Option<String>,
+}
+
+/// A notification is on durable storage.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Accepted {
+    /// The notification's id.
+    id: String,
+    /// How many accounts it is for; for a scheduled one, how many it would be now.
+    recipients: u64,
+}
+
+/// Sends a notification: answers once it is on durable storage.
+#[utoipa::path(
+    post, path = "/v1/notifications", tag = "notifications", operation_id = "sendNotification",
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "A repeat with the same key within 24 hours answers the same id and sends nothing again; at most 255 visible ASCII characters")),
+    request_body = NewNotification,
+    responses((status = 202, description = "Accepted and durable", body = Accepted)),
+    security(("key" = [])),
+)]
+pub(crate) async fn send(
+    State(app): State<App>,
+    Key { grant, .. }: Key<ToSend>,
+    headers: HeaderMap,
+    Document(document): Document,
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    app.admit()?;
+    let mut request = read(&document, app.core.config.limits.users_per_notification)?;
+    request.idempotency = idempotency(&grant, &headers, &document)?;
+    let single = matches!(&request.audience, Audience::Users(names) if names.len() == 1);
+    match app.core.notification.accept(request).await {
+        Ok(accepted) => {
+            let answer = Accepted { id: accepted.id.to_string(), recipients: accepted.recipients };
+            Ok((StatusCode::ACCEPTED, Json(answer)))
+        }
+        Err(AcceptError::Store(StoreError::UnknownUsers(unknown))) => {
+            Err(unknown_users(&document, single, &unknown))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// One notification, and how far it has come.
+#[utoipa::path(
+    get, path = "/v1/notifications/{id}", tag = "notifications", operation_id = "notification",
+    params(("id" = String, Path, description = "The notification's id")),
+    responses(
+        (status = 200, description = "The notification", body = NotificationView),
+        (status = 404, description = "Unknown id", body = problem::Document, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+pub(crate) async fn show(
+    State(app): State<App>,
+    _: Key<ToFollow>,
+    Segment(id): Segment,
+) -> Result<Json<NotificationView>, Problem> {
+    let id = parse_id(&id)?;
+    let record = app.core.notification.get(id).await?.ok_or_else(unknown_id)?;
+    Ok(Json(record.into()))
+}
+
+/// Notifications, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NotificationPage {
+    notifications: Vec<NotificationView>,
+    /// Where the next page begins; null on the last.
+    next: Option<String>,
+}
+
+/// Notifications, newest first.
+#[utoipa::path(
+    get, path = "/v1/notifications", tag = "notifications", operation_id = "notifications",
+    params(
+        ("limit" = Option<usize>, Query, description = "Rows of a page, 1 to 1000 (default 100)"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+    ),
+    responses((status = 200, description = "A page", body = NotificationPage)),
+    security(("key" = [])),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    _: Key<ToRead>,
+    mut params: Params,
+) -> Result<Json<NotificationPage>, Problem> {
+    let (limit, before) = (params.limit(), params.position(LISTING));
+    params.finish()?;
+    let page = app.core.notification.list(before, limit).await?;
+    Ok(Json(NotificationPage {
+        notifications: page.items.into_iter().map(Into::into).collect(),
+        next: page.next.map(|position| super::cursor::write(LISTING, &position.to_string())),
+    }))
+}
+
+/// Cancels what is still pending or scheduled, and answers the notification as it stands then.
+#[utoipa::path(
+    delete, path = "/v1/notifications/{id}", tag = "notifications", operation_id = "cancelNotification",
+    params(("id" = String, Path, description = "The notification's id")),
+    responses(
+        (status = 200, description = "The notification, with nothing pending any more", body = NotificationView),
+        (status = 404, description = "Unknown id", body = problem::Document, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    _: Key<ToSend>,
+    Segment(id): Segment,
+) -> Result<Json<NotificationView>, Problem> {
+    let id = parse_id(&id)?;
+    app.core.notification.cancel(id).await?.ok_or_else(unknown_id)?;
+    let record = app.core.notification.get(id).await?.ok_or_else(unknown_id)?;
+    Ok(Json(record.into()))
+}
+
+impl Shared {
+    /// Refuses a notification at once while the store is far behind, instead of
+    /// holding it in memory.
+    pub(crate) fn admit(&self) -> Result<(), Problem> {
+        let (waiting, room) = self.core.store.backlog();
+        if waiting.saturating_mul(10) > room.saturating_mul(9) {
+            return Err(Problem::overloaded("the store is behind with its writes; nothing was sent"));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a document into a request.
+fn read(document: &[u8], most_users: usize) -> Result<Request, Problem> {
+    let mut fields = Fields::parse(document)?;
+    let audience = match fields.object("to", |to| audience(to, most_users)) {
+        Some(audience) => audience,
+        None => {
+            if fields.is_sound() {
+                fields.wrong(
+                    "to",
+                    "is required: {\"all\": true}, {\"user\": …}, {\"users\": […]} or {\"topic\": …}",
+                );
+            }
+            None
+        }
+    };
+    let content = Content {
+        title: fields.text("title"),
+        message: fields.text("message"),
+        uri: fields.text("uri"),
+        image: fields.text("image"),
+        data: data(&mut fields),
+    };
+    let priority = match fields.text("priority") {
+        None => Priority::default(),
+        Some(name) => Priority::parse(&name).unwrap_or_else(|| {
+            fields.wrong("priority", "must be low, normal or high");
+            Priority::default()
+        }),
+    };
+    let ttl = fields.seconds("ttl").map(Duration::from_secs);
+    let collapse_key = fields.text("collapse_key");
+    let send_at = fields.text("send_at").and_then(|text| {
+        let at = Timestamp::parse(&text);
+        if at.is_none() {
+            fields.wrong(
+                "send_at",
+                "must be an RFC 3339 date and time with an offset, such as 2026-01-02T03:04:05Z",
+            );
+        }
+        at
+    });
+    let said = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+    if fields.is_sound() && !said(&content.title) && !said(&content.message) && content.data.is_empty() {
+        fields.wrong("message", "give a title, a message or data");
+    }
+    fields.finish()?;
+    match audience {
+        Some(audience) => {
+            Ok(Request { audience, content, priority, ttl, collapse_key, send_at, idempotency: None })
+        }
+        None => Err(Problem::field("to", "is required")),
+    }
+}
+
+/// Reads `to`; `None` after noting what is wrong.
+fn audience(to: &mut Fields, most_users: usize) -> Option<Audience> {
+    if to.present(&["all", "user", "users", "topic"]) != 1 {
+        to.wrong("", "must have exactly one of all, user, users and topic");
+        to.drain();
+        return None;
+    }
+    if let Some(all) = to.flag("all") {
+        if !all {
+            to.wrong("all", "must be true");
+        }
+        return all.then_some(Audience::All);
+    }
+    if let Some(user) = to.text("user") {
+        return match Username::parse(&user) {
+            Ok(user) => Some(Audience::Users(vec![user])),
+            Err(error) => {
+                to.wrong("user", error.to_string());
+                None
+            }
+        };
+    }
+    if let Some(topic) = to.text("topic") {
+        return match Topic::parse(&topic) {
+            Ok(topic) => Some(Audience::Topic(topic)),
+            Err(error) => {
+                to.wrong("topic", error.to_string());
+                None
+            }
+        };
+    }
+    users(to, most_users)
+}
+
+fn users(to: &mut Fields, most: usize) -> Option<Audience> {
+    let values = match to.value("users")? {
+        Value::Array(values) => values,
+        other => {
+            to.mistyped("users", "an array of usernames", &other);
+            return None;
+        }
+    };
+    if values.is_empty() || values.len() > most {
+        to.wrong("users", format!("must name 1 to {most} users"));
+        return None;
+    }
+    let mut names = Vec::with_capacity(values.len());
+    let mut sound = true;
+    for (index, value) in values.into_iter().enumerate() {
+        let field = || format!("users[{index}]");
+        match value {
+            Value::String(text) => match Username::parse(&text) {
+                Ok(name) => names.push(name),
+                Err(error) => {
+                    sound = false;
+                    to.wrong(&field(), error.to_string());
+                }
+            },
+            other => {
+                sound = false;
+                to.mistyped(&field(), "a string", &other);
+            }
+        }
+    }
+    sound.then_some(Audience::Users(names))
+}
+
+fn data(fields: &mut Fields) -> BTreeMap<String, String> {
+    let read = |data: &mut Fields| {
+        let mut entries = BTreeMap::new();
+        for (key, value) in data.drain() {
+            match value {
+                Value::String(text) => {
+                    entries.insert(key, text);
+                }
+                other => data.mistyped(&key, "a string", &other),
+            }
+        }
+        entries
+    };
+    fields.object("data", read).unwrap_or_default()
+}
+
+/// The request's idempotency key, so that one API key's do not meet another's.
+fn idempotency(
+    grant: &Grant,
+    headers: &HeaderMap,
+    document: &[u8],
+) -> Result<Option<(String, [u8; 32])>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if (1..=255).contains(&key.len()) => {
+            Ok(Some((format!("{}:{key}", grant.id.0), Sha256::digest(document).into())))
+        }
+        _ => Err(Problem::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")),
+    }
+}
+
+/// Names each unknown user where the sender wrote it.
+fn unknown_users(document: &[u8], single: bool, unknown: &[String]) -> Problem {
+    let users = Fields::parse(document).ok().and_then(|mut fields| {
+        fields.object("to", |to| match to.value("users") {
+            Some(Value::Array(values)) => values,
+            _ => Vec::new(),
+        })
+    });
+    let users = users.unwrap_or_default();
+    let place = |name: &String| {
+        let index = users.iter().position(|value| {
+            value.as_str().and_then(|text| Username::parse(text).ok()).is_some_and(|u| u.as_str() == name)
+        });
+        match index {
+            Some(index) => format!("to.users[{index}]"),
+            None if single => "to.user".to_owned(),
+            None => "to.users".to_owned(),
+        }
+    };
+    let errors = unknown.iter().map(|name| tidings_core::notification::FieldError {
+        field: place(name),
+        detail: format!("unknown user: {name}"),
+    });
+    Problem::fields(errors.collect())
+        .detail(format!("unknown user: {}; nothing was sent to anyone", unknown.join(", ")))
+}
+
+fn parse_id(text: &str) -> Result<NotificationId, Problem> {
+    text.parse().map_err(|()| unknown_id())
+}
+
+fn unknown_id() -> Problem {
+    Problem::not_found("there is no notification with this id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(document: &str) -> Vec<String> {
+        read(document.as_bytes(), 3).unwrap_err().errors().iter().map(|e| e.field.clone()).collect()
+    }
+
+    #[test]
+    fn reads_every_field() {
+        let document = r#"{"to": {"users": ["Anna", "bob"]}, "title": "t", "message": "m", "uri": "u",
+            "image": "i", "data": {"k": "v"}, "priority": "high", "ttl": 60, "collapse_key": "c",
+            "send_at": "2026-01-02T03:04:05+01:00"}"#;
+        let request = read(document.as_bytes(), 3).unwrap();
+        let names = ["anna", "bob"].map(|name| Username::parse(name).unwrap());
+        assert_eq!(request.audience, Audience::Users(names.to_vec()));
+        assert_eq!(request.content.title.as_deref(), Some("t"));
+        assert_eq!(request.content.message.as_deref(), Some("m"));
+        assert_eq!(request.content.uri.as_deref(), Some("u"));
+        assert_eq!(request.content.image.as_deref(), Some("i"));
+        assert_eq!(request.content.data.get("k").map(String::as_str), Some("v"));
+        assert_eq!(request.priority, Priority::High);
+        assert_eq!(request.ttl, Some(Duration::from_secs(60)));
+        assert_eq!(request.collapse_key.as_deref(), Some("c"));
+        assert_eq!(request.send_at.map(|at| at.to_string()).as_deref(), Some("2026-01-02T02:04:05Z"));
+    }
+
+    #[test]
+    fn the_audience_is_exactly_one() {
+        for to in ["{}", r#"{"all": true, "user": "a"}"#, r#"{"user": "a", "topic": "t"}"#] {
+            assert_eq!(wrong(&format!(r#"{{"to": {to}, "title": "t"}}"#)), ["to"], "{to}");
+        }
+        assert_eq!(wrong(r#"{"title": "t"}"#), ["to"]);
+        assert_eq!(wrong(r#"{"to": null, "title": "t"}"#), ["to"]);
+        assert_eq!(wrong(r#"{"to": "all", "title": "t"}"#), ["to"]);
+        assert_eq!(wrong(r#"{"to": {"all": false}, "title": "t"}"#), ["to.all"]);
+        assert_eq!(wrong(r#"{"to": {"user": "a b"}, "title": "t"}"#), ["to.user"]);
+        assert_eq!(wrong(r#"{"to": {"users": []}, "title": "t"}"#), ["to.users"]);
+        assert_eq!(
+            wrong(r#"{"to": {"users": ["a", 1, "@"]}, "title": "t"}"#),
+            ["to.users[1]", "to.users[2]"]
+        );
+        assert_eq!(wrong(r#"{"to": {"users": ["a","b","c","d"]}, "title": "t"}"#), ["to.users"]);
+        assert_eq!(wrong(r#"{"to": {"topic": "a b"}, "title": "t"}"#), ["to.topic"]);
+        assert_eq!(wrong(r#"{"to": {"topic": null}, "title": "t"}"#), ["to"]);
+        assert_eq!(wrong(r#"{"to": {"all": true, "x": 1}, "title": "t"}"#), ["to.x"]);
+    }
+
+    #[test]
+    fn something_must_be_said() {
+        assert_eq!(wrong(r#"{"to": {"all": true}}"#), ["message"]);
+        assert_eq!(wrong(r#"{"to": {"all": true}, "title": "", "data": {}}"#), ["message"]);
+        assert!(read(br#"{"to": {"all": true}, "data": {"k": ""}}"#, 3).is_ok());
+    }
+
+    #[test]
+    fn names_all_that_is_wrong_at_once() {
+        let document = r#"{"to": {"all": true}, "title": 1, "data": {"a": 1, "b": "x"}, "priority": "urgent",
+            "ttl": -1, "send_at": "tomorrow", "colour": "red"}"#;
+        assert_eq!(wrong(document), ["title", "data.a", "priority", "ttl", "send_at", "colour"]);
+        assert_eq!(wrong(r#"{"to": {"all": true}, "title": "t", "ttl": 1.5}"#), ["ttl"]);
+        assert_eq!(
+            wrong(r#"{"to": {"all": true}, "title": "t", "send_at": "2026-01-02T03:04:05"}"#),
+            ["send_at"]
+        );
+    }
+
+    #[test]
+    fn unknown_users_are_named_in_place() {
+        let document = br#"{"to": {"users": ["a", "Ghost", "b"]}, "title": "t"}"#;
+        let problem = unknown_users(document, false, &["ghost".to_owned()]);
+        assert_eq!(problem.errors()[0].field, "to.users[1]");
+        assert!(problem.text().contains("ghost"));
+        let problem = unknown_users(br#"{"to": {"user": "ghost"}}"#, true, &["ghost".to_owned()]);
+        assert_eq!(problem.errors()[0].field, "to.user");
+    }
+}

@@ -1,0 +1,228 @@
+use std::borrow::Cow;
+
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tidings_core::auth::{AuthError, RegisterError};
+use tidings_core::notification::{AcceptError, FieldError};
+use tidings_core::store::StoreError;
+use utoipa::ToSchema;
+
+/// An error as its reader gets it: a problem document (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub status: StatusCode,
+    kind: &'static str,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldError>,
+    /// Seconds.
+    retry_after: Option<u32>,
+    challenge: Option<&'static str>,
+}
+
+/// A problem document (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document {
+    /// Names the kind of problem; programs compare it.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:tidings:problem:invalid-fields")]
+    kind: String,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong this time, for people.
+    detail: String,
+    /// Every field that is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
+}
+
+/// A field that is wrong.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FieldError)]
+pub(crate) struct Fault {
+    /// Its path, such as `to.users[3]`.
+    #[schema(example = "to.users[3]")]
+    field: String,
+    /// Why, for people.
+    detail: String,
+}
+
+impl Problem {
+    /// A problem of the kind `urn:tidings:problem:KIND`.
+    pub fn new(status: StatusCode, kind: &'static str) -> Self {
+        Self {
+            status,
+            kind,
+            detail: Cow::Borrowed(""),
+            errors: Vec::new(),
+            retry_after: None,
+            challenge: None,
+        }
+    }
+
+    /// Says what is wrong, for people.
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// Seconds after which a repeat makes sense.
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Fields are wrong.
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [one] if one.field.is_empty() => one.detail.clone(),
+            [one] => format!("{}: {}", one.field, one.detail),
+            many => format!("{} fields are wrong", many.len()),
+        };
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-fields").detail(detail);
+        Self { errors, ..problem }
+    }
+
+    /// One field is wrong.
+    pub fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::fields(vec![FieldError { field: field.into(), detail: detail.into() }])
+    }
+
+    /// What was named does not exist.
+    pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found").detail(detail)
+    }
+
+    /// A name is taken.
+    pub fn conflict(field: &str, detail: impl Into<String>) -> Self {
+        let problem = Self::field(field, detail);
+        Self { status: StatusCode::CONFLICT, kind: "conflict", ..problem }
+    }
+
+    /// There is too much to do right now.
+    pub fn overloaded(detail: &'static str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded").detail(detail).retry_after(1)
+    }
+
+    /// No key, or a wrong one.
+    pub fn unauthorized(challenge: &'static str, detail: &'static str) -> Self {
+        let problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized").detail(detail);
+        Self { challenge: Some(challenge), ..problem }
+    }
+
+    /// A body is larger than it may be.
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large")
+            .detail(format!("the document is larger than {limit} bytes"))
+    }
+
+    /// The fields that are wrong.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the console"))]
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
+    /// What is wrong, for people.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the console"))]
+    pub fn text(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let document = Document {
+            kind: format!("urn:tidings:problem:{}", self.kind),
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: self.detail.into_owned(),
+            errors: self.errors.into_iter().map(|e| Fault { field: e.field, detail: e.detail }).collect(),
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::new(StatusCode::CONFLICT, "conflict").detail("the name is taken"),
+            StoreError::NotFound => Self::not_found("not found"),
+            StoreError::UnknownUsers(names) => Self::fields(
+                names
+                    .into_iter()
+                    .map(|name| FieldError { field: "to".into(), detail: format!("unknown user: {name}") })
+                    .collect(),
+            ),
+            StoreError::Busy => Self::overloaded("the store is behind with its writes; nothing was changed"),
+            StoreError::Full => Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk-full")
+                .detail("the server's disk is full; nothing was changed")
+                .retry_after(60),
+            StoreError::Incompatible(_) | StoreError::Failed(_) => {
+                tracing::error!(%error, "the store failed");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store-failed")
+                    .detail("the store failed; the server's log says why")
+            }
+        }
+    }
+}
+
+impl From<AcceptError> for Problem {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::Invalid(errors) => Self::fields(errors),
+            AcceptError::IdempotencyMismatch => Self::field("Idempotency-Key", error.to_string()),
+            AcceptError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Conflict => Self::conflict("username", "the username is taken"),
+            RegisterError::Forbidden(why) => Self::new(StatusCode::FORBIDDEN, "forbidden").detail(why),
+            RegisterError::NotAcceptable(why) => {
+                // The manager says it in words; the API names the field too.
+                let field = ["password", "email", "e-mail", "name"]
+                    .into_iter()
+                    .find(|field| why.contains(field) && !why.contains("username"))
+                    .map_or("username", |field| if field == "e-mail" { "email" } else { field });
+                Self::field(field, why)
+            }
+            RegisterError::Throttled => throttled(),
+            RegisterError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::NotAuthorized | AuthError::Disabled => {
+                Self::unauthorized("Bearer realm=\"tidings\"", "wrong name or password")
+            }
+            AuthError::Throttled => throttled(),
+            AuthError::Store(error) => error.into(),
+        }
+    }
+}
+
+fn throttled() -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled")
+        .detail("too many attempts from this address; wait a minute")
+        .retry_after(60)
+}

@@ -1,0 +1,113 @@
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use tidings_core::model::SessionId;
+use tidings_core::session::SessionInfo;
+use utoipa::ToSchema;
+
+use super::auth::{Key, ToAdminister, ToRead};
+use super::cursor;
+use super::params::{Params, Segment};
+use super::problem::{self, Problem};
+use super::view::moment;
+use crate::state::{App, Shared};
+
+const LISTING: &str = "sessions";
+
+/// A device's session.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
+pub(crate) struct SessionView {
+    /// `username@domain/resource`.
+    pub jid: String,
+    pub username: String,
+    pub resource: String,
+    /// `connected`, `authenticated`, `available`, or `detached` while it waits to be resumed.
+    pub status: &'static str,
+    /// `unavailable`, `available`, `chat`, `away`, `xa` or `dnd`.
+    pub presence: &'static str,
+    pub client_ip: String,
+    /// The TLS version.
+    pub tls: &'static str,
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// The node that it is connected to.
+    pub node: String,
+}
+
+/// Sessions, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionPage {
+    sessions: Vec<SessionView>,
+    /// Where the next page begins; null on the last.
+    next: Option<String>,
+}
+
+/// Sessions, oldest first.
+#[utoipa::path(
+    get, path = "/v1/sessions", tag = "sessions", operation_id = "sessions",
+    params(
+        ("limit" = Option<usize>, Query, description = "Rows of a page, 1 to 1000 (default 100)"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+    ),
+    responses((status = 200, description = "A page", body = SessionPage)),
+    security(("key" = [])),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    _: Key<ToRead>,
+    mut params: Params,
+) -> Result<Json<SessionPage>, Problem> {
+    let (limit, after) = (params.limit(), params.position(LISTING));
+    params.finish()?;
+    let page = app.core.session.list(after.map(SessionId), limit);
+    Ok(Json(SessionPage {
+        sessions: page.items.into_iter().map(|info| app.session_view(info)).collect(),
+        next: page.next.map(|id| cursor::write(LISTING, &id.0.to_string())),
+    }))
+}
+
+/// Ends a session. Its device may connect again.
+#[utoipa::path(
+    delete, path = "/v1/sessions/{jid}", tag = "sessions", operation_id = "endSession",
+    params(("jid" = String, Path, description = "The full JID; its slash may be escaped as %2F")),
+    responses(
+        (status = 204, description = "It ends"),
+        (status = 404, description = "There is no such session", body = problem::Document, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+pub(crate) async fn end(
+    State(app): State<App>,
+    Key { grant, .. }: Key<ToAdminister>,
+    Segment(jid): Segment,
+) -> Result<StatusCode, Problem> {
+    app.end_session(&grant.name, &jid).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Shared {
+    /// A session as the API shows it.
+    pub(crate) fn session_view(&self, info: SessionInfo) -> SessionView {
+        SessionView {
+            jid: info.jid,
+            username: info.username.to_string(),
+            resource: info.resource,
+            status: info.status.as_str(),
+            presence: info.show.as_str(),
+            client_ip: info.client_ip.to_string(),
+            tls: info.tls,
+            created_at: moment(info.created_at),
+            node: self.core.config.node.clone(),
+        }
+    }
+
+    /// Ends the session with this full JID.
+    pub(crate) async fn end_session(&self, actor: &str, jid: &str) -> Result<(), Problem> {
+        if !self.core.session.end(jid) {
+            return Err(Problem::not_found("there is no session with this JID"));
+        }
+        self.audit(actor, "session.end", jid).await
+    }
+}

@@ -1,0 +1,451 @@
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tidings_core::auth::RegistrationRequest;
+use tidings_core::model::{Account, AccountId, Show, Username};
+use tidings_core::store::{AccountChange, AccountQuery, AccountRow, Page, StoreError};
+use utoipa::ToSchema;
+
+use super::auth::{Key, ToAdminister, ToRead};
+use super::cursor;
+use super::fields::{Document, Fields};
+use super::params::{Params, Segment};
+use super::problem::{self, Problem};
+use super::view::moment;
+use crate::state::{App, Shared};
+
+const LISTING: &str = "users";
+/// Bytes of a display name.
+const NAME_BYTES: usize = 255;
+/// Bytes of an e-mail address (RFC 5321 section 4.5.3.1).
+const EMAIL_BYTES: usize = 254;
+/// Rows looked through for one page of a filtered listing.
+const LOOKED_THROUGH: usize = 20_000;
+
+/// An account.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
+pub(crate) struct UserView {
+    pub username: String,
+    /// A second name that is taken wherever a username is.
+    pub alias: Option<String>,
+    /// A display name.
+    pub name: Option<String>,
+    pub email: Option<String>,
+    /// Whether a session is available.
+    pub online: bool,
+    /// The best presence of its sessions: `unavailable`, `available`, `chat`, `away`, `xa` or `dnd`.
+    pub presence: &'static str,
+    /// When it was last known alive: now, while it is online.
+    #[schema(format = DateTime)]
+    pub last_seen: Option<String>,
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// Notifications that wait for it.
+    pub pending: u64,
+    /// Whether logins are refused.
+    pub disabled: bool,
+}
+
+/// One account, with what it is subscribed to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UserDetails)]
+pub(crate) struct UserDetails {
+    #[serde(flatten)]
+    pub user: UserView,
+    /// Its topics, sorted.
+    pub topics: Vec<String>,
+}
+
+/// Accounts by username.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserPage {
+    users: Vec<UserView>,
+    /// Where the next page begins; null on the last.
+    next: Option<String>,
+}
+
+/// An account to be created.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `create` reads by hand")]
+pub(crate) struct NewUser {
+    /// Letters, digits and `.-_`; case is folded.
+    username: String,
+    password: String,
+    /// A display name.
+    name: Option<String>,
+    email: Option<String>,
+}
+
+/// What to change; fields that are not there stay as they are.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `change` reads by hand")]
+pub(crate) struct UserChange {
+    /// A display name; null removes it.
+    name: Option<String>,
+    /// Null removes it.
+    email: Option<String>,
+    /// A second name; null removes it.
+    alias: Option<String>,
+    /// Ends the account's sessions.
+    password: Option<String>,
+    /// True refuses logins and ends the account's sessions.
+    disabled: Option<bool>,
+}
+
+/// Which accounts a listing shows.
+#[derive(Debug, Default)]
+pub(crate) struct UserFilter {
+    pub contains: Option<String>,
+    pub online: Option<bool>,
+    pub after: Option<String>,
+    pub limit: usize,
+}
+
+/// Accounts by username.
+#[utoipa::path(
+    get, path = "/v1/users", tag = "users", operation_id = "users",
+    params(
+        ("q" = Option<String>, Query, description = "Only those whose username, alias, name or e-mail address contains this"),
+        ("online" = Option<bool>, Query, description = "Only those that are, or are not, online"),
+        ("limit" = Option<usize>, Query, description = "Rows of a page, 1 to 1000 (default 100); a filtered page may have fewer and still a next one"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+    ),
+    responses((status = 200, description = "A page", body = UserPage)),
+    security(("key" = [])),
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    _: Key<ToRead>,
+    mut params: Params,
+) -> Result<Json<UserPage>, Problem> {
+    let filter = UserFilter {
+        contains: params.text("q"),
+        online: params.flag("online"),
+        after: params.cursor(LISTING),
+        limit: params.limit(),
+    };
+    params.finish()?;
+    let page = app.users(filter).await?;
+    Ok(Json(UserPage {
+        users: page.items.into_iter().map(|row| app.user_view(row)).collect(),
+        next: page.next.map(|after| cursor::write(LISTING, &after)),
+    }))
+}
+
+/// Creates an account.
+#[utoipa::path(
+    post, path = "/v1/users", tag = "users", operation_id = "createUser",
+    request_body = NewUser,
+    responses(
+        (status = 201, description = "Created", body = UserDetails),
+        (status = 409, description = "The username is taken", body = problem::Document, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+pub(crate) async fn create(
+    State(app): State<App>,
+    Key { grant, .. }: Key<ToAdminister>,
+    Document(document): Document,
+) -> Result<Response, Problem> {
+    let mut fields = Fields::parse(&document)?;
+    let username = fields.required_text("username");
+    let password = fields.required_text("password");
+    let (name, email) = (fields.text("name"), fields.text("email"));
+    if let Some(Err(error)) = username.as_deref().map(Username::parse) {
+        fields.wrong("username", error.to_string());
+    }
+    if password.as_deref() == Some("") {
+        fields.wrong("password", "must not be empty");
+    }
+    check_name(&mut fields, name.as_deref());
+    check_email(&mut fields, email.as_deref());
+    fields.finish()?;
+    let request = RegistrationRequest {
+        username: username.unwrap_or_default(),
+        password: password.unwrap_or_default(),
+        name,
+        email,
+        token: None,
+    };
+    let account = app.core.auth.create_account(request).await?;
+    app.audit(&grant.name, "user.create", account.username.as_str()).await?;
+    let location = format!("/v1/users/{}", percent(account.username.as_str()));
+    let user = app.user_view(AccountRow { account, pending: 0 });
+    let body = Json(UserDetails { user, topics: Vec::new() });
+    Ok((StatusCode::CREATED, [(LOCATION, location)], body).into_response())
+}
+
+/// One account.
+#[utoipa::path(
+    get, path = "/v1/users/{username}", tag = "users", operation_id = "user",
+    params(("username" = String, Path, description = "A username or an alias")),
+    responses(
+        (status = 200, description = "The account", body = UserDetails),
+        (status = 404, description = "Unknown user", body = problem::Document, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+pub(crate) async fn show(
+    State(app): State<App>,
+    _: Key<ToRead>,
+    Segment(username): Segment,
+) -> Result<Json<UserDetails>, Problem> {
+    let account = app.account(&username).await?;
+    app.user_details(account).await.map(Json)
+}
+
+/// Changes an account.
+#[utoipa::path(
+    patch, path = "/v1/users/{username}", tag = "users", operation_id = "changeUser",
+    params(("username" = String, Path, description = "A username or an alias")),
+    request_body = UserChange,
+    responses(
+        (status = 200, description = "The account", body = UserDetails),
+        (status = 404, description = "Unknown user", body = problem::Document, content_type = "application/problem+json"),
+        (status = 409, description = "The alias is taken", body = problem::Document, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+pub(crate) async fn change(
+    State(app): State<App>,
+    Key { grant, .. }: Key<ToAdminister>,
+    Segment(username): Segment,
+    Document(document): Document,
+) -> Result<Json<UserDetails>, Problem> {
+    let account = app.account(&username).await?;
+    let mut fields = Fields::parse(&document)?;
+    let name = fields.text_or_null("name");
+    let email = fields.text_or_null("email");
+    let alias = fields.text_or_null("alias");
+    let password = fields.text("password");
+    let disabled = fields.flag("disabled");
+    check_name(&mut fields, name.as_ref().and_then(Option::as_deref));
+    check_email(&mut fields, email.as_ref().and_then(Option::as_deref));
+    let alias = match alias {
+        Some(Some(text)) => match Username::parse(&text) {
+            Ok(alias) => Some(Some(alias)),
+            Err(error) => {
+                fields.wrong("alias", error.to_string());
+                None
+            }
+        },
+        Some(None) => Some(None),
+        None => None,
+    };
+    fields.finish()?;
+    let change = AccountChange { name, email, alias, disabled, keys: None };
+    app.change_user(&grant.name, &account, change, password.as_deref()).await?;
+    let account = app.account(account.username.as_str()).await?;
+    app.user_details(account).await.map(Json)
+}
+
+/// Removes an account: its sessions end, what is pending for it counts as cancelled.
+#[utoipa::path(
+    delete, path = "/v1/users/{username}", tag = "users", operation_id = "removeUser",
+    params(("username" = String, Path, description = "A username or an alias")),
+    responses(
+        (status = 204, description = "Removed"),
+        (status = 404, description = "Unknown user", body = problem::Document, content_type = "application/problem+json"),
+    ),
+    security(("key" = [])),
+)]
+pub(crate) async fn remove(
+    State(app): State<App>,
+    Key { grant, .. }: Key<ToAdminister>,
+    Segment(username): Segment,
+) -> Result<StatusCode, Problem> {
+    let account = app.account(&username).await?;
+    app.remove_user(&grant.name, &account).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Shared {
+    /// The account with this username or alias.
+    pub(crate) async fn account(&self, name: &str) -> Result<Account, Problem> {
+        let unknown = || Problem::not_found("there is no user with this name");
+        let name = Username::parse(name).map_err(|_| unknown())?;
+        self.core.store.account(&name).await?.ok_or_else(unknown)
+    }
+
+    /// A page of accounts. Without filters one query; a filtered page looks
+    /// through a bounded number of rows and may come back short.
+    pub(crate) async fn users(&self, filter: UserFilter) -> Result<Page<AccountRow, String>, StoreError> {
+        match filter.online {
+            None => {
+                let query = AccountQuery {
+                    contains: filter.contains,
+                    after: filter.after,
+                    limit: filter.limit,
+                    ..AccountQuery::default()
+                };
+                self.core.store.accounts(query).await
+            }
+            Some(true) => self.users_online(filter).await,
+            Some(false) => self.users_offline(filter).await,
+        }
+    }
+
+    async fn users_online(&self, filter: UserFilter) -> Result<Page<AccountRow, String>, StoreError> {
+        let mut items = Vec::new();
+        let mut after = filter.after;
+        for _ in 0..LOOKED_THROUGH / filter.limit.max(1) {
+            let online = self.core.session.online_after(after.as_deref(), filter.limit);
+            let Some((last, _)) = online.last() else { return Ok(Page { items, next: None }) };
+            after = Some(last.to_string());
+            let whole = online.len() < filter.limit;
+            let only: Vec<AccountId> = online.into_iter().map(|(_, id)| id).collect();
+            let query = AccountQuery {
+                contains: filter.contains.clone(),
+                limit: only.len(),
+                only: Some(only),
+                ..AccountQuery::default()
+            };
+            items.append(&mut self.core.store.accounts(query).await?.items);
+            if whole {
+                after = None;
+            }
+            if whole || items.len() >= filter.limit {
+                break;
+            }
+        }
+        if items.len() > filter.limit {
+            items.truncate(filter.limit);
+            after = items.last().map(|row| row.account.username.to_string());
+        }
+        Ok(Page { items, next: after })
+    }
+
+    async fn users_offline(&self, filter: UserFilter) -> Result<Page<AccountRow, String>, StoreError> {
+        let mut items: Vec<AccountRow> = Vec::new();
+        let mut after = filter.after;
+        for _ in 0..LOOKED_THROUGH / filter.limit.max(1) {
+            let query = AccountQuery {
+                contains: filter.contains.clone(),
+                after,
+                limit: filter.limit,
+                ..AccountQuery::default()
+            };
+            let page = self.core.store.accounts(query).await?;
+            after = page.next;
+            let offline = |row: &AccountRow| self.core.session.presence(row.account.id) == Show::Unavailable;
+            items.extend(page.items.into_iter().filter(offline));
+            if after.is_none() || items.len() >= filter.limit {
+                break;
+            }
+        }
+        if items.len() > filter.limit {
+            items.truncate(filter.limit);
+            after = items.last().map(|row| row.account.username.to_string());
+        }
+        Ok(Page { items, next: after })
+    }
+
+    /// An account as the API shows it.
+    pub(crate) fn user_view(&self, row: AccountRow) -> UserView {
+        let AccountRow { account, pending } = row;
+        let show = self.core.session.presence(account.id);
+        let online = show != Show::Unavailable;
+        let last_seen = if online { Some(self.core.clock.now()) } else { account.last_seen };
+        UserView {
+            username: account.username.to_string(),
+            alias: account.alias.map(|alias| alias.to_string()),
+            name: account.name,
+            email: account.email,
+            online,
+            presence: show.as_str(),
+            last_seen: last_seen.map(moment),
+            created_at: moment(account.created_at),
+            pending,
+            disabled: account.disabled,
+        }
+    }
+
+    async fn user_details(&self, account: Account) -> Result<UserDetails, Problem> {
+        let pending = self.core.store.pending_count(account.id).await?;
+        let topics = self.core.store.subscriptions(account.id).await?;
+        let user = self.user_view(AccountRow { account, pending });
+        Ok(UserDetails { user, topics: topics.iter().map(ToString::to_string).collect() })
+    }
+
+    /// Changes an account; its sessions end when it may not log in as before.
+    pub(crate) async fn change_user(
+        &self,
+        actor: &str,
+        account: &Account,
+        change: AccountChange,
+        password: Option<&str>,
+    ) -> Result<(), Problem> {
+        // The password first: it is what may still be refused.
+        if let Some(password) = password {
+            self.core.auth.set_password(account.id, password).await.map_err(|error| match error {
+                tidings_core::auth::RegisterError::NotAcceptable(why) => Problem::field("password", why),
+                other => other.into(),
+            })?;
+        }
+        let disabled = change.disabled == Some(true);
+        self.core.store.change_account(account.id, change).await.map_err(|error| match error {
+            StoreError::Conflict => Problem::conflict("alias", "the alias is taken"),
+            other => other.into(),
+        })?;
+        if disabled || password.is_some() {
+            self.core.session.end_account(account.id);
+        }
+        self.audit(actor, "user.change", account.username.as_str()).await
+    }
+
+    /// Removes an account and ends its sessions.
+    pub(crate) async fn remove_user(&self, actor: &str, account: &Account) -> Result<(), Problem> {
+        self.core.store.remove_account(account.id).await?;
+        self.core.session.end_account(account.id);
+        self.audit(actor, "user.remove", account.username.as_str()).await
+    }
+
+    /// Notes who did what.
+    pub(crate) async fn audit(&self, actor: &str, action: &str, subject: &str) -> Result<(), Problem> {
+        Ok(self.core.store.audit(self.core.clock.now(), actor, action, subject).await?)
+    }
+}
+
+fn check_name(fields: &mut Fields, name: Option<&str>) {
+    if let Some(detail) = name.and_then(name_fault) {
+        fields.wrong("name", detail);
+    }
+}
+
+fn check_email(fields: &mut Fields, email: Option<&str>) {
+    if let Some(detail) = email.and_then(email_fault) {
+        fields.wrong("email", detail);
+    }
+}
+
+/// What is wrong with a display name.
+pub(crate) fn name_fault(name: &str) -> Option<&'static str> {
+    let unfit = name.len() > NAME_BYTES || name.chars().any(char::is_control);
+    unfit.then_some("must be at most 255 bytes without control characters")
+}
+
+/// What is wrong with an e-mail address, as far as a glance tells.
+pub(crate) fn email_fault(email: &str) -> Option<&'static str> {
+    let unfit = email.len() > EMAIL_BYTES
+        || email.chars().any(|c| c.is_control() || c.is_whitespace())
+        || !email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    unfit.then_some("must look like name@example.org, in at most 254 bytes")
+}
+
+/// Escapes what a path segment may not hold (RFC 3986 section 3.3).
+pub(crate) fn percent(segment: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~@:".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

@@ -1,0 +1,136 @@
+//! What several resources show.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tidings_core::model::{Audience, Timestamp};
+use tidings_core::store::NotificationRecord;
+use utoipa::ToSchema;
+
+/// A moment as the API writes it.
+pub(crate) fn moment(at: Timestamp) -> String {
+    at.to_string()
+}
+
+/// To whom a notification is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Audience)]
+#[serde(untagged)]
+pub(crate) enum AudienceView {
+    /// Every account that exists when it is released.
+    All {
+        /// Always true.
+        all: bool,
+    },
+    /// One account.
+    User {
+        /// A username or an alias.
+        user: String,
+    },
+    /// Several accounts.
+    Users {
+        /// Usernames or aliases; of a long list, answers show the first 100.
+        users: Vec<String>,
+    },
+    /// Every account that is subscribed when it is released.
+    Topic {
+        /// The topic.
+        topic: String,
+    },
+}
+
+impl From<&Audience> for AudienceView {
+    fn from(audience: &Audience) -> Self {
+        match audience {
+            Audience::All => Self::All { all: true },
+            Audience::Users(names) => match names.as_slice() {
+                [one] => Self::User { user: one.to_string() },
+                many => Self::Users { users: many.iter().map(ToString::to_string).collect() },
+            },
+            Audience::Topic(topic) => Self::Topic { topic: topic.to_string() },
+        }
+    }
+}
+
+/// A notification, and how far it has come.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Notification)]
+pub(crate) struct NotificationView {
+    /// The notification's id.
+    pub id: String,
+    /// To whom it is.
+    pub to: AudienceView,
+    /// A short headline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What opens on a tap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// A picture's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// What the app reads.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, String>,
+    /// `low`, `normal` or `high`.
+    pub priority: &'static str,
+    /// A newer one with the same key replaces it where it is still pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collapse_key: Option<String>,
+    /// `scheduled`, `live`, `expired` or `cancelled`.
+    pub state: &'static str,
+    /// When it was accepted.
+    #[schema(format = DateTime)]
+    pub created_at: String,
+    /// When it is to be released, if it was scheduled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub send_at: Option<String>,
+    /// After this moment it is not delivered any more.
+    #[schema(format = DateTime)]
+    pub expires_at: String,
+    /// Accounts it is for: the sum of delivered, pending, expired and cancelled.
+    pub recipients: u64,
+    /// Accounts that acknowledged it.
+    pub delivered: u64,
+    /// Of those, accounts on which it was opened.
+    pub opened: u64,
+    /// Accounts that it still waits for.
+    pub pending: u64,
+    /// Accounts whose copy outlived its time.
+    pub expired: u64,
+    /// Accounts whose copy was withdrawn, replaced, or removed with the account.
+    pub cancelled: u64,
+}
+
+impl From<NotificationRecord> for NotificationView {
+    fn from(record: NotificationRecord) -> Self {
+        let counters = record.counters;
+        let notification = record.notification;
+        let content = notification.content;
+        Self {
+            id: notification.id.to_string(),
+            to: AudienceView::from(&record.audience),
+            title: content.title,
+            message: content.message,
+            uri: content.uri,
+            image: content.image,
+            data: content.data,
+            priority: notification.priority.as_str(),
+            collapse_key: notification.collapse_key,
+            state: record.state.as_str(),
+            created_at: moment(record.created_at),
+            send_at: record.send_at.map(moment),
+            expires_at: moment(notification.expires_at),
+            recipients: counters.recipients,
+            delivered: counters.delivered,
+            opened: counters.opened,
+            pending: counters.pending(),
+            expired: counters.expired,
+            cancelled: counters.cancelled,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What every request passes, whatever its route: a bound on requests at once,
+//! a bound on its time, a count, and the headers that browsers ask for.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
+
+use crate::api::problem::Problem;
+use crate::state::App;
+
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
+
+pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    // Whoever watches over the server must see it when it is at its limit.
+    let exempt = matches!(route, "/healthz" | "/readyz" | "/metrics");
+    let permit = app.in_flight.try_acquire();
+    let mut response = if permit.is_err() && !exempt {
+        Problem::overloaded("too many requests at once").into_response()
+    } else {
+        match timeout(app.request_time(), next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout")
+                .detail("the request was not complete, or not answered, in time")
+                .into_response(),
+        }
+    };
+    app.requests.count(route, &method, response.status(), started.elapsed());
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(value);
+    }
+    response
+}
+
+pub(crate) async fn unknown_route(uri: Uri) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown-route").detail(format!("there is nothing at {}", uri.path()))
+}
+
+pub(crate) async fn unknown_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed")
+        .detail(format!("{} does not take {method}", uri.path()))
+}

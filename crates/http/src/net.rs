@@ -1,0 +1,188 @@
+//! Sockets: hyper by hand instead of `axum::serve`, so that everything that a
+//! client can drag out has a bound.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Sleep, sleep, timeout};
+use tower::Service as _;
+
+use crate::state::App;
+
+/// Bytes of a request's head.
+const HEAD_BYTES: usize = 16 * 1024;
+/// Header fields of a request.
+const HEADERS: usize = 64;
+/// Bytes that one connection buffers.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// The other end of a request's connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeerAddress(#[expect(dead_code, reason = "for the console")] pub SocketAddr);
+
+pub(crate) async fn serve(
+    app: &App,
+    router: Router,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    let mut shutdown = pin!(shutdown);
+    let permits = Arc::new(Semaphore::new(app.settings.connections));
+    let mut connections = JoinSet::new();
+    let mut failures = 0u32;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            // Never ready while the set is empty, so that it does not spin.
+            Some(_) = connections.join_next() => continue,
+            accepted = accept(&listener, &permits) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, permit)) => {
+                failures = 0;
+                let connection = connection(app.clone(), router.clone(), stream, peer);
+                connections.spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            // Out of descriptors, or a peer that was gone at once: both pass.
+            Err(error) if failures < 100 => {
+                failures += 1;
+                tracing::warn!(%error, "a connection was not accepted");
+                sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    drop(listener);
+    app.stopping.send_replace(true);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if timeout(Duration::from_secs(app.settings.drain_seconds), drained).await.is_err() {
+        tracing::warn!(connections = connections.len(), "connections cut at shutdown");
+        connections.shutdown().await;
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, permit))
+}
+
+async fn connection(app: App, router: Router, stream: TcpStream, peer: SocketAddr) {
+    // Answers are written whole: waiting for more only delays them.
+    let _ = stream.set_nodelay(true);
+    let io = Patient::new(stream, Duration::from_secs(app.settings.stall_seconds));
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(PeerAddress(peer));
+        router.clone().call(request)
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(app.settings.header_seconds))
+            .max_header_size(HEAD_BYTES)
+            .max_headers(HEADERS)
+            .max_buf_size(BUFFER_BYTES)
+            .serve_connection(TokioIo::new(io), service)
+    );
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = app.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%peer, %error, "a connection ended early");
+    }
+}
+
+/// A socket whose writes fail when the peer takes nothing for too long.
+struct Patient {
+    socket: TcpStream,
+    limit: Duration,
+    /// Runs while a write is blocked.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patient {
+    fn new(socket: TcpStream, limit: Duration) -> Self {
+        Self { socket, limit, alarm: None }
+    }
+
+    fn watch<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.alarm = None;
+            return outcome;
+        }
+        let limit = self.limit;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(limit)));
+        match alarm.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Patient {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Patient {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.socket).poll_write(context, bytes);
+        self.watch(context, outcome)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.socket).poll_shutdown(context);
+        self.watch(context, outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
+        self.watch(context, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+}

@@ -1,0 +1,67 @@
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use serde::Deserialize;
+
+/// `[http]`: what an operator may set. Spans are written in seconds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How the outside reaches this server, such as `https://push.example.org`,
+    /// without a slash at the end. With `https`, cookies are marked `Secure`.
+    pub public_url: Option<String>,
+    /// Who may read `/metrics`.
+    pub metrics: MetricsAccess,
+    /// Connections at once; more wait in the listener's backlog.
+    pub connections: usize,
+    /// Requests at once; more are answered 503.
+    pub requests: usize,
+    /// Event streams at once; more are answered 503.
+    pub streams: usize,
+    /// Seconds for a request's head, and that an idle connection is kept.
+    pub header_seconds: u64,
+    /// Seconds until a request is answered, its body's arrival included.
+    pub request_seconds: u64,
+    /// Seconds that a client may leave its receive window shut before it is dropped.
+    pub stall_seconds: u64,
+    /// Seconds that requests under way are given at shutdown.
+    pub drain_seconds: u64,
+    /// Reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            metrics: MetricsAccess::Public,
+            connections: 4096,
+            requests: 1024,
+            streams: 256,
+            header_seconds: 30,
+            request_seconds: 30,
+            stall_seconds: 30,
+            drain_seconds: 5,
+            trusted_proxies: vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
+        }
+    }
+}
+
+impl Settings {
+    /// Whether the outside comes in over TLS.
+    #[expect(dead_code, reason = "for the console")]
+    pub(crate) fn secure(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+/// Who may read `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetricsAccess {
+    /// Anyone who reaches the port.
+    Public,
+    /// Who has a key of scope read or admin.
+    Key,
+    /// Nobody on this port: see [`Http::serve_metrics`](crate::Http::serve_metrics).
+    Off,
+}

@@ -1,0 +1,116 @@
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use tidings_core::Core;
+use tidings_core::store::StoreError;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::time::Instant;
+
+use crate::api::metrics::Requests;
+use crate::{Settings, api, edge, net};
+
+/// What every handler shares.
+pub(crate) struct Shared {
+    pub core: Arc<Core>,
+    pub settings: Settings,
+    pub requests: Requests,
+    /// One permit a request under way.
+    pub in_flight: Semaphore,
+    /// One permit an event stream.
+    pub streams: Arc<Semaphore>,
+    /// True once the server stops: event streams end then.
+    pub stopping: watch::Sender<bool>,
+    pub started: Instant,
+    /// The last answer of the store's self-test and when it was given.
+    pub readiness: Mutex<Option<(Instant, Result<(), StoreError>)>>,
+}
+
+/// What handlers get as their state.
+pub(crate) type App = Arc<Shared>;
+
+/// The HTTP side of a server. Cloning is cheap.
+#[derive(Clone)]
+pub struct Http {
+    app: App,
+}
+
+impl Http {
+    /// Puts the HTTP side in front of a core.
+    pub fn new(core: Arc<Core>, settings: Settings) -> Self {
+        Self {
+            app: Arc::new(Shared {
+                core,
+                requests: Requests::default(),
+                in_flight: Semaphore::new(settings.requests),
+                streams: Arc::new(Semaphore::new(settings.streams)),
+                stopping: watch::Sender::new(false),
+                started: Instant::now(),
+                readiness: Mutex::new(None),
+                settings,
+            }),
+        }
+    }
+
+    /// All routes, for [`serve`](Self::serve) and for tests without a socket.
+    pub fn router(&self) -> Router {
+        let app = Arc::clone(&self.app);
+        api::router()
+            .fallback(edge::unknown_route)
+            .method_not_allowed_fallback(edge::unknown_method)
+            .layer(from_fn_with_state(Arc::clone(&app), edge::guard))
+            .with_state(app)
+    }
+
+    /// Serves until `shutdown` resolves, then finishes requests under way within
+    /// [`Settings::drain_seconds`].
+    ///
+    /// # Errors
+    /// When the listener fails for good.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> io::Result<()> {
+        let router = self.router();
+        net::serve(&self.app, router, listener, shutdown).await
+    }
+
+    /// Serves only `/metrics`, `/healthz` and `/readyz`, without a key: for a
+    /// listener that only the monitoring reaches.
+    ///
+    /// # Errors
+    /// When the listener fails for good.
+    pub async fn serve_metrics(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> io::Result<()> {
+        let router = Router::new()
+            .route("/metrics", get(api::metrics::open))
+            .route("/healthz", get(api::health::alive))
+            .route("/readyz", get(api::health::ready))
+            .fallback(edge::unknown_route)
+            .layer(from_fn_with_state(Arc::clone(&self.app), edge::guard))
+            .with_state(Arc::clone(&self.app));
+        net::serve(&self.app, router, listener, shutdown).await
+    }
+}
+
+impl Shared {
+    /// Resolves when the server stops.
+    pub(crate) async fn stopped(&self) {
+        // An error means that the sender is gone, which `self` holds.
+        let _ = self.stopping.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// How long a request may take.
+    pub(crate) fn request_time(&self) -> Duration {
+        Duration::from_secs(self.settings.request_seconds)
+    }
+}
