@@ -92,8 +92,9 @@ impl Iq {
     /// # Errors
     /// [`InvalidStanza`] with `bad-request` where the id or a known type is missing, or a
     /// request has not exactly one child; the stanza comes back with it.
-    pub fn from_element(stanza: Element) -> Result<Self, InvalidStanza> {
-        let refuse = |stanza, why: &str| Err(InvalidStanza { stanza, error: StanzaError::bad_request(why) });
+    pub fn from_element(stanza: Element) -> Result<Self, Box<InvalidStanza>> {
+        let refuse =
+            |stanza, why: &str| Err(Box::new(InvalidStanza { stanza, error: StanzaError::bad_request(why) }));
         if !stanza.is("iq", ns::CLIENT) {
             return refuse(stanza, "not an iq");
         }
@@ -157,7 +158,7 @@ mod tests {
     use crate::stanza::Condition;
     use crate::xml::parse_stanza;
 
-    fn iq(text: &str) -> Result<Iq, InvalidStanza> {
+    fn iq(text: &str) -> Result<Iq, Box<InvalidStanza>> {
         Iq::from_element(parse_stanza(text.as_bytes()).unwrap())
     }
 
