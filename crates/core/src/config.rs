@@ -1,10 +1,10 @@
 //! What an operator may set, as far as the managers read it. Spans are written
 //! in seconds.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `[registration]`: who may create an account in-band (XEP-0077).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Registration {
     /// Who may.
@@ -21,7 +21,7 @@ impl Default for Registration {
 }
 
 /// Who may create an account in-band.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RegistrationPolicy {
     /// Anyone, within the limits.
@@ -33,7 +33,7 @@ pub enum RegistrationPolicy {
 }
 
 /// `[limits]`: what one peer may take.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Registrations a minute and source address; 0 = no limit.
@@ -97,7 +97,7 @@ impl Default for Limits {
 }
 
 /// `[session]`: stream management and delivery.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Session {
     /// Seconds that a session waits for its client to resume it (XEP-0198).
@@ -115,7 +115,7 @@ impl Default for Session {
 }
 
 /// `[notifications]`: defaults and bounds.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Notifications {
     /// Seconds to live where the sender names none.
@@ -133,7 +133,7 @@ impl Default for Notifications {
 }
 
 /// `[legacy]`: androidpn's own clients.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Legacy {
     /// What their notifications carry as `apiKey`.

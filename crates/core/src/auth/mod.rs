@@ -14,6 +14,7 @@ mod workers;
 use std::sync::Arc;
 
 use thiserror::Error;
+pub use tidings_xmpp::sasl::ScramHash;
 
 use self::keys::Keys;
 use self::password::Verified;
@@ -94,15 +95,6 @@ pub struct RegistrationRequest {
     pub email: Option<String>,
     /// A registration key or XEP-0445 token.
     pub token: Option<String>,
-}
-
-/// Which SCRAM keys are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScramHash {
-    /// SCRAM-SHA-1.
-    Sha1,
-    /// SCRAM-SHA-256.
-    Sha256,
 }
 
 /// What a SCRAM exchange starts from. For an unknown user the keys are made up,

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
+use tidings_xmpp::sasl;
 
 use super::ScramHash;
 use crate::clock::Random;
@@ -32,6 +32,8 @@ pub(super) fn check(password: &str) -> Result<(), &'static str> {
         Err("the password is longer than 1024 bytes")
     } else if password.chars().any(char::is_control) {
         Err("the password has control characters")
+    } else if sasl::prepare_password(password).is_err() {
+        Err("the password has characters that no password may have")
     } else {
         Ok(())
     }
@@ -44,22 +46,9 @@ pub(super) fn salts(random: &dyn Random) -> [[u8; SALT]; 2] {
     salts
 }
 
-/// Derives an account's keys (RFC 5802 section 3). Takes milliseconds.
+/// Derives an account's keys. Takes milliseconds.
 pub(super) fn derive(hash: ScramHash, password: &str, salt: &[u8], iterations: u32) -> ScramKeys {
-    let (stored_key, server_key) = match hash {
-        ScramHash::Sha1 => {
-            let mut salted = [0; 20];
-            pbkdf2::pbkdf2_hmac::<Sha1>(password.as_bytes(), salt, iterations, &mut salted);
-            let client = hmac::<Hmac<Sha1>>(&salted, &[b"Client Key"]);
-            (Sha1::digest(client).to_vec(), hmac::<Hmac<Sha1>>(&salted, &[b"Server Key"]))
-        }
-        ScramHash::Sha256 => {
-            let mut salted = [0; 32];
-            pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), salt, iterations, &mut salted);
-            let client = hmac::<Hmac<Sha256>>(&salted, &[b"Client Key"]);
-            (Sha256::digest(client).to_vec(), hmac::<Hmac<Sha256>>(&salted, &[b"Server Key"]))
-        }
-    };
+    let (stored_key, server_key) = sasl::derive_keys(hash, password, salt, iterations);
     ScramKeys { salt: salt.to_vec(), iterations, stored_key, server_key }
 }
 
@@ -71,7 +60,7 @@ pub(super) fn made_up(secret: &[u8], hash: ScramHash, username: &str) -> ScramKe
         ScramHash::Sha256 => (b"sha256", 32),
     };
     let part = |what: &[u8], length: usize| {
-        let mut bytes = hmac::<Hmac<Sha256>>(secret, &[label, b"\0", what, b"\0", username.as_bytes()]);
+        let mut bytes = hmac(secret, &[label, b"\0", what, b"\0", username.as_bytes()]);
         bytes.truncate(length);
         bytes
     };
@@ -84,8 +73,8 @@ pub(super) fn made_up(secret: &[u8], hash: ScramHash, username: &str) -> ScramKe
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn hmac<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
+fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().to_vec()
 }
@@ -136,7 +125,7 @@ impl Verified {
     pub(super) fn tag(&self, account: AccountId, stored_key: &[u8], password: &str) -> Tag {
         // The stored key's length is fixed by the hash, so the parts cannot run into each other.
         let account = account.0.to_be_bytes();
-        let mac = hmac::<Hmac<Sha256>>(&self.key, &[&account, stored_key, password.as_bytes()]);
+        let mac = hmac(&self.key, &[&account, stored_key, password.as_bytes()]);
         let mut tag = Tag::default();
         tag.iter_mut().zip(mac).for_each(|(to, from)| *to = from);
         tag
@@ -172,25 +161,8 @@ impl Verified {
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-
     use super::*;
     use crate::clock::SystemRandom;
-
-    /// The exchange in RFC 7677 section 3: password "pencil".
-    #[test]
-    fn keys_are_those_of_rfc_7677() {
-        let decode = |text| STANDARD.decode(text).unwrap();
-        let keys = derive(ScramHash::Sha256, "pencil", &decode("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096);
-        let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
-        let message = format!(
-            "n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={nonce}"
-        );
-        let signature = hmac::<Hmac<Sha256>>(&keys.server_key, &[message.as_bytes()]);
-        assert_eq!(signature, decode("6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="));
-        assert_eq!(keys.stored_key.len(), 32);
-    }
 
     #[test]
     fn a_stranger_gets_the_same_keys_each_time() {

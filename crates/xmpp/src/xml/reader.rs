@@ -102,7 +102,9 @@ thread_local! {
 
 /// A parser that can take names and values of `token` bytes.
 pub(super) fn fresh(token: usize) -> RawParser {
-    RawParser::with_options(Options { max_token_length: token.max(64), ..Options::default() })
+    let mut options = Options::default();
+    options.max_token_length = token.max(64);
+    RawParser::with_options(options)
 }
 
 /// A parser inside of an open element.

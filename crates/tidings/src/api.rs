@@ -1,0 +1,209 @@
+//! A client of a server's HTTP API.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::Agent;
+use ureq::http::{Method, Request, StatusCode};
+
+use crate::args::ServerArgs;
+use crate::failure::Failure;
+
+/// Where a server's API is when nothing is said.
+const DEFAULT: &str = "http://127.0.0.1:7070";
+
+/// The most that an answer may have.
+const ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+
+/// One server's API.
+pub(crate) struct Api {
+    agent: Agent,
+    base: String,
+    key: String,
+}
+
+/// The server said no.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub status: StatusCode,
+    pub detail: String,
+}
+
+impl Api {
+    /// By the command line and the environment.
+    ///
+    /// # Errors
+    /// When there is no API key, or the address is none.
+    pub(crate) fn of(server: &ServerArgs) -> Result<Self, Failure> {
+        let url = server.server.clone().or_else(server_variable).unwrap_or_else(|| DEFAULT.to_owned());
+        let key = server.api_key.as_deref().filter(|key| !key.is_empty()).ok_or_else(|| {
+            Failure::usage(
+                "an API key is needed: --api-key KEY or TIDINGS_API_KEY; `tidings key create NAME` makes one",
+            )
+        })?;
+        Self::new(&url, key)
+    }
+
+    /// A server by its address; `http://` may be left out.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub(crate) fn new(url: &str, key: &str) -> Result<Self, Failure> {
+        let url = url.trim();
+        let base = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let base = base.trim_end_matches('/').to_owned();
+        let wrong = || Failure::usage(format!("--server {url}: an address such as {DEFAULT} is needed"));
+        let parsed: ureq::http::Uri = base.parse().map_err(|_| wrong())?;
+        if parsed.host().is_none() || !matches!(parsed.scheme_str(), Some("http" | "https")) {
+            return Err(wrong());
+        }
+        if key.chars().any(|c| c.is_control() || c.is_whitespace() || !c.is_ascii()) {
+            return Err(Failure::usage("the API key has characters that none has"));
+        }
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(30)))
+            .user_agent(concat!("tidings/", env!("CARGO_PKG_VERSION")))
+            .max_redirects(0)
+            .build();
+        Ok(Self { agent: config.into(), base, key: key.to_owned() })
+    }
+
+    /// A request whose answer must be a success.
+    ///
+    /// # Errors
+    /// One line: what the server said, or why it could not be reached.
+    pub(crate) fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        self.try_call(method, path, body, &[])?.map_err(|refused| Failure::failed(refused.detail))
+    }
+
+    /// A request that the server may refuse.
+    ///
+    /// # Errors
+    /// When the server could not be reached or what came back is no answer of its API.
+    pub(crate) fn try_call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Result<Result<Value, Refused>, Failure> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("accept", "application/json, application/problem+json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = match body {
+            Some(body) => {
+                let request = request.header("content-type", "application/json").body(body.to_string());
+                self.agent.run(request.map_err(|error| Failure::usage(error.to_string()))?)
+            }
+            None => self.agent.run(request.body(()).map_err(|error| Failure::usage(error.to_string()))?),
+        };
+        let mut answer = answer.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status();
+        let text = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_string();
+        let text = text.map_err(|error| self.unreachable(&error))?;
+        let json = serde_json::from_str(&text);
+        if status.is_success() {
+            return match json {
+                Ok(json) => Ok(Ok(json)),
+                Err(_) if text.is_empty() => Ok(Ok(Value::Null)),
+                Err(_) => Err(Failure::failed(format!("{} does not answer as Tidings does", self.base))),
+            };
+        }
+        let detail =
+            explain(&json.unwrap_or_default()).unwrap_or_else(|| format!("{} answered {status}", self.base));
+        let detail = match status {
+            StatusCode::UNAUTHORIZED => "the server does not know this API key (401)".to_owned(),
+            StatusCode::FORBIDDEN => format!("this API key may not do that: {detail} (403)"),
+            _ => detail,
+        };
+        Ok(Err(Refused { status, detail: crate::output::plain(&detail) }))
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Failure {
+        let why = match error {
+            ureq::Error::Io(error) => crate::failure::io(error),
+            ureq::Error::ConnectionFailed => "connection failed".to_owned(),
+            ureq::Error::HostNotFound => "there is no such host".to_owned(),
+            ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+            other => other.to_string(),
+        };
+        Failure::failed(format!("cannot reach {}: {why}", self.base))
+    }
+}
+
+/// `TIDINGS_SERVER`.
+pub(crate) fn server_variable() -> Option<String> {
+    std::env::var("TIDINGS_SERVER").ok().filter(|url| !url.is_empty())
+}
+
+/// A problem document (RFC 9457) as a sentence.
+fn explain(problem: &Value) -> Option<String> {
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let detail = text(problem, "detail").or_else(|| text(problem, "title"))?;
+    let fields: Vec<_> = match problem.get("errors") {
+        Some(Value::Array(errors)) => errors
+            .iter()
+            .filter_map(|error| {
+                let field = text(error, "field").or_else(|| text(error, "pointer"))?;
+                Some(format!("{field}: {}", text(error, "detail").or_else(|| text(error, "message"))?))
+            })
+            .collect(),
+        Some(Value::Object(errors)) => {
+            errors.iter().filter_map(|(field, why)| Some(format!("{field}: {}", why.as_str()?))).collect()
+        }
+        _ => Vec::new(),
+    };
+    if fields.is_empty() || fields.iter().all(|field| detail.contains(field.as_str())) {
+        return Some(detail);
+    }
+    Some(format!("{}: {}", detail.trim_end_matches('.'), fields.join("; ")))
+}
+
+/// A text as a path segment or a query's value.
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_problem_is_one_sentence() {
+        let problem = json!({"title": "Unprocessable", "detail": "a field is wrong",
+            "errors": [{"field": "ttl", "detail": "too long"}]});
+        assert_eq!(explain(&problem).unwrap(), "a field is wrong: ttl: too long");
+        assert_eq!(explain(&json!({"title": "Not found"})).unwrap(), "Not found");
+        assert_eq!(explain(&Value::Null), None);
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(Api::new("127.0.0.1:7070/", "k").ok().unwrap().base, "http://127.0.0.1:7070");
+        assert!(Api::new("https://push.example.org", "k").is_ok());
+        assert!(Api::new("ftp://x", "k").is_err());
+        assert!(Api::new("http://", "k").is_err());
+        assert!(Api::new("x", "a b").is_err());
+    }
+
+    #[test]
+    fn encoding() {
+        assert_eq!(encode("a/b c?ü"), "a%2Fb%20c%3F%C3%BC");
+    }
+}

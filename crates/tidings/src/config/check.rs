@@ -1,0 +1,56 @@
+use tidings_xmpp::jid::DomainPart;
+
+use super::Settings;
+use crate::failure::Failure;
+
+/// What the types alone do not say.
+pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
+    let wrong = |key: &str, why: &str| Err(Failure::usage(format!("{key}: {why}")));
+    if !DomainPart::new(&settings.domain).is_ok_and(|prepared| prepared.as_str() == settings.domain) {
+        return wrong("domain", &format!("`{}` is not a domain in lower case", settings.domain));
+    }
+    if settings.node.is_empty() || settings.node.len() > 255 {
+        return wrong("node", "a name of 1 to 255 bytes is needed");
+    }
+    if settings.data_dir.as_os_str().is_empty() {
+        return wrong("data_dir", "a directory is needed");
+    }
+    if settings.tls.certificate.is_some() != settings.tls.key.is_some() {
+        return wrong("tls", "`tls.certificate` and `tls.key` go together");
+    }
+    if let Some(url) = &settings.http.public_url {
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        if !rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) {
+            return wrong("http.public_url", "an address such as https://push.example.org is needed");
+        }
+    }
+    let limits = &settings.limits;
+    let at_least = [
+        ("limits.stanza_bytes_before_auth", limits.stanza_bytes_before_auth, 1024),
+        ("limits.stanza_bytes", limits.stanza_bytes, 10_000),
+        ("limits.depth", limits.depth.into(), 8),
+        ("limits.attributes", limits.attributes.into(), 8),
+        ("limits.outgoing_bytes", limits.outgoing_bytes, 4096),
+        ("limits.sessions_per_account", limits.sessions_per_account, 1),
+        ("limits.users_per_notification", limits.users_per_notification, 1),
+        ("session.window", settings.session.window, 1),
+    ];
+    for (key, value, least) in at_least {
+        if value < least {
+            return wrong(key, &format!("{value} is too little; at least {least}"));
+        }
+    }
+    let seconds = [
+        ("limits.auth_seconds", limits.auth_seconds),
+        ("limits.idle_seconds", limits.idle_seconds),
+        ("limits.ping_timeout_seconds", limits.ping_timeout_seconds),
+        ("limits.stall_seconds", limits.stall_seconds),
+        ("notifications.max_ttl_seconds", settings.notifications.max_ttl_seconds),
+    ];
+    for (key, value) in seconds {
+        if !(1..=10 * 365 * 86_400).contains(&value) {
+            return wrong(key, &format!("{value} is out of range; 1 second to 10 years"));
+        }
+    }
+    Ok(())
+}

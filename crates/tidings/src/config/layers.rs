@@ -1,0 +1,227 @@
+use std::path::{Path, PathBuf};
+
+use toml::Value;
+use toml::value::Table;
+
+use super::Settings;
+use super::keys::{self, KEYS};
+use crate::failure::Failure;
+
+/// Where settings come from, weakest first. The file's name may itself come
+/// from a flag or the environment.
+#[derive(Debug, Default)]
+pub(crate) struct Layers {
+    /// `--config`.
+    pub file: Option<PathBuf>,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
+    /// `--set KEY=VALUE`, in order.
+    pub set: Vec<String>,
+    /// Flags of their own: the key, and what was given.
+    pub flags: Vec<(&'static str, String)>,
+}
+
+/// What was read, and what the operator should hear about it once there is a log.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub settings: Settings,
+    pub warnings: Vec<String>,
+}
+
+/// Reads all layers and checks every value.
+///
+/// # Errors
+/// One line that names the source, the key, and what is wrong with it.
+pub(crate) fn load(layers: &Layers) -> Result<Loaded, Failure> {
+    let mut merged = Table::new();
+    let mut warnings = Vec::new();
+    if let Some(file) = &layers.file {
+        read_file(file, &mut merged)?;
+    }
+    for (variable, text) in &layers.environment {
+        match keys::of_variable(variable) {
+            Some(key) => set_text(&mut merged, variable, key, text)?,
+            None if variable.contains("__") => {
+                let name = variable.trim_start_matches("TIDINGS_").to_lowercase().replace("__", ".");
+                return Err(Failure::usage(format!("{variable}: {}", keys::unknown(&name))));
+            }
+            // Others may have names like ours: a Kubernetes service called
+            // "tidings" makes TIDINGS_PORT. Only what looks like a slip is named.
+            None => warnings.extend(slip(variable)),
+        }
+    }
+    for pair in &layers.set {
+        let (key, text) = pair.split_once('=').ok_or_else(|| {
+            Failure::usage(format!("--set {pair}: write it as KEY=VALUE, such as limits.depth=16"))
+        })?;
+        set_text(&mut merged, &format!("--set {key}"), keys::full_name(key.trim()), text)?;
+    }
+    for (key, text) in &layers.flags {
+        set_text(&mut merged, &flag_name(key), key, text)?;
+    }
+    let settings: Settings =
+        Value::Table(merged).try_into().map_err(|error| Failure::usage(one_line(&error)))?;
+    super::check::check(&settings)?;
+    Ok(Loaded { settings, warnings })
+}
+
+fn read_file(file: &Path, merged: &mut Table) -> Result<(), Failure> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::failed(format!("cannot read {shown}: {}", crate::failure::io(&error))))?;
+    let table: Table = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        Failure::usage(format!("{shown}, line {line}: {}", error.message().replace('\n', " ")))
+    })?;
+    add_table(merged, &shown.to_string(), "", table)
+}
+
+fn add_table(merged: &mut Table, source: &str, path: &str, table: Table) -> Result<(), Failure> {
+    for (name, value) in table {
+        let key = if path.is_empty() { name } else { format!("{path}.{name}") };
+        match value {
+            Value::Table(inner) if KEYS.keys().any(|known| known.starts_with(&format!("{key}."))) => {
+                add_table(merged, source, &key, inner)?;
+            }
+            value => set(merged, &format!("{source}: {key}"), keys::full_name(&key), value)?,
+        }
+    }
+    Ok(())
+}
+
+fn set_text(merged: &mut Table, source: &str, key: &str, text: &str) -> Result<(), Failure> {
+    let kind = KEYS.get(key).ok_or_else(|| Failure::usage(format!("{source}: {}", keys::unknown(key))))?;
+    let value = keys::parse(*kind, text).map_err(|why| Failure::usage(format!("{source}: {why}")))?;
+    set(merged, source, key, value)
+}
+
+/// Sets one key, after a trial that shows whether its value alone is fit.
+fn set(merged: &mut Table, source: &str, key: &str, value: Value) -> Result<(), Failure> {
+    if !KEYS.contains_key(key) {
+        let source = source.strip_suffix(&format!(": {key}")).unwrap_or(source);
+        return Err(Failure::usage(format!("{source}: {}", keys::unknown(key))));
+    }
+    let mut trial = Table::new();
+    insert(&mut trial, key, value.clone());
+    if let Err(error) = Value::Table(trial).try_into::<Settings>() {
+        return Err(Failure::usage(format!("{source}: {}", one_line(&error))));
+    }
+    insert(merged, key, value);
+    Ok(())
+}
+
+fn insert(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((first, rest)) => {
+            let inner = table.entry(first).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+fn slip(variable: &str) -> Option<String> {
+    if keys::RESERVED.contains(&variable) {
+        return None;
+    }
+    let flat = KEYS.keys().map(|key| format!("TIDINGS_{}", key.to_uppercase().replace('.', "__")));
+    let (distance, close) =
+        flat.map(|known| (strsim::damerau_levenshtein(variable, &known), known)).min_by_key(|(d, _)| *d)?;
+    (distance <= 2).then(|| format!("{variable} means nothing here; did you mean {close}?"))
+}
+
+fn flag_name(key: &str) -> String {
+    let name = key.rsplit('.').next().unwrap_or(key).replace('_', "-");
+    if key == "log.format" { "--log-format".into() } else { format!("--{name}") }
+}
+
+fn one_line(error: &toml::de::Error) -> String {
+    error.message().lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tidings.toml");
+        std::fs::write(&path, text).unwrap();
+        (dir, path)
+    }
+
+    fn wrong(layers: &Layers) -> String {
+        load(layers).unwrap_err().to_string()
+    }
+
+    fn env(name: &str, value: &str) -> Vec<(String, String)> {
+        vec![(name.to_owned(), value.to_owned())]
+    }
+
+    #[test]
+    fn flags_beat_environment_beats_file_beats_default() {
+        let (_dir, path) =
+            file("domain = 'file.example'\n[limits]\ndepth = 17\n[listen]\nhttp = '127.0.0.1:1'\n");
+        let mut layers = Layers { file: Some(path), ..Layers::default() };
+        let settings = load(&layers).unwrap().settings;
+        assert_eq!((settings.domain.as_str(), settings.limits.depth), ("file.example", 17));
+        assert_eq!(settings.limits.attributes, 64);
+
+        layers.environment = env("TIDINGS_DOMAIN", "env.example");
+        assert_eq!(load(&layers).unwrap().settings.domain, "env.example");
+        layers.set = vec!["domain=set.example".into(), "limits.depth=19".into()];
+        assert_eq!(load(&layers).unwrap().settings.domain, "set.example");
+        layers.flags = vec![("domain", "flag.example".into()), ("listen.http", "127.0.0.1:0".into())];
+        let settings = load(&layers).unwrap().settings;
+        assert_eq!((settings.domain.as_str(), settings.limits.depth), ("flag.example", 19));
+        assert_eq!(settings.listen.http.port(), 0);
+    }
+
+    #[test]
+    fn a_wrong_key_is_refused_wherever_it_stands() {
+        let (_dir, path) = file("[limits]\nregistration_per_minute = 7\n");
+        let said = wrong(&Layers { file: Some(path), ..Layers::default() });
+        assert!(said.contains("tidings.toml"), "{said}");
+        assert!(said.contains("did you mean `limits.registrations_per_minute`?"), "{said}");
+
+        let said = wrong(&Layers { set: vec!["limits.deph=3".into()], ..Layers::default() });
+        assert!(said.contains("`limits.depth`"), "{said}");
+        let said = wrong(&Layers { set: vec!["limits.depth".into()], ..Layers::default() });
+        assert!(said.contains("KEY=VALUE"), "{said}");
+
+        let said = wrong(&Layers { environment: env("TIDINGS_LIMITS__DEPHT", "1"), ..Layers::default() });
+        assert!(said.starts_with("TIDINGS_LIMITS__DEPHT: ") && said.contains("`limits.depth`"), "{said}");
+        let loaded = load(&Layers { environment: env("TIDINGS_DATADIR", "x"), ..Layers::default() }).unwrap();
+        assert!(loaded.warnings[0].contains("TIDINGS_DATA_DIR"), "{:?}", loaded.warnings);
+        let loaded =
+            load(&Layers { environment: env("TIDINGS_PORT", "tcp://"), ..Layers::default() }).unwrap();
+        assert!(loaded.warnings.is_empty());
+    }
+
+    #[test]
+    fn a_wrong_value_names_its_key() {
+        let (_dir, path) = file("[limits]\ndepth = 70000\n");
+        let said = wrong(&Layers { file: Some(path), ..Layers::default() });
+        assert!(said.contains("limits.depth"), "{said}");
+        let said = wrong(&Layers { set: vec!["registration.policy=opne".into()], ..Layers::default() });
+        assert!(said.contains("registration.policy") && said.contains("`open`"), "{said}");
+        let said = wrong(&Layers { flags: vec![("listen.http", "nowhere".into())], ..Layers::default() });
+        assert!(said.contains("--http"), "{said}");
+        let (_dir, path) = file("domain = 'a'\nlimits = [\n");
+        let said = wrong(&Layers { file: Some(path), ..Layers::default() });
+        assert!(said.contains("line 2"), "{said}");
+        assert!(!said.contains('\n'), "{said}");
+    }
+
+    #[test]
+    fn short_names_work_in_the_file() {
+        let (_dir, path) = file("xmpp = '127.0.0.1:1'\n");
+        let layers = Layers { file: Some(path), set: vec!["http=127.0.0.1:2".into()], ..Layers::default() };
+        let listen = load(&layers).unwrap().settings.listen;
+        assert_eq!((listen.xmpp.port(), listen.http.port()), (1, 2));
+    }
+}

@@ -1,0 +1,150 @@
+//! What an operator may set, and from where.
+//!
+//! Flags beat the environment beats the file beats the default. Every key of the
+//! file has an environment variable (`TIDINGS_` and the key in capitals, its dots
+//! as `__`: `limits.depth` is `TIDINGS_LIMITS__DEPTH`) and can be set with
+//! `--set KEY=VALUE`. A key that does not exist is refused wherever it stands.
+
+mod check;
+mod keys;
+mod layers;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use tidings_core::config::{Legacy, Limits, Notifications, Registration, Session};
+
+pub(crate) use self::layers::Layers;
+
+/// Everything that can be set: the shape of the file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Where everything is kept that must survive.
+    pub data_dir: PathBuf,
+    /// The served XMPP domain.
+    pub domain: String,
+    /// This node's name, as `/v1/sessions` shows it.
+    pub node: String,
+    /// Where the data is, if not in a SQLite file in the data directory.
+    pub database: Option<String>,
+    /// Where the nodes of a cluster meet.
+    pub nats: Option<String>,
+    pub listen: Listen,
+    pub tls: Tls,
+    pub log: Log,
+    pub registration: Registration,
+    pub limits: Limits,
+    pub session: Session,
+    pub notifications: Notifications,
+    pub legacy: Legacy,
+    pub http: tidings_http::Settings,
+    pub push: Push,
+}
+
+/// `[listen]`: an address and a port each; port 0 picks a free one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Listen {
+    /// XMPP with STARTTLS.
+    pub xmpp: SocketAddr,
+    /// XMPP with TLS from the first byte.
+    pub xmpps: SocketAddr,
+    /// The HTTP API and the console.
+    pub http: SocketAddr,
+    /// `/metrics`, `/healthz` and `/readyz` alone, for the monitoring.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// `[tls]`: a certificate of one's own; both or none.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// A PEM file: the certificate, then those it was signed with.
+    pub certificate: Option<PathBuf>,
+    /// A PEM file: its private key.
+    pub key: Option<PathBuf>,
+}
+
+/// `[log]`: what is logged to standard error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Log {
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`), or directives such as
+    /// `info,tidings_net=debug`.
+    pub level: String,
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// An object a line.
+    Json,
+}
+
+/// `[push]`: Web Push.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Push {
+    /// Refuse pushes without a `TTL` header.
+    pub require_ttl: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: "./tidings-data".into(),
+            domain: "localhost".into(),
+            node: "local".into(),
+            database: None,
+            nats: None,
+            listen: Listen::default(),
+            tls: Tls::default(),
+            log: Log::default(),
+            registration: Registration::default(),
+            limits: Limits::default(),
+            session: Session::default(),
+            notifications: Notifications::default(),
+            legacy: Legacy::default(),
+            http: tidings_http::Settings::default(),
+            push: Push::default(),
+        }
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            xmpp: SocketAddr::from(([0, 0, 0, 0], 5222)),
+            xmpps: SocketAddr::from(([0, 0, 0, 0], 5223)),
+            http: SocketAddr::from(([127, 0, 0, 1], 7070)),
+            metrics: None,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+impl Settings {
+    /// What the managers read.
+    pub(crate) fn core(&self) -> tidings_core::config::Config {
+        tidings_core::config::Config {
+            domain: self.domain.clone(),
+            node: self.node.clone(),
+            registration: self.registration.clone(),
+            limits: self.limits.clone(),
+            session: self.session.clone(),
+            notifications: self.notifications.clone(),
+            legacy: self.legacy.clone(),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The data directory: private to its owner, used by one server at a time.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::failure::{self, Failure};
+
+/// What lies in it.
+pub(crate) const DATABASE: &str = "tidings.db";
+const LOCK: &str = "lock";
+const ADMIN_PASSWORD: &str = "admin-password";
+
+/// A data directory that nobody else uses while this lives.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    path: PathBuf,
+    /// Held, not read: the system frees the lock when the process ends, however it ends.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the directory (mode 0700) where there is none, and locks it.
+    ///
+    /// # Errors
+    /// When it cannot be made, or a server uses it.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let shown = path.display();
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|error| Failure::failed(format!("cannot make {shown}: {}", failure::io(&error))))?;
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join(LOCK));
+        let lock =
+            lock.map_err(|error| Failure::failed(format!("cannot use {shown}: {}", failure::io(&error))))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                Err(Failure::failed(format!("{shown} is in use: a server is running on it")))
+            }
+            Err(TryLockError::Error(error)) => {
+                Err(Failure::failed(format!("cannot lock {shown}: {}", failure::io(&error))))
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The SQLite file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path.join(DATABASE)
+    }
+
+    /// Keeps the generated password of `admin` for its owner alone (mode 0600).
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn keep_admin_password(&self, password: &str) -> Result<PathBuf, Failure> {
+        let path = self.path.join(ADMIN_PASSWORD);
+        let write = || -> io::Result<()> {
+            fs::remove_file(&path).or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            })?;
+            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path)?;
+            writeln!(file, "{password}")?;
+            file.sync_all()
+        };
+        write().map_err(|error| {
+            Failure::failed(format!("cannot write {}: {}", path.display(), failure::io(&error)))
+        })?;
+        Ok(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn it_is_private_and_used_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        let first = DataDir::open(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(DataDir::open(&path).unwrap_err().to_string().contains("in use"));
+        let kept = first.keep_admin_password("secret").unwrap();
+        assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_to_string(kept).unwrap(), "secret\n");
+        first.keep_admin_password("again").unwrap();
+        drop(first);
+        DataDir::open(&path).unwrap();
+    }
+}

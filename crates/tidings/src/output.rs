@@ -1,0 +1,109 @@
+//! What people read: colour only on a terminal, and never a panic because a pipe closed.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+/// A line on standard output. Errors other than a closed pipe do not matter
+/// enough to fail for: what was to be done is done.
+pub(crate) fn line(text: impl Display) {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    if written.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        std::process::exit(0);
+    }
+}
+
+/// A line on standard error.
+pub(crate) fn note(text: impl Display) {
+    writeln!(io::stderr().lock(), "{text}").ok();
+}
+
+/// The one line that says why a command failed.
+pub(crate) fn error(text: &str) {
+    let red = Style::Red.on(colour(&io::stderr()));
+    note(format_args!("{} {text}", red.paint("tidings:")));
+}
+
+/// Whether to write colours there.
+pub(crate) fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A way to write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Style {
+    Plain,
+    Bold,
+    Dim,
+    Red,
+    Green,
+    Cyan,
+}
+
+impl Style {
+    /// This style, or none where there is no colour.
+    pub(crate) fn on(self, colour: bool) -> Self {
+        if colour { self } else { Self::Plain }
+    }
+
+    pub(crate) fn paint(self, text: impl Display) -> String {
+        let code = match self {
+            Self::Plain => return text.to_string(),
+            Self::Bold => 1,
+            Self::Dim => 2,
+            Self::Red => 31,
+            Self::Green => 32,
+            Self::Cyan => 36,
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+}
+
+/// Rows with aligned columns under a heading.
+pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) {
+    let bold = Style::Bold.on(colour(&io::stdout()));
+    let heading: Vec<String> = heading.iter().map(|&cell| cell.to_owned()).collect();
+    let width = |column: usize| {
+        let cells = std::iter::once(&heading).chain(rows).filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
+    let aligned = |row: &[String]| {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    line(bold.paint(aligned(&heading)));
+    rows.iter().for_each(|row| line(aligned(row)));
+}
+
+/// Text from elsewhere, without what could steer a terminal.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter == '\x1b' {
+            if letters.next_if_eq(&'[').is_some() {
+                while letters.next().is_some_and(|c| !c.is_ascii_alphabetic()) {}
+            }
+        } else if letter == '\n' || !letter.is_control() {
+            plain.push(letter);
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_text_is_made_plain() {
+        assert_eq!(plain("a\x1b[31mb\x1b[0m\x07c\nd\x1b"), "abc\nd");
+    }
+
+    #[test]
+    fn no_colour_is_no_codes() {
+        assert_eq!(Style::Red.on(false).paint("x"), "x");
+        assert_eq!(Style::Red.on(true).paint("x"), "\x1b[31mx\x1b[0m");
+    }
+}
