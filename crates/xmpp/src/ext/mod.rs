@@ -1,1 +1,23 @@
-//! One file an extension: what each reads from and writes to the wire.
+//! One file an extension: what each reads from and writes to the wire, on both sides.
+
+pub mod androidpn;
+pub mod auth0078;
+pub mod bind;
+pub mod caps;
+pub mod csi;
+pub mod delay;
+pub mod disco;
+pub mod limits;
+pub mod markers;
+pub mod ping;
+pub mod preauth;
+pub mod push;
+pub mod receipts;
+pub mod register;
+pub mod roster;
+pub mod session;
+pub mod sm;
+mod template;
+pub mod unified_push;
+
+pub use template::Template;

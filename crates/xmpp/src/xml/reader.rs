@@ -102,9 +102,7 @@ thread_local! {
 
 /// A parser that can take names and values of `token` bytes.
 pub(super) fn fresh(token: usize) -> RawParser {
-    let mut options = Options::default();
-    options.max_token_length = token.max(64);
-    RawParser::with_options(options)
+    RawParser::with_options(Options { max_token_length: token.max(64), ..Options::default() })
 }
 
 /// A parser inside of an open element.

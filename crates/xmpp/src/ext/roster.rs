@@ -1,0 +1,14 @@
+//! RFC 6121 section 2: rosters. Accounts know nobody here, so every roster is empty.
+
+use crate::ns;
+use crate::xml::Element;
+
+/// The payload of the answer to a request for the roster, and of that request.
+pub fn empty() -> Element {
+    Element::new("query", ns::ROSTER)
+}
+
+/// Whether an iq's payload asks for or changes a roster.
+pub fn is_query(payload: &Element) -> bool {
+    payload.is("query", ns::ROSTER)
+}
