@@ -3,6 +3,7 @@
 mod error;
 mod features;
 mod header;
+pub mod server;
 
 pub use self::error::{StreamCondition, StreamError};
 pub use self::features::{Caps, Features, StartTls, StreamLimits};

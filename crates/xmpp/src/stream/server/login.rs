@@ -1,0 +1,408 @@
+//! Under TLS, nobody known yet: SASL, XEP-0078, registration.
+
+use jid::{BareJid, DomainPart, NodePart, ResourcePart};
+
+use super::binding::{Binding, failed};
+use super::request::{Request, RequestId};
+use super::{
+    Answer, Bound, Context, MAX_FAILURES, Outcome, Question, RegisterOffer, Settings, Stage, Step, Verdict,
+    out_of_turn,
+};
+use crate::ns;
+use crate::sasl::{
+    MAX_PASSWORD, Mechanism, Plain, SaslCondition, SaslFailure, ScramChallenge, ScramError, ScramServer,
+    TlsBinding, authorizes, decode_payload, encode_payload,
+};
+use crate::stanza::{Condition, ErrorKind, StanzaError};
+use crate::stream::{Features, StreamCondition, StreamError};
+use crate::xml::Element;
+
+/// The longest name, e-mail address or token of a registration, in bytes.
+const MAX_FIELD: usize = 1024;
+
+/// The stage between TLS and a login.
+#[derive(Debug)]
+pub(super) struct Login {
+    tls: TlsBinding,
+    failures: u8,
+    /// What XEP-0445 brought.
+    token: Option<String>,
+}
+
+/// How far a SASL exchange has come, as the peer is to move.
+#[derive(Debug)]
+pub(super) enum Exchange {
+    Idle,
+    /// The mechanism was named without an initial response; an empty challenge is out.
+    Named(Mechanism),
+    /// SCRAM's challenge is out.
+    Challenged(Box<ScramChallenge>),
+}
+
+/// What the driver has been asked.
+#[derive(Debug)]
+pub(super) enum LoginAsked {
+    Keys(Box<ScramServer>),
+    /// A SASL login, right as far as SASL goes; what to say in `<success/>`.
+    Sasl {
+        username: String,
+        success: Option<Vec<u8>>,
+    },
+    /// A SASL login that failed: only to be counted.
+    Failed(SaslFailure),
+    IqAuth {
+        id: RequestId,
+        jid: String,
+        resource: String,
+    },
+    Register(RequestId),
+}
+
+impl Login {
+    pub(super) fn new(tls: TlsBinding) -> Self {
+        Self { tls, failures: 0, token: None }
+    }
+
+    pub(super) fn features(&self, settings: &Settings) -> Features {
+        Features {
+            mechanisms: Mechanism::offered(&self.tls).map(|mechanism| mechanism.name().to_owned()).collect(),
+            channel_bindings: self.tls.types().collect(),
+            register: settings.register != RegisterOffer::Closed,
+            register_token: settings.register == RegisterOffer::Token,
+            iq_auth: settings.iq_auth,
+            ..Features::default()
+        }
+    }
+
+    pub(super) fn stanza(self, exchange: Exchange, element: Element, context: &mut Context<'_>) -> Outcome {
+        match (element.name(), element.ns(), exchange) {
+            ("auth", ns::SASL, Exchange::Idle) => self.auth(&element, context),
+            ("auth", ns::SASL, _) => {
+                let text = "a login is under way; abort it first";
+                self.refuse(SaslFailure::with_text(SaslCondition::MalformedRequest, text), context)
+            }
+            ("response", ns::SASL, exchange) => self.response(exchange, &element, context),
+            ("abort", ns::SASL, _) => self.refuse(SaslCondition::Aborted, context),
+            ("iq", ns::CLIENT, Exchange::Idle) => match Request::read(element, context) {
+                Some(request) => self.request(request, context),
+                None => self.idle(),
+            },
+            ("iq" | "message" | "presence", ns::CLIENT, _) => Err(StreamCondition::NotAuthorized.into()),
+            ("starttls", ns::TLS, _) => {
+                context.send(&Element::new("failure", ns::TLS));
+                Ok((Stage::Done, Step::Close))
+            }
+            ("enable" | "resume", ns::SM, exchange) => {
+                context.send(&failed(Condition::UnexpectedRequest, None));
+                Ok((Stage::Login(self, exchange), Step::Continue))
+            }
+            _ => Err(StreamCondition::UnsupportedStanzaType.into()),
+        }
+    }
+
+    pub(super) fn answer(self, asked: LoginAsked, answer: Answer, context: &mut Context<'_>) -> Outcome {
+        match (asked, answer) {
+            (LoginAsked::Keys(server), Answer::Scram(Some(keys))) => {
+                let (challenge, message) = server.challenge(keys, &context.random::<18>());
+                context.send(&sasl("challenge", Some(&message)));
+                Ok((Stage::Login(self, Exchange::Challenged(Box::new(challenge))), Step::Continue))
+            }
+            (LoginAsked::Keys(_), Answer::Scram(None)) => {
+                self.refuse(SaslCondition::TemporaryAuthFailure, context)
+            }
+            (LoginAsked::Keys(_), Answer::Refused(verdict)) => self.refuse(sasl_failure(verdict), context),
+            (LoginAsked::Sasl { username, success }, Answer::Password(Verdict::Accepted)) => {
+                context.send(&sasl("success", success.as_deref()));
+                Ok((Stage::Binding(Binding::new(username)), Step::NewStream))
+            }
+            (LoginAsked::Sasl { .. }, Answer::Password(verdict)) => {
+                self.refuse(sasl_failure(verdict), context)
+            }
+            (LoginAsked::Failed(failure), Answer::Password(verdict)) => match verdict {
+                Verdict::Throttled | Verdict::Unavailable => self.refuse(sasl_failure(verdict), context),
+                _ => self.refuse(failure, context),
+            },
+            (LoginAsked::IqAuth { id, jid, resource }, Answer::Password(Verdict::Accepted)) => {
+                id.result(None, context);
+                Ok((Stage::Done, Step::Bound(Bound::Resource { jid, resource, legacy: true })))
+            }
+            (LoginAsked::IqAuth { id, .. }, Answer::Password(verdict)) => {
+                id.error(iq_error(verdict), context);
+                self.count_failure()
+            }
+            (LoginAsked::Register(id), Answer::Registered(Ok(()))) => {
+                id.result(None, context);
+                self.idle()
+            }
+            (LoginAsked::Register(id), Answer::Registered(Err(error))) => {
+                id.error(error, context);
+                self.count_failure()
+            }
+            _ => Err(out_of_turn()),
+        }
+    }
+
+    // ---- SASL ----
+
+    fn auth(self, auth: &Element, context: &mut Context<'_>) -> Outcome {
+        let named = auth.attribute("mechanism").and_then(Mechanism::from_name);
+        let Some(mechanism) =
+            named.filter(|wanted| Mechanism::offered(&self.tls).any(|offered| offered == *wanted))
+        else {
+            return self.refuse(SaslCondition::InvalidMechanism, context);
+        };
+        let payload = auth.text();
+        if payload.is_empty() {
+            context.send(&sasl("challenge", None));
+            return Ok((Stage::Login(self, Exchange::Named(mechanism)), Step::Continue));
+        }
+        self.initial(mechanism, &payload, context)
+    }
+
+    fn response(self, exchange: Exchange, response: &Element, context: &mut Context<'_>) -> Outcome {
+        match exchange {
+            Exchange::Idle => self.refuse(SaslCondition::MalformedRequest, context),
+            Exchange::Named(mechanism) => self.initial(mechanism, &response.text(), context),
+            Exchange::Challenged(challenge) => self.proof(*challenge, &response.text(), context),
+        }
+    }
+
+    fn initial(self, mechanism: Mechanism, payload: &str, context: &mut Context<'_>) -> Outcome {
+        let Ok(message) = decode_payload(payload) else {
+            return self.refuse(SaslCondition::IncorrectEncoding, context);
+        };
+        match mechanism {
+            Mechanism::Plain => {
+                let Some(Plain { authzid, username, password }) = Plain::decode(&message) else {
+                    return self.refuse(SaslCondition::MalformedRequest, context);
+                };
+                if let Err(failure) = check_names(authzid.as_deref(), &username, context) {
+                    return self.refuse(failure, context);
+                }
+                let asked = LoginAsked::Sasl { username: username.clone(), success: None };
+                Ok((Stage::LoginAsked(self, asked), Step::Ask(Question::Password { username, password })))
+            }
+            _ => {
+                let server = match ScramServer::start(mechanism, &self.tls, &message) {
+                    Ok(server) => server,
+                    Err(error) => return self.refuse(scram_failure(error), context),
+                };
+                if let Err(failure) = check_names(server.authzid(), server.username(), context) {
+                    return self.refuse(failure, context);
+                }
+                let question =
+                    Question::Scram { username: server.username().to_owned(), hash: server.hash() };
+                Ok((Stage::LoginAsked(self, LoginAsked::Keys(Box::new(server))), Step::Ask(question)))
+            }
+        }
+    }
+
+    fn proof(self, challenge: ScramChallenge, payload: &str, context: &mut Context<'_>) -> Outcome {
+        let Ok(message) = decode_payload(payload) else {
+            return self.refuse(SaslCondition::IncorrectEncoding, context);
+        };
+        let username = challenge.username().to_owned();
+        let (asked, question) = match challenge.finish(&self.tls, &message) {
+            Ok(success) => (
+                LoginAsked::Sasl { username: username.clone(), success: Some(success) },
+                Question::ScramSucceeded { username },
+            ),
+            Err(error) => (LoginAsked::Failed(scram_failure(error)), Question::AuthFailed { username }),
+        };
+        Ok((Stage::LoginAsked(self, asked), Step::Ask(question)))
+    }
+
+    fn refuse(self, failure: impl Into<SaslFailure>, context: &mut Context<'_>) -> Outcome {
+        context.send(&failure.into().to_element());
+        self.count_failure()
+    }
+
+    fn count_failure(mut self) -> Outcome {
+        self.failures += 1;
+        if self.failures >= MAX_FAILURES {
+            let text = "too many failed attempts";
+            return Err(StreamError::with_text(StreamCondition::PolicyViolation, text));
+        }
+        self.idle()
+    }
+
+    fn idle(self) -> Outcome {
+        Ok((Stage::Login(self, Exchange::Idle), Step::Continue))
+    }
+
+    // ---- XEP-0077, XEP-0078, XEP-0445 ----
+
+    fn request(self, request: Request, context: &mut Context<'_>) -> Outcome {
+        match request.what() {
+            ("query", ns::IQ_AUTH, set) if context.settings.iq_auth => {
+                if set {
+                    return self.iq_auth(request, context);
+                }
+                request.result(Some(iq_auth_fields(&request.payload)), context);
+                self.idle()
+            }
+            ("query", ns::REGISTER, _) if context.settings.register == RegisterOffer::Closed => {
+                request.error(Condition::NotAllowed, context);
+                self.count_failure()
+            }
+            ("query", ns::REGISTER, set) => {
+                if set {
+                    return self.register(request, context);
+                }
+                request.result(Some(register_fields(context.settings.register)), context);
+                self.idle()
+            }
+            ("preauth", ns::PRE_AUTH, true) if context.settings.register == RegisterOffer::Token => {
+                self.pre_auth(request, context)
+            }
+            ("query", ns::IQ_AUTH, _) => {
+                request.error(Condition::ServiceUnavailable, context);
+                self.count_failure()
+            }
+            _ => Err(StreamCondition::NotAuthorized.into()),
+        }
+    }
+
+    fn iq_auth(self, request: Request, context: &mut Context<'_>) -> Outcome {
+        let field = |name| request.payload.child_text(name, ns::IQ_AUTH).filter(|value| !value.is_empty());
+        let (Some(username), Some(password), Some(resource)) =
+            (field("username"), field("password"), field("resource"))
+        else {
+            request.error(Condition::NotAcceptable, context);
+            return self.count_failure();
+        };
+        let Some((jid, resource)) = full_jid(&username, context.domain, &resource) else {
+            request.error(Condition::JidMalformed, context);
+            return self.count_failure();
+        };
+        if password.len() > MAX_PASSWORD {
+            request.error(Condition::NotAuthorized, context);
+            return self.count_failure();
+        }
+        let asked = LoginAsked::IqAuth { id: request.into_id(), jid, resource: resource.clone() };
+        Ok((Stage::LoginAsked(self, asked), Step::Ask(Question::IqAuth { username, password, resource })))
+    }
+
+    fn register(self, request: Request, context: &mut Context<'_>) -> Outcome {
+        let query = &request.payload;
+        if query.child("remove", ns::REGISTER).is_some() {
+            request.error(Condition::NotAuthorized, context);
+            return self.count_failure();
+        }
+        let field = |name| query.child_text(name, ns::REGISTER).filter(|value| !value.is_empty());
+        let (Some(username), Some(password)) = (field("username"), field("password")) else {
+            request.error(Condition::NotAcceptable, context);
+            return self.count_failure();
+        };
+        let (name, email, key) = (field("name"), field("email"), field("key"));
+        let fits = [&name, &email, &key].into_iter().flatten().all(|value| value.len() <= MAX_FIELD);
+        if !fits || password.len() > MAX_PASSWORD {
+            request.error(Condition::NotAcceptable, context);
+            return self.count_failure();
+        }
+        if NodePart::new(&username).is_err() {
+            request.error(Condition::JidMalformed, context);
+            return self.count_failure();
+        }
+        let token = key.or_else(|| self.token.clone());
+        let asked = LoginAsked::Register(request.into_id());
+        let question = Question::Register { username, password, name, email, token };
+        Ok((Stage::LoginAsked(self, asked), Step::Ask(question)))
+    }
+
+    /// XEP-0445 section 4: the token is kept for the registration that follows, which
+    /// is where it is checked.
+    fn pre_auth(mut self, request: Request, context: &mut Context<'_>) -> Outcome {
+        match request.payload.attribute("token") {
+            Some(token) if (1..=MAX_FIELD).contains(&token.len()) => {
+                self.token = Some(token.to_owned());
+                request.result(None, context);
+                self.idle()
+            }
+            _ => {
+                request.error(Condition::BadRequest, context);
+                self.count_failure()
+            }
+        }
+    }
+}
+
+/// `<challenge/>` or `<success/>`.
+fn sasl(name: &'static str, payload: Option<&[u8]>) -> Element {
+    let element = Element::new(name, ns::SASL);
+    match payload {
+        Some(payload) => element.with_text(encode_payload(payload)),
+        None => element,
+    }
+}
+
+fn check_names(authzid: Option<&str>, username: &str, context: &Context<'_>) -> Result<(), SaslFailure> {
+    if NodePart::new(username).is_err() {
+        let text = "the username cannot be part of a JID";
+        return Err(SaslFailure::with_text(SaslCondition::MalformedRequest, text));
+    }
+    if !authorizes(authzid, username, context.domain) {
+        return Err(SaslCondition::InvalidAuthzid.into());
+    }
+    Ok(())
+}
+
+/// A wrong proof is told like any wrong password; the rest says what is wrong.
+fn scram_failure(error: ScramError) -> SaslFailure {
+    match error {
+        ScramError::Proof => error.condition().into(),
+        _ => SaslFailure::with_text(error.condition(), error.to_string()),
+    }
+}
+
+fn sasl_failure(verdict: Verdict) -> SaslFailure {
+    match verdict {
+        Verdict::Accepted | Verdict::NotAuthorized => SaslCondition::NotAuthorized.into(),
+        Verdict::Disabled => SaslCondition::AccountDisabled.into(),
+        Verdict::Throttled => SaslFailure::with_text(
+            SaslCondition::TemporaryAuthFailure,
+            "too many failed attempts; wait a minute",
+        ),
+        Verdict::Unavailable => SaslCondition::TemporaryAuthFailure.into(),
+    }
+}
+
+fn iq_error(verdict: Verdict) -> StanzaError {
+    match verdict {
+        Verdict::Accepted | Verdict::NotAuthorized => StanzaError::new(Condition::NotAuthorized),
+        Verdict::Disabled => StanzaError::forbidden("the account is disabled"),
+        Verdict::Throttled => StanzaError::resource_constraint("too many failed attempts; wait a minute"),
+        Verdict::Unavailable => StanzaError::internal_server_error().with_kind(ErrorKind::Wait),
+    }
+}
+
+/// The full JID that XEP-0078 binds, and its resource, both normalised.
+fn full_jid(username: &str, domain: &str, resource: &str) -> Option<(String, String)> {
+    let node = NodePart::new(username).ok()?;
+    let domain = DomainPart::new(domain).ok()?;
+    let resource = ResourcePart::new(resource).ok()?;
+    let jid = BareJid::from_parts(Some(&node), &domain).with_resource(&resource);
+    Some((jid.to_string(), resource.as_str().to_owned()))
+}
+
+/// What XEP-0078 wants to know. No digest: the server has no password to digest.
+fn iq_auth_fields(query: &Element) -> Element {
+    let username = query.child_text("username", ns::IQ_AUTH).unwrap_or_default();
+    Element::new("query", ns::IQ_AUTH)
+        .with_field("username", username)
+        .with_field("password", "")
+        .with_field("resource", "")
+}
+
+/// What XEP-0077 wants to know.
+fn register_fields(offer: RegisterOffer) -> Element {
+    let (instructions, token) = match offer {
+        RegisterOffer::Token => ("Choose a username and a password; the key is your registration key.", true),
+        RegisterOffer::Open | RegisterOffer::Closed => ("Choose a username and a password.", false),
+    };
+    let query = Element::new("query", ns::REGISTER)
+        .with_field("instructions", instructions)
+        .with_field("username", "")
+        .with_field("password", "");
+    if token { query.with_field("key", "") } else { query }
+}

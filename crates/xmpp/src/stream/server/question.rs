@@ -1,0 +1,156 @@
+use std::fmt;
+
+use crate::sasl::{ScramHash, ScramKeys};
+use crate::stanza::StanzaError;
+
+/// What the driver does next, after it has written what was appended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Go on reading.
+    Continue,
+    /// The peer opens a new stream next: reset the frame reader.
+    NewStream,
+    /// Start TLS on the same socket, then call
+    /// [`tls_started`](super::Negotiation::tls_started). Bytes that came after
+    /// `<starttls/>` are dropped.
+    StartTls,
+    /// Answer this before anything else is passed.
+    Ask(Question),
+    /// The negotiation is over: this is a session now.
+    Bound(Bound),
+    /// Close the connection; the end of the stream has been written.
+    Close,
+}
+
+/// What the negotiation cannot know. Usernames come as the peer spelt them, and are
+/// valid local parts of a JID.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Question {
+    /// A SCRAM exchange begins. For an unknown user answer with made-up keys.
+    /// → [`Answer::Scram`] or [`Answer::Refused`].
+    Scram {
+        /// Whose keys.
+        username: String,
+        /// Which of them.
+        hash: ScramHash,
+    },
+    /// The SCRAM proof fits the keys that were given. → [`Answer::Password`]: refuse
+    /// here who is unknown or disabled.
+    ScramSucceeded {
+        /// Who.
+        username: String,
+    },
+    /// The SCRAM proof does not fit: count it. → [`Answer::Password`]; whatever the
+    /// verdict, this is a failure.
+    AuthFailed {
+        /// Who was claimed.
+        username: String,
+    },
+    /// SASL PLAIN. → [`Answer::Password`].
+    Password {
+        /// Who.
+        username: String,
+        /// The password.
+        password: String,
+    },
+    /// XEP-0078. → [`Answer::Password`]; when accepted the session is bound at once.
+    IqAuth {
+        /// Who.
+        username: String,
+        /// The password.
+        password: String,
+        /// The resource that the client wants, and gets.
+        resource: String,
+    },
+    /// XEP-0077 before login. → [`Answer::Registered`].
+    Register {
+        /// The wanted username.
+        username: String,
+        /// The password.
+        password: String,
+        /// A display name.
+        name: Option<String>,
+        /// An e-mail address.
+        email: Option<String>,
+        /// A registration key or XEP-0445 token.
+        token: Option<String>,
+    },
+    /// Resource binding. → [`Answer::Bind`].
+    Bind {
+        /// The resource that the client wants; `None`: make one up.
+        resource: Option<String>,
+    },
+    /// XEP-0198 resumption. → [`Answer::Resume`].
+    Resume {
+        /// The id of the stream that is to be resumed.
+        previd: String,
+        /// How many stanzas of it the client has handled.
+        h: u32,
+    },
+}
+
+impl fmt::Debug for Question {
+    /// Shows no password and no token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scram { username, hash } => write!(f, "Scram({username:?}, {hash:?})"),
+            Self::ScramSucceeded { username } => write!(f, "ScramSucceeded({username:?})"),
+            Self::AuthFailed { username } => write!(f, "AuthFailed({username:?})"),
+            Self::Password { username, .. } => write!(f, "Password({username:?})"),
+            Self::IqAuth { username, resource, .. } => write!(f, "IqAuth({username:?}, {resource:?})"),
+            Self::Register { username, .. } => write!(f, "Register({username:?})"),
+            Self::Bind { resource } => write!(f, "Bind({resource:?})"),
+            Self::Resume { h, .. } => write!(f, "Resume(h={h})"),
+        }
+    }
+}
+
+/// The reply to a [`Question`].
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// The keys; `None` when they cannot be had now (`temporary-auth-failure`).
+    Scram(Option<ScramKeys>),
+    /// No keys, and why.
+    Refused(Verdict),
+    /// What became of a login.
+    Password(Verdict),
+    /// What became of a registration.
+    Registered(Result<(), StanzaError>),
+    /// The full JID that was bound.
+    Bind(Result<String, StanzaError>),
+    /// Whether the session is resumed. If so the driver itself writes `<resumed/>` and
+    /// what the client missed. If not: how many stanzas of that session were handled,
+    /// where it is known; the negotiation writes `<failed/>` and goes on.
+    Resume(Result<(), Option<u32>>),
+}
+
+/// What became of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Let in.
+    Accepted,
+    /// Unknown user or wrong password.
+    NotAuthorized,
+    /// The right password of an account that is locked.
+    Disabled,
+    /// Too many failures; later perhaps.
+    Throttled,
+    /// The store does not answer.
+    Unavailable,
+}
+
+/// How a negotiation ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// A resource is bound.
+    Resource {
+        /// The full JID.
+        jid: String,
+        /// Its resource.
+        resource: String,
+        /// By XEP-0078.
+        legacy: bool,
+    },
+    /// A session goes on (XEP-0198).
+    Resumed,
+}
