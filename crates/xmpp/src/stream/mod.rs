@@ -1,5 +1,6 @@
 //! Streams: headers, features, errors, and the negotiation on both sides.
 
+pub mod client;
 mod error;
 mod features;
 mod header;
