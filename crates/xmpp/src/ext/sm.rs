@@ -136,14 +136,16 @@ pub fn write_ack(h: u32, out: &mut Vec<u8>) {
 
 /// The count of an `<a/>` in one of its usual spellings. `None` says nothing: parse it then.
 pub fn parse_ack(bytes: &[u8]) -> Option<u32> {
-    let (ns, h) = attributes(bytes, b'a')?;
-    (ns? == ns::SM.as_bytes()).then_some(())?;
-    parse_number(std::str::from_utf8(h?).ok()?)
+    let found = attributes(bytes, b'a')?;
+    if found.ns? != ns::SM.as_bytes() {
+        return None;
+    }
+    parse_number(std::str::from_utf8(found.h?).ok()?)
 }
 
 /// Whether this is an `<r/>` in one of its usual spellings. `false` says nothing: parse it then.
 pub fn is_request(bytes: &[u8]) -> bool {
-    matches!(attributes(bytes, b'r'), Some((Some(ns), None)) if ns == ns::SM.as_bytes())
+    matches!(attributes(bytes, b'r'), Some(Attributes { ns: Some(ns), h: None }) if ns == ns::SM.as_bytes())
 }
 
 /// How many more of the `in_flight` stanzas sent after the count `acknowledged` the count
@@ -167,11 +169,16 @@ fn parse_number(text: &str) -> Option<u32> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+struct Attributes<'a> {
+    ns: Option<&'a [u8]>,
+    h: Option<&'a [u8]>,
+}
+
 /// The values of `xmlns` and `h` of an empty element with a name of one letter and no
 /// other attribute, none of them escaped.
-fn attributes(bytes: &[u8], name: u8) -> Option<(Option<&[u8]>, Option<&[u8]>)> {
+fn attributes(bytes: &[u8], name: u8) -> Option<Attributes<'_>> {
     let mut rest = bytes.strip_prefix(b"<")?.strip_prefix(&[name])?;
-    let (mut ns, mut h) = (None, None);
+    let mut found = Attributes { ns: None, h: None };
     loop {
         let trimmed = rest.trim_ascii_start();
         let end = trimmed.strip_prefix(b"/>").or_else(|| {
@@ -181,14 +188,14 @@ fn attributes(bytes: &[u8], name: u8) -> Option<(Option<&[u8]>, Option<&[u8]>)> 
                 .and_then(|end| end.strip_prefix(b">"))
         });
         if let Some(after) = end {
-            return after.is_empty().then_some((ns, h));
+            return after.is_empty().then_some(found);
         }
         if trimmed.len() == rest.len() {
             return None;
         }
         let (slot, value) = match trimmed.strip_prefix(b"xmlns=") {
-            Some(value) => (&mut ns, value),
-            None => (&mut h, trimmed.strip_prefix(b"h=")?),
+            Some(value) => (&mut found.ns, value),
+            None => (&mut found.h, trimmed.strip_prefix(b"h=")?),
         };
         let (quote, value) = value.split_first()?;
         if slot.is_some() || !matches!(quote, b'"' | b'\'') {
