@@ -1,9 +1,8 @@
+use crate::ext::limits::StreamLimits;
+use crate::ext::{auth0078, bind, caps, preauth, register, session, sm};
 use crate::ns;
 use crate::sasl::BindingType;
 use crate::xml::Element;
-
-/// XEP-0478.
-const LIMITS: &str = "urn:xmpp:stream-limits:0";
 
 /// What the receiving side offers (RFC 6120 section 4.3.2). The server writes it and
 /// the client reads it. What is not known here is left out.
@@ -53,15 +52,6 @@ pub struct Caps {
     pub ver: String,
 }
 
-/// What the receiving side takes (XEP-0478).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StreamLimits {
-    /// The largest stanza, in bytes.
-    pub max_bytes: usize,
-    /// How long a silent stream is kept without being probed, in seconds.
-    pub idle_seconds: u64,
-}
-
 impl Features {
     /// The `<stream:features/>` to send.
     pub fn to_element(&self) -> Element {
@@ -89,40 +79,24 @@ impl Features {
             }
             features.push_child(bindings);
         }
-        for (offered, name, ns) in [
-            (self.register, "register", ns::REGISTER_FEATURE),
-            (self.register_token, "register", ns::PRE_AUTH_FEATURE),
-            (self.iq_auth, "auth", ns::IQ_AUTH_FEATURE),
-            (self.bind, "bind", ns::BIND),
+        for (offered, feature) in [
+            (self.register, register::feature as fn() -> Element),
+            (self.register_token, preauth::feature),
+            (self.iq_auth, auth0078::feature),
+            (self.bind, bind::feature),
+            (self.session, session::feature),
+            (self.stream_management, sm::feature),
+            (self.client_state, || Element::new("csi", ns::CSI)),
         ] {
             if offered {
-                features.push_child(Element::new(name, ns));
+                features.push_child(feature());
             }
         }
-        if self.session {
-            let optional = Element::new("optional", ns::SESSION);
-            features.push_child(Element::new("session", ns::SESSION).with_child(optional));
-        }
-        if self.stream_management {
-            features.push_child(Element::new("sm", ns::SM));
-        }
-        if self.client_state {
-            features.push_child(Element::new("csi", ns::CSI));
-        }
-        if let Some(caps) = &self.caps {
-            features.push_child(
-                Element::new("c", ns::CAPS)
-                    .with_attribute("hash", "sha-1")
-                    .with_attribute("node", caps.node.as_str())
-                    .with_attribute("ver", caps.ver.as_str()),
-            );
+        if let Some(Caps { node, ver }) = &self.caps {
+            features.push_child(caps::element(node, ver));
         }
         if let Some(limits) = self.limits {
-            features.push_child(
-                Element::new("limits", LIMITS)
-                    .with_field("max-bytes", limits.max_bytes.to_string())
-                    .with_field("idle-seconds", limits.idle_seconds.to_string()),
-            );
+            features.push_child(limits.to_element());
         }
         features
     }
@@ -154,8 +128,8 @@ impl Features {
                 ("session", ns::SESSION) => features.session = true,
                 ("sm", ns::SM) => features.stream_management = true,
                 ("csi", ns::CSI) => features.client_state = true,
-                ("c", ns::CAPS) => features.caps = caps(child),
-                ("limits", LIMITS) => features.limits = limits(child),
+                ("c", ns::CAPS) => features.caps = read_caps(child),
+                ("limits", ns::STREAM_LIMITS) => features.limits = StreamLimits::from_element(child),
                 _ => {}
             }
         }
@@ -163,15 +137,9 @@ impl Features {
     }
 }
 
-fn caps(element: &Element) -> Option<Caps> {
+fn read_caps(element: &Element) -> Option<Caps> {
     let attribute = |name| element.attribute(name).map(str::to_owned);
     Some(Caps { node: attribute("node")?, ver: attribute("ver")? })
-}
-
-fn limits(element: &Element) -> Option<StreamLimits> {
-    let max_bytes = element.child_text("max-bytes", LIMITS)?.trim().parse().ok()?;
-    let idle_seconds = element.child_text("idle-seconds", LIMITS)?.trim().parse().ok()?;
-    Some(StreamLimits { max_bytes, idle_seconds })
 }
 
 #[cfg(test)]
@@ -192,7 +160,7 @@ mod tests {
             stream_management: true,
             client_state: true,
             caps: Some(Caps { node: "urn:x".into(), ver: "abc=".into() }),
-            limits: Some(StreamLimits { max_bytes: 65536, idle_seconds: 1200 }),
+            limits: Some(StreamLimits { max_bytes: Some(65536), idle_seconds: Some(1200) }),
         }
     }
 
@@ -207,8 +175,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_left_out() {
         let bytes = b"<stream:features><new xmlns='urn:new'/><sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>\
-            <channel-binding type='tls-unique'/></sasl-channel-binding><limits xmlns='urn:xmpp:stream-limits:0'/>\
-            <c xmlns='http://jabber.org/protocol/caps'/></stream:features>";
+            <channel-binding type='tls-unique'/></sasl-channel-binding><c xmlns='http://jabber.org/protocol/caps'/></stream:features>";
         assert_eq!(Features::from_element(&parse_stanza(bytes).unwrap()), Some(Features::default()));
         assert_eq!(Features::from_element(&Element::new("features", ns::CLIENT)), None);
     }

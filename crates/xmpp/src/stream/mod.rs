@@ -7,5 +7,5 @@ mod header;
 pub mod server;
 
 pub use self::error::{StreamCondition, StreamError};
-pub use self::features::{Caps, Features, StartTls, StreamLimits};
+pub use self::features::{Caps, Features, StartTls};
 pub use self::header::{write_close, write_header};

@@ -4,8 +4,11 @@ use jid::ResourcePart;
 
 use super::request::{Request, RequestId};
 use super::{Answer, Bound, Context, Outcome, Question, Settings, Stage, Step, out_of_turn};
+use crate::ext::csi::ClientState;
+use crate::ext::sm::Nonza;
+use crate::ext::{bind, session};
 use crate::ns;
-use crate::stanza::Condition;
+use crate::stanza::{Condition, StanzaError};
 use crate::stream::{Features, StreamCondition, StreamError};
 use crate::xml::Element;
 
@@ -52,13 +55,9 @@ impl Binding {
             ("message" | "presence", ns::CLIENT) => {
                 Err(StreamError::with_text(StreamCondition::NotAuthorized, "bind a resource first"))
             }
-            ("resume", ns::SM) => self.resume(&element, context),
-            ("enable", ns::SM) => {
-                context.send(&failed(Condition::UnexpectedRequest, None));
-                self.go_on()
-            }
+            ("resume" | "enable", ns::SM) => self.stream_management(&element, context),
             // Nothing is held back yet, and nobody has to be told.
-            ("active" | "inactive", ns::CSI) => self.go_on(),
+            _ if ClientState::from_element(&element).is_some() => self.go_on(),
             ("auth" | "response" | "abort", ns::SASL) => {
                 Err(StreamError::with_text(StreamCondition::PolicyViolation, "already logged in"))
             }
@@ -71,8 +70,7 @@ impl Binding {
             (BindingAsked::Bind(id), Answer::Bind(Ok(jid))) => {
                 let resource =
                     jid.split_once('/').map(|(_, resource)| resource.to_owned()).unwrap_or_default();
-                let bind = Element::new("bind", ns::BIND).with_field("jid", jid.as_str());
-                id.result(Some(bind), context);
+                id.result(Some(bind::result(&jid)), context);
                 Ok((Stage::Done, Step::Bound(Bound::Resource { jid, resource, legacy: false })))
             }
             (BindingAsked::Bind(id), Answer::Bind(Err(error))) => {
@@ -89,45 +87,37 @@ impl Binding {
     }
 
     fn request(self, request: Request, context: &mut Context<'_>) -> Outcome {
-        match request.what() {
-            ("bind", ns::BIND, true) => {
-                let resource =
-                    request.payload.child_text("resource", ns::BIND).filter(|wanted| !wanted.is_empty());
-                if resource.as_deref().is_some_and(|wanted| ResourcePart::new(wanted).is_err()) {
-                    request.error(Condition::BadRequest, context);
-                    return self.go_on();
-                }
-                let asked = BindingAsked::Bind(request.into_id());
-                Ok((Stage::BindingAsked(self, asked), Step::Ask(Question::Bind { resource })))
+        if request.set
+            && let Some(resource) = bind::parse_request(&request.payload)
+        {
+            if resource.as_deref().is_some_and(|wanted| ResourcePart::new(wanted).is_err()) {
+                request.error(StanzaError::bad_request("not a resource"), context);
+                return self.go_on();
             }
-            // RFC 3921's session is nothing but this answer.
-            ("session", ns::SESSION, true) => {
-                request.result(None, context);
-                self.go_on()
-            }
-            _ => {
-                request.error(Condition::NotAllowed, context);
-                self.go_on()
-            }
+            let asked = BindingAsked::Bind(request.into_id());
+            return Ok((Stage::BindingAsked(self, asked), Step::Ask(Question::Bind { resource })));
         }
+        if request.set && session::is_request(&request.payload) {
+            // RFC 3921's session is nothing but this answer.
+            request.result(None, context);
+        } else {
+            request.error(StanzaError::not_allowed(), context);
+        }
+        self.go_on()
     }
 
-    fn resume(self, element: &Element, context: &mut Context<'_>) -> Outcome {
-        if !context.settings.stream_management {
-            context.send(&failed(Condition::FeatureNotImplemented, None));
-            return self.go_on();
-        }
-        let h = element.attribute("h").and_then(|h| h.parse().ok());
-        match (element.attribute("previd"), h) {
-            (Some(previd), Some(h)) => {
-                let question = Question::Resume { previd: previd.to_owned(), h };
-                Ok((Stage::BindingAsked(self, BindingAsked::Resume), Step::Ask(question)))
+    fn stream_management(self, element: &Element, context: &mut Context<'_>) -> Outcome {
+        let condition = match Nonza::from_element(element) {
+            _ if !context.settings.stream_management => Condition::FeatureNotImplemented,
+            Some(Nonza::Resume { previd, h }) => {
+                let question = Question::Resume { previd, h };
+                return Ok((Stage::BindingAsked(self, BindingAsked::Resume), Step::Ask(question)));
             }
-            _ => {
-                context.send(&failed(Condition::BadRequest, None));
-                self.go_on()
-            }
-        }
+            Some(_) => Condition::UnexpectedRequest,
+            None => Condition::BadRequest,
+        };
+        context.send(&failed(condition, None));
+        self.go_on()
     }
 
     fn go_on(self) -> Outcome {
@@ -137,9 +127,5 @@ impl Binding {
 
 /// XEP-0198's `<failed/>`.
 pub(super) fn failed(condition: Condition, h: Option<u32>) -> Element {
-    let mut failed = Element::new("failed", ns::SM);
-    if let Some(h) = h {
-        failed.set_attribute("h", h.to_string());
-    }
-    failed.with_child(Element::new(condition.as_str(), ns::STANZAS))
+    Nonza::Failed { h, condition }.to_element()
 }

@@ -8,6 +8,7 @@ use super::{
     Answer, Bound, Context, MAX_FAILURES, Outcome, Question, RegisterOffer, Settings, Stage, Step, Verdict,
     out_of_turn,
 };
+use crate::ext::{auth0078, preauth, register};
 use crate::ns;
 use crate::sasl::{
     MAX_PASSWORD, Mechanism, Plain, SaslCondition, SaslFailure, ScramChallenge, ScramError, ScramServer,
@@ -233,76 +234,71 @@ impl Login {
     // ---- XEP-0077, XEP-0078, XEP-0445 ----
 
     fn request(self, request: Request, context: &mut Context<'_>) -> Outcome {
-        match request.what() {
-            ("query", ns::IQ_AUTH, set) if context.settings.iq_auth => {
-                if set {
-                    return self.iq_auth(request, context);
-                }
-                request.result(Some(iq_auth_fields(&request.payload)), context);
-                self.idle()
-            }
-            ("query", ns::REGISTER, _) if context.settings.register == RegisterOffer::Closed => {
-                request.error(Condition::NotAllowed, context);
-                self.count_failure()
-            }
-            ("query", ns::REGISTER, set) => {
-                if set {
-                    return self.register(request, context);
-                }
-                request.result(Some(register_fields(context.settings.register)), context);
-                self.idle()
-            }
-            ("preauth", ns::PRE_AUTH, true) if context.settings.register == RegisterOffer::Token => {
-                self.pre_auth(request, context)
-            }
-            ("query", ns::IQ_AUTH, _) => {
-                request.error(Condition::ServiceUnavailable, context);
-                self.count_failure()
-            }
+        match request.payload.ns() {
+            ns::IQ_AUTH => self.iq_auth(request, context),
+            ns::REGISTER => self.register(request, context),
+            ns::PRE_AUTH => self.pre_auth(&request, context),
             _ => Err(StreamCondition::NotAuthorized.into()),
         }
     }
 
     fn iq_auth(self, request: Request, context: &mut Context<'_>) -> Outcome {
-        let field = |name| request.payload.child_text(name, ns::IQ_AUTH).filter(|value| !value.is_empty());
-        let (Some(username), Some(password), Some(resource)) =
-            (field("username"), field("password"), field("resource"))
-        else {
-            request.error(Condition::NotAcceptable, context);
-            return self.count_failure();
+        if !context.settings.iq_auth {
+            return self.refuse_request(&request, StanzaError::service_unavailable(), context);
+        }
+        let credentials = match auth0078::Request::from_payload(request.kind(), &request.payload) {
+            Ok(auth0078::Request::Fields(username)) => {
+                request.result(Some(auth0078::fields(username.as_deref())), context);
+                return self.idle();
+            }
+            Ok(auth0078::Request::Submit(credentials)) => credentials,
+            Err(error) => return self.refuse_request(&request, error, context),
         };
+        let auth0078::Credentials { username, password, resource } = credentials;
         let Some((jid, resource)) = full_jid(&username, context.domain, &resource) else {
-            request.error(Condition::JidMalformed, context);
-            return self.count_failure();
+            return self.refuse_request(&request, StanzaError::jid_malformed(), context);
         };
         if password.len() > MAX_PASSWORD {
-            request.error(Condition::NotAuthorized, context);
-            return self.count_failure();
+            return self.refuse_request(&request, StanzaError::not_authorized(), context);
         }
         let asked = LoginAsked::IqAuth { id: request.into_id(), jid, resource: resource.clone() };
         Ok((Stage::LoginAsked(self, asked), Step::Ask(Question::IqAuth { username, password, resource })))
     }
 
     fn register(self, request: Request, context: &mut Context<'_>) -> Outcome {
-        let query = &request.payload;
-        if query.child("remove", ns::REGISTER).is_some() {
-            request.error(Condition::NotAuthorized, context);
-            return self.count_failure();
+        let offer = context.settings.register;
+        if offer == RegisterOffer::Closed {
+            return self.refuse_request(&request, StanzaError::not_allowed(), context);
         }
-        let field = |name| query.child_text(name, ns::REGISTER).filter(|value| !value.is_empty());
-        let (Some(username), Some(password)) = (field("username"), field("password")) else {
-            request.error(Condition::NotAcceptable, context);
-            return self.count_failure();
+        let submission = match register::Request::from_payload(request.kind(), &request.payload) {
+            Ok(register::Request::Fields) => {
+                request.result(Some(register_fields(offer)), context);
+                return self.idle();
+            }
+            Ok(register::Request::Submit(submission)) => submission,
+            // Only who is logged in can mean an account.
+            Ok(register::Request::Remove) => {
+                return self.refuse_request(&request, StanzaError::not_authorized(), context);
+            }
+            Err(error) => return self.refuse_request(&request, error, context),
         };
-        let (name, email, key) = (field("name"), field("email"), field("key"));
+        let filled = |field: Option<String>| field.filter(|value| !value.is_empty());
+        let register::Submission { username, password, email, name, key } = submission;
+        let (Some(username), Some(password)) = (filled(username), filled(password)) else {
+            let error = StanzaError::not_acceptable("a username and a password are needed");
+            return self.refuse_request(&request, error, context);
+        };
+        let (name, email, key) = (filled(name), filled(email), filled(key));
         let fits = [&name, &email, &key].into_iter().flatten().all(|value| value.len() <= MAX_FIELD);
         if !fits || password.len() > MAX_PASSWORD {
-            request.error(Condition::NotAcceptable, context);
-            return self.count_failure();
+            return self.refuse_request(
+                &request,
+                StanzaError::not_acceptable("a field is too long"),
+                context,
+            );
         }
         if NodePart::new(&username).is_err() {
-            request.error(Condition::JidMalformed, context);
-            return self.count_failure();
+            return self.refuse_request(&request, StanzaError::jid_malformed(), context);
         }
         let token = key.or_else(|| self.token.clone());
         let asked = LoginAsked::Register(request.into_id());
@@ -312,18 +308,23 @@ impl Login {
 
     /// XEP-0445 section 4: the token is kept for the registration that follows, which
     /// is where it is checked.
-    fn pre_auth(mut self, request: Request, context: &mut Context<'_>) -> Outcome {
-        match request.payload.attribute("token") {
+    fn pre_auth(mut self, request: &Request, context: &mut Context<'_>) -> Outcome {
+        if context.settings.register != RegisterOffer::Token {
+            return self.refuse_request(request, StanzaError::service_unavailable(), context);
+        }
+        match preauth::parse_request(&request.payload).filter(|_| request.set) {
             Some(token) if (1..=MAX_FIELD).contains(&token.len()) => {
                 self.token = Some(token.to_owned());
                 request.result(None, context);
                 self.idle()
             }
-            _ => {
-                request.error(Condition::BadRequest, context);
-                self.count_failure()
-            }
+            _ => self.refuse_request(request, StanzaError::bad_request("not a token"), context),
         }
+    }
+
+    fn refuse_request(self, request: &Request, error: StanzaError, context: &mut Context<'_>) -> Outcome {
+        request.error(error, context);
+        self.count_failure()
     }
 }
 
@@ -385,24 +386,14 @@ fn full_jid(username: &str, domain: &str, resource: &str) -> Option<(String, Str
     Some((jid.to_string(), resource.as_str().to_owned()))
 }
 
-/// What XEP-0078 wants to know. No digest: the server has no password to digest.
-fn iq_auth_fields(query: &Element) -> Element {
-    let username = query.child_text("username", ns::IQ_AUTH).unwrap_or_default();
-    Element::new("query", ns::IQ_AUTH)
-        .with_field("username", username)
-        .with_field("password", "")
-        .with_field("resource", "")
-}
-
-/// What XEP-0077 wants to know.
+/// What XEP-0077 wants to know: what is listed must be filled in, so no more than that.
 fn register_fields(offer: RegisterOffer) -> Element {
-    let (instructions, token) = match offer {
-        RegisterOffer::Token => ("Choose a username and a password; the key is your registration key.", true),
-        RegisterOffer::Open | RegisterOffer::Closed => ("Choose a username and a password.", false),
+    let (instructions, key) = match offer {
+        RegisterOffer::Token => {
+            ("Choose a username and a password; the key is your registration key.", Some("key"))
+        }
+        RegisterOffer::Open | RegisterOffer::Closed => ("Choose a username and a password.", None),
     };
-    let query = Element::new("query", ns::REGISTER)
-        .with_field("instructions", instructions)
-        .with_field("username", "")
-        .with_field("password", "");
-    if token { query.with_field("key", "") } else { query }
+    let wanted = ["username", "password"].into_iter().chain(key).map(String::from).collect();
+    register::Fields { instructions: Some(instructions.to_owned()), registered_as: None, wanted }.to_element()
 }

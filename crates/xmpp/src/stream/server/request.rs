@@ -1,5 +1,5 @@
 use super::Context;
-use crate::stanza::{Condition, Iq, IqKind, StanzaError};
+use crate::stanza::{Iq, IqKind, StanzaError};
 use crate::xml::Element;
 
 /// An IQ `get` or `set`: what the negotiation answers itself.
@@ -32,9 +32,8 @@ impl Request {
         }
     }
 
-    /// Name, namespace, and whether it is a `set`.
-    pub(super) fn what(&self) -> (&str, &str, bool) {
-        (self.payload.name(), self.payload.ns(), self.set)
+    pub(super) fn kind(&self) -> IqKind {
+        if self.set { IqKind::Set } else { IqKind::Get }
     }
 
     pub(super) fn into_id(self) -> RequestId {
@@ -45,8 +44,8 @@ impl Request {
         self.id.result(payload, context);
     }
 
-    pub(super) fn error(&self, condition: Condition, context: &mut Context<'_>) {
-        self.id.error(StanzaError::new(condition), context);
+    pub(super) fn error(&self, error: StanzaError, context: &mut Context<'_>) {
+        self.id.error(error, context);
     }
 }
 

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
-use crate::stream::{Caps, StreamLimits};
+use crate::ext::limits::StreamLimits;
+use crate::stream::Caps;
 
 /// What the negotiation offers; the same for every stream.
 #[derive(Debug, Clone)]
@@ -78,7 +79,10 @@ impl Settings {
     }
 
     pub(super) fn limits(&self) -> StreamLimits {
-        StreamLimits { max_bytes: self.stanza_bytes, idle_seconds: self.idle_seconds }
+        StreamLimits {
+            max_bytes: u64::try_from(self.stanza_bytes).ok(),
+            idle_seconds: Some(self.idle_seconds),
+        }
     }
 }
 
