@@ -112,3 +112,21 @@ fn core_takes_no_network_from_tokio() {
         }
     }
 }
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let text = include_str!("../../ARCHITECTURE.md");
+    let packages = packages();
+    let ours: BTreeSet<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
+    let mut unexplained = BTreeSet::new();
+    for package in &packages {
+        for of_tests in [false, true] {
+            for name in dependencies(package, of_tests) {
+                if !ours.contains(name.as_str()) && !text.contains(&format!("`{name}`")) {
+                    unexplained.insert(name);
+                }
+            }
+        }
+    }
+    assert!(unexplained.is_empty(), "ARCHITECTURE.md does not say what these are for: {unexplained:?}");
+}

@@ -6,6 +6,8 @@
 //! `--set KEY=VALUE`. A key that does not exist is refused wherever it stands.
 
 mod check;
+#[cfg(test)]
+mod documented;
 mod keys;
 mod layers;
 
