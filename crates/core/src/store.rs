@@ -100,6 +100,7 @@ pub struct Idempotency {
 }
 
 /// What became of a notification handed to [`Store::accept`].
+#[expect(clippy::large_enum_variant, reason = "the large variant is the common one")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acceptance {
     /// It is durable and released: hand it out.

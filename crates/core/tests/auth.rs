@@ -43,11 +43,7 @@ impl World {
     }
 }
 
-async fn open(
-    store: &Arc<MemoryStore>,
-    clock: &Arc<Still>,
-    change: impl FnOnce(&mut Config),
-) -> AuthManager {
+async fn open(store: &Arc<MemoryStore>, clock: &Arc<Still>, change: impl FnOnce(&mut Config)) -> AuthManager {
     let mut config = Config::default();
     change(&mut config);
     let store: Arc<dyn Store> = Arc::clone(store) as _;
@@ -294,7 +290,9 @@ async fn operators_log_in_with_argon2() {
 
     auth.put_operator("viewer", "long enough", Role::Viewer).await.unwrap();
     assert_eq!(auth.check_operator("viewer", "long enough", ip(1)).await.unwrap().role, Role::Viewer);
-    for (name, password) in [("", "long enough"), ("a b", "long enough"), ("x", "short"), ("x", "control\u{7}s")] {
+    for (name, password) in
+        [("", "long enough"), ("a b", "long enough"), ("x", "short"), ("x", "control\u{7}s")]
+    {
         let refused = auth.put_operator(name, password, Role::Viewer).await.unwrap_err();
         assert!(matches!(refused, RegisterError::NotAcceptable(_)), "{name} {password}");
     }

@@ -1,81 +1,105 @@
 //! The notification manager: accepts, schedules, expires, collapses, counts, settles.
+//!
+//! Acceptance ends with the store's commit; what follows (handing out, counting,
+//! telling watchers) can be lost with the process and is found again in the store.
 
+mod delivery;
+mod request;
+mod schedule;
+mod settle;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
+use tokio::sync::Notify;
 
-use crate::model::{Audience, Content, Notification, NotificationId, Priority, Timestamp};
-use crate::store::{NotificationRecord, Page, StoreError, Totals};
+pub use self::delivery::Delivery;
+pub use self::request::{AcceptError, Accepted, FieldError, Request};
+use self::settle::SettleQueue;
+use crate::bus::{Bus, Hint};
+use crate::clock::{Clock, Random};
+use crate::config::Config;
+use crate::events::{Event, Events};
+use crate::model::{AccountId, NotificationId, Seq, Username};
+use crate::store::{
+    Acceptance, Feed, Idempotency, NewNotification, NotificationRecord, Page, Positions, Released,
+    Settlement, Store, StoreError, Totals,
+};
 
-/// A notification ready to be handed to sessions: read once, encoded once for each form.
-#[derive(Debug)]
-pub struct Delivery {
-    /// The notification.
-    pub notification: Notification,
-}
-
-/// What a sender asks for. Lengths and characters are checked by [`NotificationManager::accept`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// To whom.
-    pub audience: Audience,
-    /// What the person sees.
-    pub content: Content,
-    /// How urgent.
-    pub priority: Priority,
-    /// How long it may wait; `None` for the default. More than the maximum is cut down to it.
-    pub ttl: Option<Duration>,
-    /// Replaces what is pending with the same key.
-    pub collapse_key: Option<String>,
-    /// When to release it; now, when that is past.
-    pub send_at: Option<Timestamp>,
-    /// The caller's idempotency key, scoped to the caller, with a SHA-256 of its request.
-    pub idempotency: Option<(String, [u8; 32])>,
-}
-
-/// The answer to a [`Request`]: it is durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Accepted {
-    /// The notification's id.
-    pub id: NotificationId,
-    /// How many accounts it is for; for a scheduled one, how many it would be for now.
-    pub recipients: u64,
-}
-
-/// A field that is wrong: its name as in the API, and why, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldError {
-    /// A path such as `to.users[3]`.
-    pub field: String,
-    /// Why.
-    pub detail: String,
-}
-
-/// Why a notification was not accepted. Nothing was sent to anyone.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum AcceptError {
-    /// Fields are wrong.
-    #[error("{}", .0.iter().map(|e| format!("{}: {}", e.field, e.detail)).collect::<Vec<_>>().join("; "))]
-    Invalid(Vec<FieldError>),
-    /// The idempotency key came with another request before.
-    #[error("this Idempotency-Key was used with another request")]
-    IdempotencyMismatch,
-    /// The store did not take it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+/// How long an idempotency key is remembered.
+const IDEMPOTENCY_SPAN: Duration = Duration::from_secs(24 * 3600);
 
 /// See the [module's documentation](self).
-pub struct NotificationManager {}
+pub struct NotificationManager {
+    inner: Arc<Inner>,
+}
 
-#[expect(clippy::todo, unused_variables, clippy::unused_async, reason = "being written")]
+struct Inner {
+    config: Arc<Config>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    events: Events,
+    bus: Arc<dyn Bus>,
+    settlements: SettleQueue,
+    /// Something was scheduled or expires sooner than the scheduler knows.
+    rescheduled: Notify,
+    stopping: tokio::sync::watch::Sender<bool>,
+}
+
 impl NotificationManager {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        events: Events,
+        bus: Arc<dyn Bus>,
+    ) -> Self {
+        let inner = Inner {
+            config,
+            store,
+            clock,
+            random,
+            events,
+            bus,
+            settlements: SettleQueue::new(),
+            rescheduled: Notify::new(),
+            stopping: tokio::sync::watch::Sender::new(false),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Starts the scheduler and the settlement writer.
+    pub(crate) fn spawn_tasks(&self) -> Vec<tokio::task::JoinHandle<()>> {
+        let settler = Arc::clone(&self.inner);
+        let scheduler = Arc::clone(&self.inner);
+        vec![
+            tokio::spawn(async move {
+                settler.settlements.run(Arc::clone(&settler.store), settler.events.clone()).await;
+            }),
+            tokio::spawn(async move { schedule::run(&scheduler).await }),
+        ]
+    }
+
+    /// Lets the tasks finish what they have and end.
+    pub(crate) fn stop(&self) {
+        self.inner.stopping.send_replace(true);
+        self.inner.settlements.close();
+    }
+
     /// Accepts a notification. When this returns, it is on durable storage.
+    /// Dropping the future does not undo an acceptance under way.
     ///
     /// # Errors
     /// See [`AcceptError`].
     pub async fn accept(&self, request: Request) -> Result<Accepted, AcceptError> {
-        todo!()
+        request.check(&self.inner.config, self.inner.clock.now())?;
+        let inner = Arc::clone(&self.inner);
+        // A caller that goes away between commit and hand-out must not delay the
+        // hand-out to the next login, so this runs to its end on its own.
+        let accepting = tokio::spawn(async move { inner.accept(request).await });
+        accepting.await.unwrap_or_else(|error| Err(StoreError::Failed(error.to_string()).into()))
     }
 
     /// Cancels what is scheduled or still pending; the number of accounts that
@@ -84,7 +108,11 @@ impl NotificationManager {
     /// # Errors
     /// When the store does not answer.
     pub async fn cancel(&self, id: NotificationId) -> Result<Option<u64>, StoreError> {
-        todo!()
+        let ended = self.inner.store.cancel(id).await?;
+        Ok(ended.map(|ended| {
+            self.inner.events.send(Event::Cancelled { id, accounts: ended.accounts });
+            ended.accounts
+        }))
     }
 
     /// One notification with its counters.
@@ -92,7 +120,7 @@ impl NotificationManager {
     /// # Errors
     /// When the store does not answer.
     pub async fn get(&self, id: NotificationId) -> Result<Option<NotificationRecord>, StoreError> {
-        todo!()
+        self.inner.store.notification(id).await
     }
 
     /// Newest first, positions below `before`.
@@ -104,7 +132,7 @@ impl NotificationManager {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Page<NotificationRecord, u64>, StoreError> {
-        todo!()
+        self.inner.store.notifications(before, limit).await
     }
 
     /// Totals for statistics.
@@ -112,6 +140,111 @@ impl NotificationManager {
     /// # Errors
     /// When the store does not answer.
     pub async fn totals(&self) -> Result<Totals, StoreError> {
-        todo!()
+        self.inner.store.totals().await
+    }
+
+    /// What is pending for an account, most urgent first. Settlements that were
+    /// made before this call are taken into account.
+    pub(crate) async fn feed(&self, account: AccountId, limit: usize) -> Result<Feed, StoreError> {
+        self.inner.settlements.flushed().await;
+        let now = self.inner.clock.now();
+        self.inner.store.feed(account, Positions::default(), now, limit).await
+    }
+
+    /// Settles what a session's peer has acknowledged; waits only while the
+    /// writer is far behind.
+    pub(crate) async fn settle(&self, account: AccountId, seqs: impl IntoIterator<Item = Seq>) {
+        let settlements = seqs.into_iter().map(|seq| Settlement { account, seq });
+        if self.inner.settlements.push(settlements) {
+            self.inner.settlements.flushed().await;
+        }
+    }
+
+    /// Waits until settlements made before this call are durable.
+    pub async fn settled(&self) {
+        self.inner.settlements.flushed().await;
+    }
+
+    /// A receipt by id, for what this session does not remember having sent.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub(crate) async fn receipt(&self, account: AccountId, id: NotificationId) -> Result<(), StoreError> {
+        if let Some(seq) = self.inner.store.find(id).await? {
+            self.settle(account, [seq]).await;
+        }
+        Ok(())
+    }
+
+    /// The account's user opened a notification (XEP-0333).
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub(crate) async fn opened(
+        &self,
+        account: AccountId,
+        username: &Username,
+        id: NotificationId,
+    ) -> Result<(), StoreError> {
+        // What is on its way to the store comes first, so that the counters of
+        // delivered and opened are written in that order.
+        self.inner.settlements.flushed().await;
+        if self.inner.store.opened(account, id).await? {
+            self.inner.events.send(Event::Opened { id, username: username.clone() });
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    async fn accept(&self, request: Request) -> Result<Accepted, AcceptError> {
+        let now = self.clock.now();
+        let mut random = [0; 10];
+        self.random.fill(&mut random);
+        let id = NotificationId::new(now, random);
+        let send_at = request.send_at.filter(|at| *at > now);
+        let bounds = &self.config.notifications;
+        let ttl = request.ttl.unwrap_or(Duration::from_secs(bounds.default_ttl_seconds));
+        let ttl = ttl.min(Duration::from_secs(bounds.max_ttl_seconds));
+        let new = NewNotification {
+            id,
+            audience: request.audience,
+            content: request.content,
+            priority: request.priority,
+            collapse_key: request.collapse_key,
+            created_at: now,
+            send_at,
+            expires_at: send_at.unwrap_or(now).plus(ttl),
+            idempotency: request.idempotency.map(|(key, fingerprint)| Idempotency {
+                key,
+                fingerprint,
+                expires_at: now.plus(IDEMPOTENCY_SPAN),
+            }),
+        };
+        match self.store.accept(new).await? {
+            Acceptance::Released(released) => {
+                let recipients = released.recipients;
+                self.hand_out(released);
+                // The scheduler sleeps long; it must know of an earlier end.
+                self.rescheduled.notify_one();
+                Ok(Accepted { id, recipients })
+            }
+            Acceptance::Scheduled(recipients) => {
+                self.rescheduled.notify_one();
+                Ok(Accepted { id, recipients })
+            }
+            Acceptance::Repeated(id, recipients) => Ok(Accepted { id, recipients }),
+            Acceptance::Mismatch => Err(AcceptError::IdempotencyMismatch),
+        }
+    }
+
+    fn hand_out(&self, released: Released) {
+        let Released { notification, target, recipients } = released;
+        self.events.send(Event::Accepted {
+            id: notification.id,
+            recipients,
+            priority: notification.priority,
+        });
+        self.bus.publish(Hint::Released(Arc::new(Delivery::new(notification)), target));
     }
 }

@@ -1,9 +1,19 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tidings_xmpp::ext::sm as wire_sm;
 use tidings_xmpp::sasl::TlsBinding;
+use tidings_xmpp::stream::{StreamCondition, StreamError};
+use tidings_xmpp::xml::{
+    Element, Frame, FrameLimits, FrameReader, StreamContext, StreamHeader, parse_open, parse_stanza_with,
+};
 use tokio::time::Instant;
 
+use super::handle::{EndReason, Order};
+use super::live::Session;
+use super::negotiating::{Negotiating, Progress};
+use super::stanza::{self, Outcome};
 use crate::Core;
 
 /// The other end of a connection.
@@ -31,64 +41,409 @@ pub enum Control {
 /// for whichever comes first: more bytes, [`woken`](Self::woken), or
 /// [`deadline`](Self::deadline). Each step appends to `out` what is to be
 /// written. When the transport is gone, the driver calls [`closed`](Self::closed).
-pub struct Connection {}
+pub struct Connection {
+    core: Arc<Core>,
+    reader: FrameReader,
+    /// Prefixes that the stream's header declared.
+    context: StreamContext,
+    phase: Phase,
+    /// When the peer was last heard.
+    heard: Instant,
+    /// It was asked whether it is still there, and has been silent since.
+    probed: bool,
+    bucket: Bucket,
+}
 
-#[expect(clippy::todo, unused_variables, clippy::unused_async, reason = "being written")]
+enum Phase {
+    Negotiating(Box<Negotiating>),
+    Bound(Box<Session>),
+    Over,
+}
+
+/// What the framer found, owned.
+enum Unit {
+    Open(StreamHeader),
+    Stanza(Element),
+    /// `<a/>` of XEP-0198, the one stanza that every device sends for every notification.
+    Acknowledgement(u32),
+    Close,
+}
+
 impl Connection {
     /// A fresh connection. `tls` is set where TLS came first (direct TLS).
     pub fn new(core: Arc<Core>, peer: Peer, tls: Option<TlsBinding>) -> Self {
-        todo!()
+        let reader = FrameReader::new(frame_limits(&core, false));
+        let negotiating = Negotiating::new(&core, peer, tls);
+        Self {
+            reader,
+            context: StreamContext::default(),
+            phase: Phase::Negotiating(Box::new(negotiating)),
+            heard: Instant::now(),
+            probed: false,
+            bucket: Bucket::default(),
+            core,
+        }
     }
 
     /// Takes bytes from the peer.
     pub async fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Control {
-        todo!()
+        self.heard = Instant::now();
+        self.probed = false;
+        let mut input = bytes;
+        loop {
+            let unit = match self.next_unit(&mut input) {
+                Ok(Some(unit)) => unit,
+                Ok(None) => break,
+                Err(error) => return self.fail(error, None, out),
+            };
+            let control = match (&mut self.phase, unit) {
+                (Phase::Bound(session), Unit::Acknowledgement(h)) => {
+                    match stanza::acknowledged(session, &self.core, h, out).await {
+                        Outcome::Continue => Control::Continue,
+                        Outcome::Fail(error, detail) => return self.fail(error, detail, out),
+                    }
+                }
+                // Boxed: what happens seldom should not make every connection's future large.
+                (_, unit) => Box::pin(self.unit(unit, out)).await,
+            };
+            if control != Control::Continue {
+                return control;
+            }
+        }
+        self.pump_if_wanted(out).await;
+        Control::Continue
     }
 
     /// TLS is up; the client opens a new stream next.
     pub fn tls_started(&mut self, tls: TlsBinding) {
-        todo!()
+        self.reader.reset();
+        if let Phase::Negotiating(negotiating) = &mut self.phase {
+            negotiating.tls_started(tls);
+        }
     }
 
     /// Resolves when [`wake`](Self::wake) should be called. Cancel-safe; pending
-    /// for ever before login. It borrows nothing of `self` that the driver needs.
+    /// for ever before login.
     pub async fn woken(&self) {
-        todo!()
+        match &self.phase {
+            Phase::Bound(session) => session.handle.woken().await,
+            Phase::Negotiating(_) | Phase::Over => std::future::pending().await,
+        }
     }
 
-    /// Something waits for this session: notifications, an order to end.
-    /// Call it when [`woken`](Self::woken) resolved, and again after output drained
-    /// following a call for which `writable` was false.
+    /// Something waits for this session: notifications, an order to end. Call it
+    /// when [`woken`](Self::woken) resolved, and when all output was written
+    /// while the session is [`hungry`](Self::hungry).
     ///
-    /// `pending_bytes` is how many bytes the driver still holds unwritten: past
-    /// the limit the session is fed no more until it drains.
-    pub async fn wake(&mut self, pending_bytes: usize, out: &mut Vec<u8>) -> Control {
-        todo!()
+    /// `unwritten` is how many bytes the driver still holds: past the limit the
+    /// session is fed no more until they are written.
+    pub async fn wake(&mut self, unwritten: usize, out: &mut Vec<u8>) -> Control {
+        let Phase::Bound(session) = &mut self.phase else { return Control::Continue };
+        let orders = session.handle.orders();
+        if !orders.is_empty() {
+            let control = Box::pin(self.obey(orders, out)).await;
+            if control != Control::Continue {
+                return control;
+            }
+        }
+        let Phase::Bound(session) = &mut self.phase else { return Control::Close };
+        if unwritten >= self.core.config.limits.outgoing_bytes {
+            session.hungry = true;
+            return Control::Continue;
+        }
+        session.hungry = false;
+        if session.live() && session.pump_hints(&self.core, out) {
+            return Control::Continue;
+        }
+        self.pump_if_wanted(out).await;
+        Control::Continue
+    }
+
+    /// Whether the session stopped because the driver had much to write:
+    /// [`wake`](Self::wake) it once that is written.
+    pub fn hungry(&self) -> bool {
+        matches!(&self.phase, Phase::Bound(session) if session.hungry)
     }
 
     /// When [`timeout`](Self::timeout) should be called if nothing else happened.
     pub fn deadline(&self) -> Option<Instant> {
-        todo!()
+        match &self.phase {
+            Phase::Negotiating(negotiating) => Some(negotiating.deadline),
+            Phase::Bound(session) => {
+                let idle = self.idle_deadline();
+                Some(session.deadline().map_or(idle, |due| due.min(idle)))
+            }
+            Phase::Over => None,
+        }
     }
 
     /// The deadline passed.
     pub async fn timeout(&mut self, out: &mut Vec<u8>) -> Control {
-        todo!()
+        let now = Instant::now();
+        let idle = self.idle_deadline();
+        let error = match &mut self.phase {
+            Phase::Negotiating(negotiating) if negotiating.deadline <= now => {
+                StreamError::with_text(StreamCondition::ConnectionTimeout, "not authenticated in time")
+            }
+            Phase::Bound(session) => {
+                let pump = session.due(now);
+                if idle <= now && self.probed {
+                    StreamError::with_text(StreamCondition::ConnectionTimeout, "no answer to a ping")
+                } else {
+                    if idle <= now {
+                        session.probe(&self.core, out);
+                        self.probed = true;
+                    }
+                    if pump {
+                        self.pump_if_wanted(out).await;
+                    }
+                    return Control::Continue;
+                }
+            }
+            _ => return Control::Continue,
+        };
+        // A peer that fell silent may come back and resume; only this connection ends.
+        self.write_error(error, None, out);
+        Control::Close
     }
 
     /// Whether a login has completed: the driver may then shrink what it holds.
     pub fn established(&self) -> bool {
-        todo!()
+        matches!(self.phase, Phase::Bound(_))
     }
 
     /// The server is stopping: says so to the peer. Write `out`, then close.
-    pub async fn shutdown(&mut self, out: &mut Vec<u8>) {
-        todo!()
+    pub fn shutdown(&mut self, out: &mut Vec<u8>) {
+        self.write_error(StreamCondition::SystemShutdown.into(), None, out);
     }
 
-    /// The transport is gone (`clean` when the peer closed its stream first).
-    /// The session is detached for resumption or ended.
-    pub async fn closed(self) {
-        todo!()
+    /// The transport is gone. The session waits to be resumed where its peer
+    /// asked for that, and ends otherwise.
+    /// Dropping the connection does the same.
+    pub fn closed(self) {
+        drop(self);
+    }
+
+    // ---- private ----
+
+    fn next_unit(&mut self, input: &mut &[u8]) -> Result<Option<Unit>, StreamError> {
+        let bound = match &self.phase {
+            Phase::Bound(session) => Some(session.sm.is_some()),
+            _ => None,
+        };
+        let Some(frame) = self.reader.read(input)? else { return Ok(None) };
+        if bound.is_some() && !self.bucket.take(self.core.config.limits.stanzas_per_second, self.heard) {
+            return Err(StreamError::with_text(
+                StreamCondition::PolicyViolation,
+                "too many stanzas a second",
+            ));
+        }
+        Ok(Some(match frame {
+            Frame::Open(bytes) => Unit::Open(parse_open(bytes)?),
+            Frame::Stanza(bytes) => match bound {
+                Some(true) => match wire_sm::parse_ack(bytes) {
+                    Some(h) => Unit::Acknowledgement(h),
+                    None => Unit::Stanza(parse_stanza_with(bytes, &self.context)?),
+                },
+                _ => Unit::Stanza(parse_stanza_with(bytes, &self.context)?),
+            },
+            Frame::Close => Unit::Close,
+        }))
+    }
+
+    async fn unit(&mut self, unit: Unit, out: &mut Vec<u8>) -> Control {
+        match &mut self.phase {
+            Phase::Negotiating(negotiating) => {
+                let progress = match unit {
+                    Unit::Open(header) => {
+                        self.context = header.context.clone();
+                        negotiating.open(&self.core, &header, out).await
+                    }
+                    Unit::Stanza(element) => negotiating.stanza(&self.core, element, out).await,
+                    Unit::Close => negotiating.close(out),
+                    Unit::Acknowledgement(_) => Progress::Continue,
+                };
+                self.progress(progress)
+            }
+            Phase::Bound(session) => match unit {
+                Unit::Stanza(element) => match stanza::handle(session, &self.core, element, out).await {
+                    Outcome::Continue => Control::Continue,
+                    Outcome::Fail(error, detail) => self.fail(error, detail, out),
+                },
+                Unit::Close => {
+                    // A peer that says goodbye does not mean to resume.
+                    out.extend_from_slice(b"</stream:stream>");
+                    self.end();
+                    Control::Close
+                }
+                Unit::Open(_) => {
+                    let error =
+                        StreamError::with_text(StreamCondition::InvalidXml, "the stream is open already");
+                    self.fail(error, None, out)
+                }
+                Unit::Acknowledgement(_) => Control::Continue,
+            },
+            Phase::Over => Control::Close,
+        }
+    }
+
+    fn progress(&mut self, progress: Progress) -> Control {
+        let Phase::Negotiating(negotiating) = &mut self.phase else { return Control::Continue };
+        match progress {
+            Progress::Continue => Control::Continue,
+            Progress::NewStream => {
+                self.reader.reset();
+                if negotiating.authenticated() {
+                    self.reader.set_limits(frame_limits(&self.core, true));
+                }
+                Control::Continue
+            }
+            Progress::StartTls => Control::StartTls,
+            Progress::Bound(session) => {
+                self.reader.set_limits(frame_limits(&self.core, true));
+                self.phase = Phase::Bound(session);
+                Control::Continue
+            }
+            Progress::Close => {
+                self.phase = Phase::Over;
+                Control::Close
+            }
+        }
+    }
+
+    async fn obey(&mut self, orders: Vec<Order>, out: &mut Vec<u8>) -> Control {
+        for order in orders {
+            let Phase::Bound(session) = &mut self.phase else { return Control::Close };
+            match order {
+                Order::Stanza(bytes) => {
+                    out.extend_from_slice(&bytes);
+                    if let Some(sm) = &mut session.sm {
+                        sm.keep(&bytes);
+                    }
+                }
+                Order::End(reason) => {
+                    let error = match reason {
+                        EndReason::Conflict => StreamError::with_text(
+                            StreamCondition::Conflict,
+                            "another connection took this resource",
+                        ),
+                        EndReason::Operator => {
+                            StreamError::with_text(StreamCondition::PolicyViolation, "ended by an operator")
+                        }
+                        EndReason::Account => StreamError::with_text(
+                            StreamCondition::NotAuthorized,
+                            "the account was removed or its password changed",
+                        ),
+                    };
+                    return self.fail(error, None, out);
+                }
+                Order::HandOver(to) => {
+                    let Phase::Bound(session) = std::mem::replace(&mut self.phase, Phase::Over) else {
+                        return Control::Close;
+                    };
+                    match to.send(session) {
+                        Ok(()) => {
+                            let error = StreamError::with_text(
+                                StreamCondition::Conflict,
+                                "the session was resumed on another connection",
+                            );
+                            error.write(out);
+                            return Control::Close;
+                        }
+                        // Whoever asked has gone.
+                        Err(session) => self.phase = Phase::Bound(session),
+                    }
+                }
+            }
+        }
+        Control::Continue
+    }
+
+    async fn pump_if_wanted(&mut self, out: &mut Vec<u8>) {
+        if let Phase::Bound(session) = &mut self.phase
+            && session.wants_pump(&self.core)
+        {
+            Box::pin(session.pump(&self.core, out)).await;
+        }
+    }
+
+    /// Ends the stream with an error, and the session with it.
+    fn fail(&mut self, error: StreamError, detail: Option<Element>, out: &mut Vec<u8>) -> Control {
+        self.write_error(error, detail, out);
+        self.end();
+        Control::Close
+    }
+
+    fn write_error(&mut self, error: StreamError, detail: Option<Element>, out: &mut Vec<u8>) {
+        match (&mut self.phase, detail) {
+            (Phase::Negotiating(negotiating), _) => negotiating.fail(error, out),
+            (Phase::Bound(_), None) => error.write(out),
+            (Phase::Bound(_), Some(detail)) => error.write_with(detail, out),
+            (Phase::Over, _) => {}
+        }
+    }
+
+    /// The session is over, not to be resumed.
+    fn end(&mut self) {
+        if let Phase::Bound(session) = std::mem::replace(&mut self.phase, Phase::Over) {
+            super::end(&self.core, &session);
+        }
+    }
+
+    fn idle_deadline(&self) -> Instant {
+        let limits = &self.core.config.limits;
+        let mut span = limits.idle_seconds;
+        if self.probed {
+            span = span.saturating_add(limits.ping_timeout_seconds);
+        }
+        self.heard + Duration::from_secs(span.min(365 * 86_400))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Bound(session) => super::detach_or_end(&self.core, session),
+            // The peer left between binding and the first byte of its session.
+            Phase::Negotiating(mut negotiating) => {
+                if let Some(session) = negotiating.take_session() {
+                    super::end(&self.core, &session);
+                }
+            }
+            Phase::Over => {}
+        }
+    }
+}
+
+fn frame_limits(core: &Core, authenticated: bool) -> FrameLimits {
+    let limits = &core.config.limits;
+    FrameLimits {
+        bytes: if authenticated { limits.stanza_bytes } else { limits.stanza_bytes_before_auth },
+        depth: limits.depth,
+        attributes: limits.attributes,
+    }
+}
+
+/// Stanzas a second, averaged over ten seconds.
+#[derive(Default)]
+struct Bucket {
+    /// Stanzas taken from the bucket, and not yet given back by time.
+    taken: u32,
+    since: Option<Instant>,
+}
+
+impl Bucket {
+    fn take(&mut self, per_second: u32, now: Instant) -> bool {
+        if per_second == 0 {
+            return true;
+        }
+        let since = *self.since.get_or_insert(now);
+        let refill = now.saturating_duration_since(since).as_secs().saturating_mul(u64::from(per_second));
+        if refill > 0 {
+            self.taken = self.taken.saturating_sub(u32::try_from(refill).unwrap_or(u32::MAX));
+            self.since = Some(now);
+        }
+        self.taken = self.taken.saturating_add(1);
+        self.taken <= per_second.saturating_mul(10)
     }
 }

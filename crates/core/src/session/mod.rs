@@ -1,10 +1,94 @@
 //! The session manager: who is connected, and how each is handed a notification.
 //!
 //! [`Connection`] is one stream: bytes in, bytes out. [`SessionManager`] is the
-//! registry that finds the sessions of an account.
+//! registry that finds the sessions of an account. This is the only place where
+//! XML words become product words.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `connection` | one stream from its first byte to its last |
+//! | `negotiating` | the negotiation's questions, answered; binding and resumption |
+//! | `live` | a bound session: feed, window, acknowledgements |
+//! | `sm` | XEP-0198's counters and resumption ids |
+//! | `stanza`, `iq` | what a bound session's peer may send |
+//! | `registry`, `handle`, `log` | finding sessions, waking them, what broadcasts they read |
 
 mod connection;
+mod handle;
+mod iq;
+mod live;
+mod log;
+mod negotiating;
 mod registry;
+mod sm;
+mod stanza;
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tidings_xmpp::ext::caps;
+use tokio::time::Instant;
 
 pub use self::connection::{Connection, Control, Peer};
+use self::live::Session;
+pub(crate) use self::registry::SWEEP;
 pub use self::registry::{SessionInfo, SessionManager};
+use crate::Core;
+use crate::model::Show;
+
+/// The node of our XEP-0115 caps.
+const NODE: &str = "urn:tidings:server";
+
+/// Our XEP-0115 node and verification string.
+pub(crate) fn server_caps() -> &'static (String, String) {
+    static CAPS: OnceLock<(String, String)> = OnceLock::new();
+    CAPS.get_or_init(|| (NODE.to_owned(), caps::verification(&iq::server_info(None))))
+}
+
+/// Whether `host` means the served domain. Old clients put the address that
+/// they connect to there.
+fn serves(domain: &str, host: &str) -> bool {
+    host.eq_ignore_ascii_case(domain)
+        || host.eq_ignore_ascii_case("localhost")
+        || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
+}
+
+/// A session's connection is gone: it waits for its peer where that asked for it.
+fn detach_or_end(core: &Core, session: Box<Session>) {
+    let resumable = session.sm.as_ref().is_some_and(|sm| sm.resumable);
+    if !resumable {
+        return end(core, &session);
+    }
+    let handle = Arc::clone(&session.handle);
+    let until = Instant::now() + Duration::from_secs(core.config.session.resume_seconds);
+    match core.session.change(&handle, || handle.park(session, until)) {
+        Ok(()) => {
+            core.presence.changed(
+                handle.account,
+                &handle.username,
+                &handle.resource,
+                handle.show(),
+                Show::Unavailable,
+            );
+            core.session.detach_until(handle, until);
+        }
+        Err(session) => end(core, &session),
+    }
+}
+
+/// A session is over: its siblings and the watchers are told.
+fn end(core: &Core, session: &Session) {
+    stanza::unavailable(session, core);
+    core.session.remove(&session.handle);
+}
+
+/// Ends detached sessions whose time is over.
+pub(crate) fn sweep(core: &Core) {
+    let now = Instant::now();
+    for handle in core.session.take_expired(now) {
+        if let Some(session) = handle.unpark_expired(now) {
+            end(core, &session);
+        }
+    }
+}

@@ -1,5 +1,20 @@
-use crate::model::{AccountId, SessionId, Show, Status, Timestamp, Username};
-use crate::store::Page;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::time::Instant;
+
+use super::handle::{EndReason, Handle, Order};
+use super::log::BroadcastLog;
+use crate::model::{AccountId, SessionId, Show, Status, Target, Timestamp, Topic, Username};
+use crate::notification::Delivery;
+use crate::store::{Page, Store};
+
+const SHARDS: usize = 64;
 
 /// A session as the API and the console show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,73 +36,429 @@ pub struct SessionInfo {
     /// Its presence priority.
     pub priority: i8,
     /// The client's address.
-    pub client_ip: std::net::IpAddr,
+    pub client_ip: IpAddr,
     /// The TLS version, such as `TLSv1.3`.
     pub tls: &'static str,
     /// When it was bound.
     pub created_at: Timestamp,
 }
 
-/// The registry of sessions; see the [module's documentation](super).
-pub struct SessionManager {}
+/// The registry of sessions, sharded by account; see the [module's documentation](super).
+pub struct SessionManager {
+    store: Arc<dyn Store>,
+    domain: String,
+    shards: Box<[Mutex<HashMap<AccountId, AccountEntry>>]>,
+    by_id: RwLock<BTreeMap<SessionId, Arc<Handle>>>,
+    /// Accounts with a session, by the topics that they subscribe to.
+    topics: RwLock<HashMap<Topic, HashSet<AccountId>>>,
+    pub(super) log: BroadcastLog,
+    next_id: AtomicU64,
+    online: AtomicUsize,
+    /// Detached sessions by the end of their time, which is the same span for all.
+    detached: Mutex<VecDeque<(Instant, Arc<Handle>)>>,
+}
 
-#[expect(clippy::todo, unused_variables, clippy::unused_async, reason = "being written")]
+#[derive(Default)]
+struct AccountEntry {
+    sessions: Vec<Arc<Handle>>,
+    topics: Option<Box<[Topic]>>,
+}
+
+impl AccountEntry {
+    fn online(&self) -> bool {
+        self.sessions.iter().any(|session| session.status() == Status::Available)
+    }
+}
+
+/// What binding a resource displaced.
+pub(crate) enum Claim {
+    /// The session is registered.
+    Registered,
+    /// The account has as many sessions as it may.
+    TooMany,
+}
+
 impl SessionManager {
+    pub(crate) fn new(store: Arc<dyn Store>, domain: String) -> Self {
+        Self {
+            store,
+            domain,
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            by_id: RwLock::default(),
+            topics: RwLock::default(),
+            log: BroadcastLog::default(),
+            next_id: AtomicU64::new(1),
+            online: AtomicUsize::new(0),
+            detached: Mutex::default(),
+        }
+    }
+
+    // ---- what the doors ask ----
+
     /// A page of sessions, oldest first, numbers above `after`.
     pub fn list(&self, after: Option<SessionId>, limit: usize) -> Page<SessionInfo, SessionId> {
-        todo!()
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        let handles: Vec<_> =
+            self.by_id.read().range((from, Unbounded)).take(limit + 1).map(|(_, h)| Arc::clone(h)).collect();
+        let next = (handles.len() > limit).then(|| handles[limit - 1].id);
+        Page { items: handles.iter().take(limit).map(|handle| self.info(handle)).collect(), next }
     }
 
     /// One account's sessions.
     pub fn of(&self, account: AccountId) -> Vec<SessionInfo> {
-        todo!()
+        self.handles(account).iter().map(|handle| self.info(handle)).collect()
     }
 
     /// Ends the session with this full JID, with stream error `<policy-violation/>`. False when there is none.
     pub fn end(&self, jid: &str) -> bool {
-        todo!()
+        let Some((bare, resource)) = jid.split_once('/') else { return false };
+        let Some((username, domain)) = bare.split_once('@') else { return false };
+        if !domain.eq_ignore_ascii_case(&self.domain) {
+            return false;
+        }
+        let Ok(username) = Username::parse(username) else { return false };
+        let found = self
+            .by_id
+            .read()
+            .values()
+            .find(|handle| handle.username == username && *handle.resource == *resource)
+            .map(Arc::clone);
+        found.is_some_and(|handle| {
+            self.end_handle(&handle, EndReason::Operator);
+            true
+        })
     }
 
     /// Ends all sessions of an account: it was removed or disabled, or its password changed.
     pub fn end_account(&self, account: AccountId) {
-        todo!()
+        self.end_others(account, None);
     }
 
-    /// How many sessions are connected.
+    /// How many sessions are connected or wait to be resumed.
     pub fn connected(&self) -> usize {
-        todo!()
+        self.by_id.read().len()
     }
 
     /// How many accounts have an available session.
     pub fn online(&self) -> usize {
-        todo!()
+        self.online.load(Ordering::Relaxed)
     }
 
     /// Whether an account has an available session, and its best presence.
     pub fn presence(&self, account: AccountId) -> Show {
-        todo!()
+        let rank = |show: &Show| match show {
+            Show::Chat => 5,
+            Show::Available => 4,
+            Show::Away => 3,
+            Show::ExtendedAway => 2,
+            Show::DoNotDisturb => 1,
+            Show::Unavailable => 0,
+        };
+        let handles = self.handles(account);
+        let available = handles.iter().filter(|handle| handle.status() == Status::Available);
+        available.map(|handle| handle.show()).max_by_key(rank).unwrap_or(Show::Unavailable)
     }
 
     /// Accounts with an available session by username, after this one, at most `limit`.
     pub fn online_after(&self, after: Option<&str>, limit: usize) -> Vec<(Username, AccountId)> {
-        todo!()
+        // The smallest `limit` names of all shards: a max-heap that is cut as it grows.
+        let mut heap = BinaryHeap::new();
+        for shard in &self.shards {
+            for (account, entry) in shard.lock().iter() {
+                let Some(first) = entry.sessions.first() else { continue };
+                if after.is_some_and(|after| first.username.as_str() <= after) || !entry.online() {
+                    continue;
+                }
+                heap.push((first.username.clone(), *account));
+                if heap.len() > limit {
+                    heap.pop();
+                }
+            }
+        }
+        heap.into_sorted_vec()
     }
 
-    /// An account's topics changed: its sessions re-read what is theirs.
-    pub async fn subscribe(
-        &self,
-        account: AccountId,
-        topic: crate::model::Topic,
-    ) -> crate::store::Result<bool> {
-        todo!()
+    /// Subscribes an account; its sessions get what is sent to the topic from now on.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub async fn subscribe(&self, account: AccountId, topic: Topic) -> crate::store::Result<bool> {
+        let new = self.store.subscribe(account, topic).await?;
+        if new {
+            self.topics_changed(account).await?;
+        }
+        Ok(new)
     }
 
-    /// See [`subscribe`](Self::subscribe).
-    pub async fn unsubscribe(
-        &self,
-        account: AccountId,
-        topic: crate::model::Topic,
-    ) -> crate::store::Result<bool> {
-        todo!()
+    /// Ends a subscription; what was pending by it is cancelled.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub async fn unsubscribe(&self, account: AccountId, topic: Topic) -> crate::store::Result<bool> {
+        let was = self.store.unsubscribe(account, topic).await?;
+        if was {
+            self.topics_changed(account).await?;
+        }
+        Ok(was)
+    }
+
+    // ---- what connections ask ----
+
+    pub(crate) fn next_id(&self) -> SessionId {
+        SessionId(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Registers a session; one that holds the same resource is ended with `<conflict/>`.
+    pub(crate) fn claim(&self, handle: &Arc<Handle>, limit: usize) -> Claim {
+        let displaced = {
+            let mut shard = self.shard(handle.account).lock();
+            let entry = shard
+                .entry(handle.account)
+                .or_insert_with(|| AccountEntry { sessions: Vec::with_capacity(1), topics: None });
+            let same = entry.sessions.iter().position(|other| other.resource == handle.resource);
+            if same.is_none() && entry.sessions.len() >= limit {
+                return Claim::TooMany;
+            }
+            let was_online = entry.online();
+            let displaced = same.map(|index| entry.sessions.swap_remove(index));
+            entry.sessions.push(Arc::clone(handle));
+            self.count_online(was_online, entry.online());
+            displaced
+        };
+        let mut by_id = self.by_id.write();
+        by_id.insert(handle.id, Arc::clone(handle));
+        if let Some(displaced) = &displaced {
+            by_id.remove(&displaced.id);
+        }
+        drop(by_id);
+        if let Some(displaced) = displaced {
+            self.end_handle(&displaced, EndReason::Conflict);
+        }
+        Claim::Registered
+    }
+
+    /// Forgets a session. Its account's other sessions, and a newer one with the
+    /// same resource, stay.
+    pub(crate) fn remove(&self, handle: &Handle) {
+        handle.end();
+        let gone = {
+            let mut shard = self.shard(handle.account).lock();
+            match shard.entry(handle.account) {
+                Entry::Vacant(_) => None,
+                Entry::Occupied(mut occupied) => {
+                    let entry = occupied.get_mut();
+                    let was_online = entry.online();
+                    entry.sessions.retain(|other| other.id != handle.id);
+                    self.count_online(was_online, entry.online());
+                    if entry.sessions.is_empty() { occupied.remove().topics } else { None }
+                }
+            }
+        };
+        self.by_id.write().remove(&handle.id);
+        if let Some(topics) = gone {
+            self.unindex(handle.account, &topics);
+        }
+    }
+
+    /// Changes a session's presence, and keeps the count of accounts online.
+    /// Gives its presence before.
+    pub(crate) fn set_presence(&self, handle: &Handle, show: Show, priority: i8) -> Show {
+        let shard = self.shard(handle.account).lock();
+        let entry = shard.get(&handle.account);
+        let was_online = entry.is_some_and(AccountEntry::online);
+        let (_, before) = handle.set_presence(show, priority);
+        self.count_online(was_online, entry.is_some_and(AccountEntry::online));
+        before
+    }
+
+    /// Detaches (or attaches again) a session by `change`, keeping the count.
+    pub(crate) fn change<T>(&self, handle: &Handle, change: impl FnOnce() -> T) -> T {
+        let shard = self.shard(handle.account).lock();
+        let entry = shard.get(&handle.account);
+        let was_online = entry.is_some_and(AccountEntry::online);
+        let result = change();
+        self.count_online(was_online, entry.is_some_and(AccountEntry::online));
+        result
+    }
+
+    pub(crate) fn handles(&self, account: AccountId) -> Vec<Arc<Handle>> {
+        self.shard(account).lock().get(&account).map(|entry| entry.sessions.clone()).unwrap_or_default()
+    }
+
+    /// Ends an account's sessions but for one.
+    pub(crate) fn end_others(&self, account: AccountId, except: Option<SessionId>) {
+        for handle in self.handles(account) {
+            if Some(handle.id) != except {
+                self.end_handle(&handle, EndReason::Account);
+            }
+        }
+    }
+
+    /// Looks an account's topics up so that its sessions are found by them.
+    pub(crate) async fn index_topics(&self, account: AccountId) -> crate::store::Result<()> {
+        let known = self.shard(account).lock().get(&account).is_some_and(|entry| entry.topics.is_some());
+        if known {
+            return Ok(());
+        }
+        let topics = self.store.subscriptions(account).await?;
+        self.set_topics(account, topics);
+        Ok(())
+    }
+
+    async fn topics_changed(&self, account: AccountId) -> crate::store::Result<()> {
+        if self.handles(account).is_empty() {
+            return Ok(());
+        }
+        let topics = self.store.subscriptions(account).await?;
+        self.set_topics(account, topics);
+        // Something may have been sent between the subscription and its index entry.
+        self.handles(account).iter().for_each(|handle| handle.resync());
+        Ok(())
+    }
+
+    fn set_topics(&self, account: AccountId, topics: Vec<Topic>) {
+        let old = {
+            let mut shard = self.shard(account).lock();
+            let Some(entry) = shard.get_mut(&account) else { return };
+            // Indexed while the entry is held, so that removal cannot come between.
+            if !topics.is_empty() {
+                let mut index = self.topics.write();
+                for topic in &topics {
+                    index.entry(topic.clone()).or_default().insert(account);
+                }
+            }
+            let old = entry.topics.replace(topics.clone().into());
+            old.unwrap_or_default()
+        };
+        let gone: Vec<Topic> = old.iter().filter(|topic| !topics.contains(topic)).cloned().collect();
+        self.unindex(account, &gone);
+    }
+
+    fn unindex(&self, account: AccountId, topics: &[Topic]) {
+        if topics.is_empty() {
+            return;
+        }
+        let mut index = self.topics.write();
+        for topic in topics {
+            if let Some(accounts) = index.get_mut(topic) {
+                accounts.remove(&account);
+                if accounts.is_empty() {
+                    index.remove(topic);
+                }
+            }
+        }
+    }
+
+    // ---- handing out ----
+
+    /// Hands a released notification to the sessions that it is for. In order:
+    /// one caller at a time (the dispatcher task).
+    pub(crate) async fn hand_out(&self, delivery: &Arc<Delivery>, target: &Target) {
+        match target {
+            Target::All => {
+                self.log.push(Arc::clone(delivery));
+                self.wake_available().await;
+            }
+            Target::Topic(topic) => {
+                let accounts: Vec<AccountId> = self
+                    .topics
+                    .read()
+                    .get(topic)
+                    .map(|set| set.iter().copied().collect())
+                    .unwrap_or_default();
+                self.deliver(delivery, &accounts).await;
+            }
+            Target::Accounts(accounts) => self.deliver(delivery, accounts).await,
+        }
+    }
+
+    /// Hints were lost: every session reads from the store.
+    pub(crate) async fn resync_all(&self) {
+        for shard in &self.shards {
+            shard.lock().values().flat_map(|entry| &entry.sessions).for_each(|handle| handle.resync());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn deliver(&self, delivery: &Arc<Delivery>, accounts: &[AccountId]) {
+        for chunk in accounts.chunks(1024) {
+            for account in chunk {
+                if let Some(entry) = self.shard(*account).lock().get(account) {
+                    entry.sessions.iter().for_each(|handle| handle.deliver(delivery));
+                }
+            }
+            if accounts.len() > chunk.len() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn wake_available(&self) {
+        for shard in &self.shards {
+            shard.lock().values().flat_map(|entry| &entry.sessions).for_each(|handle| handle.wake());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    // ---- detached sessions ----
+
+    /// Remembers to end a detached session when its time is over.
+    pub(crate) fn detach_until(&self, handle: Arc<Handle>, until: Instant) {
+        self.detached.lock().push_back((until, handle));
+    }
+
+    /// Detached sessions whose time is over.
+    pub(crate) fn take_expired(&self, now: Instant) -> Vec<Arc<Handle>> {
+        let mut detached = self.detached.lock();
+        let mut expired = Vec::new();
+        while detached.front().is_some_and(|(until, _)| *until <= now) {
+            expired.extend(detached.pop_front().map(|(_, handle)| handle));
+        }
+        expired
+    }
+
+    // ---- private ----
+
+    fn end_handle(&self, handle: &Arc<Handle>, reason: EndReason) {
+        match handle.unpark() {
+            Some(_session) => self.remove(handle),
+            None => {
+                handle.order(Order::End(reason));
+            }
+        }
+    }
+
+    fn count_online(&self, before: bool, after: bool) {
+        match (before, after) {
+            (false, true) => self.online.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.online.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
+        };
+    }
+
+    fn shard(&self, account: AccountId) -> &Mutex<HashMap<AccountId, AccountEntry>> {
+        let index = usize::try_from(account.0.unsigned_abs() % SHARDS as u64).unwrap_or(0);
+        &self.shards[index]
+    }
+
+    fn info(&self, handle: &Handle) -> SessionInfo {
+        let (client_ip, tls) = handle.peer();
+        SessionInfo {
+            id: handle.id,
+            account: handle.account,
+            username: handle.username.clone(),
+            resource: handle.resource.to_string(),
+            jid: format!("{}@{}/{}", handle.username, self.domain, handle.resource),
+            status: handle.status(),
+            show: handle.show(),
+            priority: handle.priority(),
+            client_ip,
+            tls,
+            created_at: handle.created_at,
+        }
     }
 }
+
+/// How often the sweep for detached sessions runs.
+pub(crate) const SWEEP: Duration = Duration::from_secs(1);

@@ -85,13 +85,28 @@ impl PushMessage {
         push
     }
 
-    /// The text that a messenger shows: title, message and uri, what is there, a line each.
-    fn body(&self) -> Option<String> {
+    /// The text that a messenger shows: title, message and uri, what is there, a line
+    /// each; cut to `limit` bytes, since it only repeats what the notification says.
+    fn body(&self, limit: usize) -> Option<String> {
         let parts: Vec<&str> =
             [&self.title, &self.message, &self.uri].into_iter().filter_map(Option::as_deref).collect();
-        (!parts.is_empty()).then(|| parts.join("\n"))
+        let mut body = (!parts.is_empty()).then(|| parts.join("\n"))?;
+        let escaped = |c: char| if matches!(c, '<' | '>' | '&' | '\'' | '"') { 6 } else { c.len_utf8() };
+        let mut size = 0;
+        let cut = body.char_indices().find(|(_, c)| {
+            size += escaped(*c);
+            size > limit
+        });
+        if let Some((at, _)) = cut {
+            body.truncate(at);
+            body.push('…');
+        }
+        Some(body)
     }
 }
+
+/// What a stanza may have (RFC 6120 section 13.12 leaves it to the server), less its envelope.
+const STANZA_BYTES: usize = 62 * 1024;
 
 /// The message of INTERFACES section 3b and c, but for its `to`.
 pub fn headline_template(push: &PushMessage, domain: &str, stanza_id: &str) -> Template {
@@ -102,7 +117,8 @@ pub fn headline_template(push: &PushMessage, domain: &str, stanza_id: &str) -> T
     before.extend_from_slice(b"' to='");
     let mut after = b"'>".to_vec();
     push.to_element().write(&mut after, ns::CLIENT);
-    if let Some(body) = push.body() {
+    let room = STANZA_BYTES.saturating_sub(after.len() + push.uri.as_ref().map_or(0, String::len)).max(256);
+    if let Some(body) = push.body(room) {
         Element::new("body", ns::CLIENT).with_text(body).write(&mut after, ns::CLIENT);
     }
     if let Some(uri) = &push.uri {

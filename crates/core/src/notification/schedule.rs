@@ -1,0 +1,101 @@
+//! Releases what was scheduled, expires what is over, forgets what is old.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::Inner;
+use crate::events::Event;
+use crate::model::Timestamp;
+use crate::store::StoreError;
+
+/// Rows a call: bounds the time that one commit takes.
+const BATCH: usize = 500;
+/// The longest sleep. The wall clock may jump, so the due times are looked at again this often.
+const NAP: Duration = Duration::from_secs(1);
+/// How long after its time is over a notification still takes an
+/// acknowledgement: it may have been on its way. It is not handed out any more.
+const GRACE: Duration = Duration::from_secs(2);
+/// How often the history is purged.
+const PURGE_SPAN: Duration = Duration::from_secs(300);
+
+pub(super) async fn run(inner: &Inner) {
+    let mut stopping = inner.stopping.subscribe();
+    let mut due = Due::default();
+    let mut purged = None;
+    loop {
+        if let Err(error) = step(inner, &mut due, &mut purged).await {
+            tracing::warn!(%error, "the scheduler could not work; trying again");
+            due = Due::default();
+        }
+        tokio::select! {
+            biased;
+            () = async { drop(stopping.wait_for(|stop| *stop).await) } => return,
+            () = inner.rescheduled.notified() => {
+                // Acceptances come in crowds; ask the store once for all of them.
+                sleep(Duration::from_millis(20)).await;
+                due = Due::default();
+            }
+            () = sleep(NAP) => {}
+        }
+    }
+}
+
+/// When the store said that something is next due; `None` is not known yet.
+#[derive(Default)]
+struct Due {
+    release: Option<Timestamp>,
+    expiry: Option<Timestamp>,
+}
+
+const NEVER: Timestamp = Timestamp(i64::MAX);
+
+async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> Result<(), StoreError> {
+    let now = inner.clock.now();
+    let release = match due.release {
+        Some(at) => at,
+        None => inner.store.next_release().await?.unwrap_or(NEVER),
+    };
+    due.release = Some(release);
+    if release <= now {
+        due.release = None;
+        loop {
+            let released = inner.store.release_due(now, BATCH).await?;
+            let done = released.len() < BATCH;
+            released.into_iter().for_each(|released| inner.hand_out(released));
+            if done {
+                break;
+            }
+        }
+        due.expiry = None;
+    }
+    let expiry = match due.expiry {
+        Some(at) => at,
+        None => inner.store.next_expiry().await?.unwrap_or(NEVER),
+    };
+    due.expiry = Some(expiry);
+    let late = Timestamp(now.millis() - i64::try_from(GRACE.as_millis()).unwrap_or(0));
+    if expiry <= late {
+        due.expiry = None;
+        // An acknowledgement that came in time counts as delivered.
+        inner.settlements.flushed().await;
+        loop {
+            let ended = inner.store.expire_due(late, BATCH).await?;
+            let done = ended.len() < BATCH;
+            for ended in ended.into_iter().filter(|ended| ended.accounts > 0) {
+                inner.events.send(Event::Expired { id: ended.id, accounts: ended.accounts });
+            }
+            if done {
+                break;
+            }
+        }
+    }
+    if purged.is_none_or(|at| now.since(at) >= PURGE_SPAN) {
+        *purged = Some(now);
+        let history = Duration::from_secs(inner.config.notifications.history_days * 86_400);
+        let before =
+            Timestamp(now.millis().saturating_sub(i64::try_from(history.as_millis()).unwrap_or(i64::MAX)));
+        while inner.store.purge(before, now, BATCH).await? >= BATCH as u64 {}
+    }
+    Ok(())
+}

@@ -1,0 +1,262 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+use super::live::Session;
+use crate::model::{AccountId, SessionId, Show, Status, Timestamp, Username};
+use crate::notification::Delivery;
+
+/// Notifications that wait for a session's task to run. Past that the session
+/// reads from the store instead.
+const INBOX: usize = 64;
+/// Orders and stanzas of sibling sessions that wait for it.
+const ORDERS: usize = 128;
+
+/// What the rest of the process knows of a session: the registry's entry, and
+/// the mailbox that wakes the session's task.
+pub(crate) struct Handle {
+    pub(crate) id: SessionId,
+    pub(crate) account: AccountId,
+    pub(crate) username: Username,
+    pub(crate) resource: Box<str>,
+    /// The full JID, escaped for use in an attribute.
+    pub(crate) to: Box<[u8]>,
+    pub(crate) created_at: Timestamp,
+    /// Proves to [`super::sm`] that a resuming client is the one that enabled it.
+    pub(crate) secret: [u8; 16],
+    notify: Notify,
+    state: Mutex<State>,
+}
+
+struct State {
+    status: Status,
+    show: Show,
+    priority: i8,
+    peer: IpAddr,
+    tls: &'static str,
+    inbox: Vec<Arc<Delivery>>,
+    /// Something was not put into the inbox: the store has it.
+    missed: bool,
+    orders: Vec<Order>,
+    /// A session that waits to be resumed.
+    parked: Option<(Instant, Box<Session>)>,
+    ended: bool,
+}
+
+/// What another part of the process wants of a session.
+pub(crate) enum Order {
+    /// End the stream with this error.
+    End(EndReason),
+    /// Pass on a stanza of a session of the same account.
+    Stanza(Arc<[u8]>),
+    /// The client resumes on another connection: hand the session over.
+    HandOver(oneshot::Sender<Box<Session>>),
+}
+
+/// Why a session is ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndReason {
+    /// Another session took the resource.
+    Conflict,
+    /// An operator ended it.
+    Operator,
+    /// The account is gone or its password changed.
+    Account,
+}
+
+pub(crate) struct NewHandle {
+    pub(crate) id: SessionId,
+    pub(crate) account: AccountId,
+    pub(crate) username: Username,
+    pub(crate) resource: String,
+    pub(crate) to: Box<[u8]>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) secret: [u8; 16],
+    pub(crate) peer: IpAddr,
+    pub(crate) tls: &'static str,
+}
+
+impl Handle {
+    pub(crate) fn new(new: NewHandle) -> Self {
+        Self {
+            id: new.id,
+            account: new.account,
+            username: new.username,
+            resource: new.resource.into(),
+            to: new.to,
+            created_at: new.created_at,
+            secret: new.secret,
+            notify: Notify::new(),
+            state: Mutex::new(State {
+                status: Status::Authenticated,
+                show: Show::Unavailable,
+                priority: 0,
+                peer: new.peer,
+                tls: new.tls,
+                inbox: Vec::new(),
+                missed: false,
+                orders: Vec::new(),
+                parked: None,
+                ended: false,
+            }),
+        }
+    }
+
+    /// Resolves when there is mail, or was since the last time.
+    pub(crate) async fn woken(&self) {
+        self.notify.notified().await;
+    }
+
+    /// Wakes the session's task.
+    pub(crate) fn wake(&self) {
+        self.notify.notify_one();
+    }
+
+    /// Puts a notification into the inbox of an available session.
+    pub(crate) fn deliver(&self, delivery: &Arc<Delivery>) {
+        let mut state = self.state.lock();
+        match state.status {
+            Status::Available if !state.missed => {
+                if state.inbox.len() < INBOX {
+                    state.inbox.push(Arc::clone(delivery));
+                } else {
+                    state.inbox = Vec::new();
+                    state.missed = true;
+                }
+            }
+            Status::Available => return,
+            // What a detached session misses is read when it is resumed.
+            Status::Detached => {
+                state.missed = true;
+                return;
+            }
+            Status::Connected | Status::Authenticated => return,
+        }
+        drop(state);
+        self.wake();
+    }
+
+    /// Tells the session to read from the store.
+    pub(crate) fn resync(&self) {
+        self.state.lock().missed = true;
+        self.wake();
+    }
+
+    /// Gives an order. False when the session is gone or does not keep up.
+    pub(crate) fn order(&self, order: Order) -> bool {
+        let mut state = self.state.lock();
+        if state.ended || state.orders.len() >= ORDERS {
+            return false;
+        }
+        state.orders.push(order);
+        drop(state);
+        self.wake();
+        true
+    }
+
+    /// Takes the notifications that have come in, and whether some were left in the store.
+    pub(crate) fn deliveries(&self) -> (Vec<Arc<Delivery>>, bool) {
+        let mut state = self.state.lock();
+        (std::mem::take(&mut state.inbox), std::mem::take(&mut state.missed))
+    }
+
+    /// Takes the orders that have come in.
+    pub(crate) fn orders(&self) -> Vec<Order> {
+        std::mem::take(&mut self.state.lock().orders)
+    }
+
+    pub(crate) fn set_presence(&self, show: Show, priority: i8) -> (Status, Show) {
+        let mut state = self.state.lock();
+        let before = (state.status, state.show);
+        state.show = show;
+        state.priority = priority;
+        state.status = status(show, priority);
+        if state.status != Status::Available {
+            state.inbox = Vec::new();
+        }
+        before
+    }
+
+    pub(crate) fn show(&self) -> Show {
+        self.state.lock().show
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.state.lock().status
+    }
+
+    pub(crate) fn priority(&self) -> i8 {
+        self.state.lock().priority
+    }
+
+    pub(crate) fn peer(&self) -> (IpAddr, &'static str) {
+        let state = self.state.lock();
+        (state.peer, state.tls)
+    }
+
+    /// Keeps the session for resumption. Hands it back when it was ended meanwhile.
+    pub(crate) fn park(&self, session: Box<Session>, until: Instant) -> Result<(), Box<Session>> {
+        let mut state = self.state.lock();
+        if state.ended || state.orders.iter().any(|order| matches!(order, Order::End(_))) {
+            return Err(session);
+        }
+        state.status = Status::Detached;
+        if !state.inbox.is_empty() {
+            state.inbox = Vec::new();
+            state.missed = true;
+        }
+        // Whoever waits to take the session over gets it.
+        let orders = std::mem::take(&mut state.orders);
+        let mut session = session;
+        for order in orders {
+            if let Order::HandOver(to) = order {
+                match to.send(session) {
+                    Ok(()) => return Ok(()),
+                    Err(unsent) => session = unsent,
+                }
+            }
+        }
+        state.parked = Some((until, session));
+        Ok(())
+    }
+
+    /// Takes a parked session for a resuming connection.
+    pub(crate) fn unpark(&self) -> Option<Box<Session>> {
+        self.state.lock().parked.take().map(|(_, session)| session)
+    }
+
+    /// Takes a parked session whose time is over.
+    pub(crate) fn unpark_expired(&self, now: Instant) -> Option<Box<Session>> {
+        let mut state = self.state.lock();
+        if state.parked.as_ref().is_some_and(|(until, _)| *until <= now) {
+            state.parked.take().map(|(_, session)| session)
+        } else {
+            None
+        }
+    }
+
+    /// A resumed session runs on another connection.
+    pub(crate) fn attach(&self, peer: IpAddr, tls: &'static str) {
+        let mut state = self.state.lock();
+        state.status = status(state.show, state.priority);
+        state.peer = peer;
+        state.tls = tls;
+    }
+
+    /// Nobody may order anything any more. True the first time.
+    pub(crate) fn end(&self) -> bool {
+        let mut state = self.state.lock();
+        state.inbox = Vec::new();
+        state.parked = None;
+        state.orders = Vec::new();
+        !std::mem::replace(&mut state.ended, true)
+    }
+}
+
+/// A session gets notifications while it is available with a non-negative priority.
+fn status(show: Show, priority: i8) -> Status {
+    if show == Show::Unavailable || priority < 0 { Status::Authenticated } else { Status::Available }
+}

@@ -1,0 +1,246 @@
+//! Requests (`iq` of type get or set) that a bound session's peer may send.
+
+use tidings_xmpp::ext::disco::{self, Identity, Info};
+use tidings_xmpp::ext::{androidpn, push, register, roster};
+use tidings_xmpp::ns;
+use tidings_xmpp::stanza::{Iq, IqKind, StanzaError};
+use tidings_xmpp::stream::StreamCondition;
+use tidings_xmpp::xml::Element;
+
+use super::live::Session;
+use super::stanza::{Outcome, reply};
+use crate::Core;
+use crate::auth::RegisterError;
+use crate::model::{Form, NotificationId, Topic, Username};
+use crate::store::{AccountChange, StoreError};
+
+/// Answers a request; every one gets an answer.
+pub(super) async fn request(session: &mut Session, core: &Core, iq: &Iq, out: &mut Vec<u8>) -> Outcome {
+    let answer = match address(session, core, iq) {
+        Address::Server => server_request(session, core, iq).await,
+        Address::Account => account_request(iq),
+        Address::Other => Err(StanzaError::service_unavailable()),
+    };
+    match answer {
+        Ok(Answer::Result(payload)) => reply(session, &iq.result(payload), out),
+        Ok(Answer::Removed) => {
+            reply(session, &iq.result(None), out);
+            return Outcome::Fail(StreamCondition::NotAuthorized.into(), None);
+        }
+        Err(error) => reply(session, &iq.error(error), out),
+    }
+    Outcome::Continue
+}
+
+enum Address {
+    Server,
+    Account,
+    Other,
+}
+
+enum Answer {
+    Result(Option<Element>),
+    /// The account is gone.
+    Removed,
+}
+
+type Answered = Result<Answer, StanzaError>;
+
+fn address(session: &Session, core: &Core, iq: &Iq) -> Address {
+    let Some(to) = iq.to.as_deref() else { return Address::Server };
+    if super::serves(&core.config.domain, to) {
+        return Address::Server;
+    }
+    let own = to.split_once('@').is_some_and(|(user, domain)| {
+        user == session.handle.username.as_str() && super::serves(&core.config.domain, domain)
+    });
+    if own { Address::Account } else { Address::Other }
+}
+
+fn account_request(iq: &Iq) -> Answered {
+    let payload = iq.payload.as_ref().ok_or_else(StanzaError::service_unavailable)?;
+    match (iq.kind, payload.name(), payload.ns()) {
+        (IqKind::Get, "query", ns::DISCO_INFO) => {
+            let info = Info {
+                node: None,
+                identities: vec![Identity::new("account", "registered", "")],
+                features: vec![ns::DISCO_INFO.into()],
+            };
+            Ok(Answer::Result(Some(info.to_element())))
+        }
+        (IqKind::Get, "query", ns::DISCO_ITEMS) => Ok(Answer::Result(Some(disco::items(None, &[])))),
+        (IqKind::Get, "ping", ns::PING) => Ok(Answer::Result(None)),
+        (IqKind::Get, "query", ns::ROSTER) => Ok(Answer::Result(Some(roster::empty()))),
+        _ => Err(StanzaError::service_unavailable()),
+    }
+}
+
+async fn server_request(session: &mut Session, core: &Core, iq: &Iq) -> Answered {
+    let payload = iq.payload.as_ref().ok_or_else(StanzaError::service_unavailable)?;
+    let set = iq.kind == IqKind::Set;
+    match (payload.ns(), payload.name()) {
+        (ns::PING, "ping") if !set => Ok(Answer::Result(None)),
+        (ns::DISCO_INFO, "query") if !set => disco_info(payload),
+        (ns::DISCO_ITEMS, "query") if !set => {
+            Ok(Answer::Result(Some(disco::items(payload.attribute("node"), &[]))))
+        }
+        // Messengers ask for a roster before anything else; there are no contacts here.
+        (ns::ROSTER, "query") if !set => Ok(Answer::Result(Some(roster::empty()))),
+        (ns::SESSION, "session") if set => Ok(Answer::Result(None)),
+        (ns::BIND, "bind") => Err(StanzaError::not_allowed()),
+        (ns::REGISTER, "query") => registration(session, core, iq, payload).await,
+        (ns::PUSH, _) => push_request(session, core, iq, payload).await,
+        (ns, _) if androidpn::Request::is_known(ns) => androidpn_request(session, core, iq, payload).await,
+        _ => Err(StanzaError::service_unavailable()),
+    }
+}
+
+/// What the server offers, in disco#info and in its XEP-0115 caps.
+pub(super) fn server_info(node: Option<&str>) -> Info {
+    let features =
+        [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::PUSH, ns::RECEIPTS, ns::REGISTER].map(str::to_owned);
+    Info {
+        node: node.map(str::to_owned),
+        identities: vec![Identity::new("server", "im", "Tidings")],
+        features: features.into(),
+    }
+}
+
+fn disco_info(payload: &Element) -> Answered {
+    let node = payload.attribute("node");
+    let (ours, ver) = super::server_caps();
+    if node.is_some_and(|node| node != format!("{ours}#{ver}")) {
+        return Err(StanzaError::item_not_found());
+    }
+    Ok(Answer::Result(Some(server_info(node).to_element())))
+}
+
+/// XEP-0077 sections 3.2 and 3.3, from a bound session.
+async fn registration(session: &mut Session, core: &Core, iq: &Iq, payload: &Element) -> Answered {
+    let handle = &session.handle;
+    match register::Request::from_payload(iq.kind, payload)? {
+        register::Request::Fields => {
+            let mut fields = register::Fields::usual("Set a new password, or remove the account.", false);
+            fields.registered_as = Some(handle.username.to_string());
+            Ok(Answer::Result(Some(fields.to_element())))
+        }
+        register::Request::Remove => {
+            core.store.remove_account(handle.account).await.map_err(store_error)?;
+            core.session.end_others(handle.account, Some(handle.id));
+            Ok(Answer::Removed)
+        }
+        register::Request::Submit(fields) => {
+            // Only one's own password can be changed here.
+            let own = fields
+                .username
+                .as_deref()
+                .is_none_or(|name| Username::parse(name).is_ok_and(|name| name == handle.username));
+            if !own {
+                return Err(StanzaError::not_allowed());
+            }
+            let Some(password) = fields.password else {
+                return Err(StanzaError::bad_request("a new password is needed"));
+            };
+            core.auth.set_password(handle.account, &password).await.map_err(register_error)?;
+            core.session.end_others(handle.account, Some(handle.id));
+            Ok(Answer::Result(None))
+        }
+    }
+}
+
+async fn push_request(session: &mut Session, core: &Core, iq: &Iq, payload: &Element) -> Answered {
+    let account = session.handle.account;
+    match push::Request::from_payload(iq.kind, payload)? {
+        push::Request::Enable => session.form = Form::Headline,
+        push::Request::Subscribe(name) => {
+            let topic = topic(&name)?;
+            let known = core.store.subscriptions(account).await.map_err(store_error)?;
+            if known.len() >= core.config.limits.topics_per_account && !known.contains(&topic) {
+                return Err(StanzaError::resource_constraint("too many topics"));
+            }
+            core.session.subscribe(account, topic).await.map_err(store_error)?;
+        }
+        push::Request::Unsubscribe(name) => {
+            core.session.unsubscribe(account, topic(&name)?).await.map_err(store_error)?;
+        }
+        push::Request::Subscriptions => {
+            let topics = core.store.subscriptions(account).await.map_err(store_error)?;
+            return Ok(Answer::Result(Some(push::subscriptions(topics.iter().map(Topic::as_str)))));
+        }
+    }
+    Ok(Answer::Result(None))
+}
+
+fn topic(name: &str) -> Result<Topic, StanzaError> {
+    Topic::parse(name).map_err(|error| StanzaError::bad_request(error.to_string()))
+}
+
+/// What androidpn's forks added.
+async fn androidpn_request(session: &mut Session, core: &Core, iq: &Iq, payload: &Element) -> Answered {
+    let request = androidpn::Request::from_payload(iq.kind, payload)?;
+    let (account, username) = (session.handle.account, session.handle.username.clone());
+    let own = |name: &Option<String>| {
+        let given = name.as_deref().filter(|name| !name.is_empty());
+        given.is_none_or(|name| Username::parse(name).is_ok_and(|name| name == username))
+    };
+    match request {
+        androidpn::Request::Confirm(id) => {
+            if let Ok(id) = id.parse::<NotificationId>() {
+                session.receipt(core, id, false).await;
+            }
+        }
+        androidpn::Request::SetAlias { username, alias } => {
+            if !own(&username) {
+                return Err(StanzaError::not_allowed());
+            }
+            let alias =
+                Username::parse(&alias).map_err(|error| StanzaError::bad_request(error.to_string()))?;
+            let change = AccountChange { alias: Some(Some(alias)), ..AccountChange::default() };
+            core.store.change_account(account, change).await.map_err(store_error)?;
+        }
+        androidpn::Request::SetTags { username, tags } => {
+            if !own(&username) {
+                return Err(StanzaError::not_allowed());
+            }
+            if tags.len() > core.config.limits.topics_per_account {
+                return Err(StanzaError::resource_constraint("too many tags"));
+            }
+            let wanted: Result<Vec<Topic>, _> = tags.iter().map(|tag| Topic::parse(tag)).collect();
+            let wanted = wanted.map_err(|error| StanzaError::bad_request(error.to_string()))?;
+            let known = core.store.subscriptions(account).await.map_err(store_error)?;
+            for topic in known.iter().filter(|topic| !wanted.contains(topic)) {
+                core.session.unsubscribe(account, topic.clone()).await.map_err(store_error)?;
+            }
+            for topic in wanted.into_iter().filter(|topic| !known.contains(topic)) {
+                core.session.subscribe(account, topic).await.map_err(store_error)?;
+            }
+        }
+    }
+    Ok(Answer::Result(None))
+}
+
+/// What a peer is told when the store does not do it.
+pub(super) fn store_error(error: StoreError) -> StanzaError {
+    match error {
+        StoreError::Conflict => StanzaError::conflict(),
+        StoreError::NotFound => StanzaError::item_not_found(),
+        StoreError::Busy | StoreError::Full => {
+            StanzaError::resource_constraint("the server is busy; try again")
+        }
+        error => {
+            tracing::error!(%error, "a request failed");
+            StanzaError::internal_server_error()
+        }
+    }
+}
+
+/// What a peer is told when an account is not created or changed.
+pub(super) fn register_error(error: RegisterError) -> StanzaError {
+    match error {
+        RegisterError::Conflict => StanzaError::conflict(),
+        RegisterError::Forbidden(why) => StanzaError::forbidden(why),
+        RegisterError::NotAcceptable(why) => StanzaError::not_acceptable(why),
+        RegisterError::Throttled => StanzaError::resource_constraint(error.to_string()),
+        RegisterError::Store(error) => store_error(error),
+    }
+}

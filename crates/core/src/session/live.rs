@@ -1,0 +1,472 @@
+//! A bound session: what it has been sent, what its peer has acknowledged, and
+//! what it is fed next.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_xmpp::ext::sm::Nonza;
+use tidings_xmpp::ns;
+use tokio::time::Instant;
+
+use super::handle::Handle;
+use super::sm::{StreamManagement, resumption_id};
+use crate::Core;
+use crate::model::{Form, NotificationId, Priority, Seq};
+use crate::notification::Delivery;
+
+/// How long a session waits after the store failed before it reads again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// The part of a connection that outlives it when the peer may resume.
+pub(crate) struct Session {
+    pub(super) handle: Arc<Handle>,
+    pub(super) form: Form,
+    /// Notifications sent and not acknowledged, oldest first.
+    outstanding: VecDeque<Outstanding>,
+    feed: FeedState,
+    /// The newest notification that the last reading of the store saw: hints
+    /// about older ones are old news.
+    head: Seq,
+    /// The next broadcast to read from the log.
+    log_at: u64,
+    /// Notifications sent in this session, for sessions without XEP-0198.
+    sent: u32,
+    ping: Option<Ping>,
+    pings: u32,
+    /// The peer has sent a XEP-0184 receipt: a ping's answer proves nothing to it any more.
+    receipts: bool,
+    pub(super) sm: Option<Box<StreamManagement>>,
+    inactive: bool,
+    /// Low-priority notifications wait for the client to become active, at most until then.
+    held_until: Option<Instant>,
+    /// They have waited long enough.
+    release_low: bool,
+    retry_at: Option<Instant>,
+    /// The driver's buffer was full: it calls again when that has drained.
+    pub(super) hungry: bool,
+}
+
+struct Outstanding {
+    /// XEP-0198's count of sent stanzas, or this session's count of notifications.
+    number: u32,
+    seq: Seq,
+    id: NotificationId,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FeedState {
+    /// No available presence with a non-negative priority.
+    Off,
+    /// Fed by hints: all that was pending has been sent.
+    Live,
+    /// More is pending than has been sent: the store is read when there is room.
+    Behind,
+}
+
+/// The ping rule's one outstanding ping.
+struct Ping {
+    /// Its stanza id is `tidings-ping-N`.
+    number: u32,
+    /// The notifications that were sent before it.
+    covers: u32,
+}
+
+const PING_ID: &str = "tidings-ping-";
+
+impl Session {
+    /// `legacy`: logged in by XEP-0078, or androidpn's client by its resource.
+    pub(super) fn new(handle: Arc<Handle>, legacy: bool) -> Self {
+        Self {
+            handle,
+            form: if legacy { Form::Legacy } else { Form::Headline },
+            outstanding: VecDeque::new(),
+            feed: FeedState::Off,
+            head: Seq(0),
+            log_at: 0,
+            sent: 0,
+            ping: None,
+            pings: 0,
+            receipts: false,
+            sm: None,
+            inactive: false,
+            held_until: None,
+            release_low: false,
+            retry_at: None,
+            hungry: false,
+        }
+    }
+
+    // ---- what is sent ----
+
+    /// The session became available, or its feed must start over.
+    pub(super) fn start_feed(&mut self) {
+        self.feed = FeedState::Behind;
+    }
+
+    /// The session is not available any more.
+    pub(super) fn stop_feed(&mut self) {
+        self.feed = FeedState::Off;
+        self.held_until = None;
+        self.retry_at = None;
+    }
+
+    /// Sends what there is to send, as far as the window and the driver's buffer allow.
+    pub(super) async fn pump(&mut self, core: &Core, out: &mut Vec<u8>) {
+        let before = self.mark();
+        loop {
+            match self.feed {
+                FeedState::Off => return,
+                FeedState::Live => {
+                    if self.drain_hints(core, out) {
+                        break;
+                    }
+                    self.feed = FeedState::Behind;
+                }
+                FeedState::Behind => {
+                    if !self.may_read(core, out) || !self.read_store(core, out).await {
+                        break;
+                    }
+                }
+            }
+        }
+        self.ask_for_acknowledgement(core, before, out);
+    }
+
+    /// Whether hints alone feed this session now: the caller may then use
+    /// [`pump_hints`](Self::pump_hints), which never waits.
+    pub(super) fn live(&self) -> bool {
+        self.feed == FeedState::Live
+    }
+
+    /// Sends what came as hints. False when the store must be read.
+    pub(super) fn pump_hints(&mut self, core: &Core, out: &mut Vec<u8>) -> bool {
+        let before = self.mark();
+        let done = self.drain_hints(core, out);
+        if !done {
+            self.feed = FeedState::Behind;
+        }
+        self.ask_for_acknowledgement(core, before, out);
+        done
+    }
+
+    fn drain_hints(&mut self, core: &Core, out: &mut Vec<u8>) -> bool {
+        let (mut batch, missed) = self.handle.deliveries();
+        if missed {
+            return false;
+        }
+        match core.session.log.since(self.log_at, &mut batch) {
+            Some(end) => self.log_at = end,
+            None => return false,
+        }
+        batch.retain(|delivery| delivery.notification.seq > self.head);
+        if batch.len() > 1 {
+            batch.sort_by_key(|delivery| {
+                (std::cmp::Reverse(delivery.notification.priority), delivery.notification.seq)
+            });
+        }
+        let mut complete = true;
+        for delivery in &batch {
+            complete &= self.offer(core, delivery, out);
+        }
+        complete
+    }
+
+    /// Sends one notification, or leaves it for later. False when the store must be read for it.
+    fn offer(&mut self, core: &Core, delivery: &Delivery, out: &mut Vec<u8>) -> bool {
+        if self.inactive {
+            if delivery.notification.priority == Priority::Low {
+                self.hold(core);
+                return true;
+            }
+            if self.held_until.take().is_some() {
+                // What was held back goes out with this one; the store has it all.
+                self.release_low = true;
+                return false;
+            }
+        }
+        if !self.room(core) || self.buffer_full(core, out) {
+            return false;
+        }
+        self.send(core, delivery, out);
+        true
+    }
+
+    fn may_read(&mut self, core: &Core, out: &[u8]) -> bool {
+        self.room(core) && !self.buffer_full(core, out) && self.retry_at.is_none_or(|at| at <= Instant::now())
+    }
+
+    /// Reads pending notifications from the store and sends them. True when
+    /// there may be more to do at once.
+    async fn read_store(&mut self, core: &Core, out: &mut Vec<u8>) -> bool {
+        self.retry_at = None;
+        // Hints up to here are in what the store answers; later ones come after it.
+        let _ = self.handle.deliveries();
+        self.log_at = core.session.log.end();
+        let limit = core.config.session.window + 1;
+        let feed = match core.notification.feed(self.handle.account, limit).await {
+            Ok(feed) => feed,
+            Err(error) => {
+                tracing::warn!(%error, jid = %self.handle.username, "cannot read pending notifications; trying again");
+                self.retry_at = Some(Instant::now() + RETRY);
+                return false;
+            }
+        };
+        self.head = feed.head;
+        let mut complete = !feed.more;
+        let releasing = self.release_low
+            || self.held_until.is_some()
+                && feed.pending.iter().any(|n| n.priority != Priority::Low && !self.in_flight(n.seq));
+        for notification in feed.pending {
+            if self.in_flight(notification.seq) {
+                continue;
+            }
+            if self.inactive && notification.priority == Priority::Low && !releasing {
+                self.hold(core);
+                continue;
+            }
+            if !self.room(core) || self.buffer_full(core, out) {
+                complete = false;
+                break;
+            }
+            self.send(core, &Delivery::new(notification), out);
+        }
+        if releasing {
+            self.held_until = None;
+        }
+        if complete {
+            self.release_low = false;
+            self.feed = FeedState::Live;
+        }
+        complete
+    }
+
+    fn send(&mut self, core: &Core, delivery: &Delivery, out: &mut Vec<u8>) {
+        let notification = &delivery.notification;
+        delivery.template(self.form, &core.config).write(&self.handle.to, out);
+        let number = match &mut self.sm {
+            Some(sm) => sm.count_sent(),
+            None => {
+                self.sent = self.sent.wrapping_add(1);
+                self.sent
+            }
+        };
+        self.outstanding.push_back(Outstanding { number, seq: notification.seq, id: notification.id });
+    }
+
+    fn in_flight(&self, seq: Seq) -> bool {
+        self.outstanding.iter().any(|outstanding| outstanding.seq == seq)
+    }
+
+    fn room(&self, core: &Core) -> bool {
+        self.outstanding.len() < core.config.session.window
+    }
+
+    fn buffer_full(&mut self, core: &Core, out: &[u8]) -> bool {
+        let full = out.len() >= core.config.limits.outgoing_bytes;
+        self.hungry |= full;
+        full
+    }
+
+    fn mark(&self) -> Option<u32> {
+        self.outstanding.back().map(|outstanding| outstanding.number)
+    }
+
+    /// After new notifications: asks once for all of them, unless an answer is still awaited.
+    fn ask_for_acknowledgement(&mut self, core: &Core, before: Option<u32>, out: &mut Vec<u8>) {
+        if self.mark() == before || self.outstanding.is_empty() {
+            return;
+        }
+        match &mut self.sm {
+            Some(sm) => sm.request(out),
+            None => self.send_ping(core, out),
+        }
+    }
+
+    fn send_ping(&mut self, core: &Core, out: &mut Vec<u8>) {
+        if self.ping.is_some() || self.receipts {
+            return;
+        }
+        self.pings = self.pings.wrapping_add(1);
+        self.ping = Some(Ping { number: self.pings, covers: self.sent });
+        self.write_ping(core, self.pings, out);
+    }
+
+    fn write_ping(&self, core: &Core, number: u32, out: &mut Vec<u8>) {
+        out.extend_from_slice(
+            format!("<iq type='get' id='{PING_ID}{number}' from='{}' to='", core.config.domain).as_bytes(),
+        );
+        out.extend_from_slice(&self.handle.to);
+        out.extend_from_slice(format!("'><ping xmlns='{}'/></iq>", ns::PING).as_bytes());
+    }
+
+    /// Asks whether the peer is still there.
+    pub(super) fn probe(&mut self, core: &Core, out: &mut Vec<u8>) {
+        match &mut self.sm {
+            Some(sm) => sm.probe(out),
+            None => self.write_ping(core, 0, out),
+        }
+    }
+
+    // ---- what is acknowledged ----
+
+    /// The peer has handled all stanzas up to `h` (XEP-0198 section 4). False
+    /// when that is more than was sent.
+    pub(super) async fn acknowledged(&mut self, core: &Core, h: u32, out: &mut Vec<u8>) -> bool {
+        let Some(sm) = &mut self.sm else { return true };
+        let Some(base) = sm.acknowledged(h) else { return false };
+        let settled = self.pop(|number| number.wrapping_sub(base) <= h.wrapping_sub(base));
+        self.settle(core, settled).await;
+        if !self.outstanding.is_empty()
+            && let Some(sm) = &mut self.sm
+        {
+            sm.request_again(out);
+        }
+        true
+    }
+
+    /// An answer to one of our pings. False when it is none of ours.
+    pub(super) async fn pong(&mut self, core: &Core, id: &str, out: &mut Vec<u8>) -> bool {
+        let Some(number) = id.strip_prefix(PING_ID).and_then(|n| n.parse::<u32>().ok()) else { return false };
+        if self.ping.as_ref().is_some_and(|ping| ping.number == number)
+            && let Some(ping) = self.ping.take()
+        {
+            if !self.receipts {
+                let settled = self.pop(|number| ping.covers.wrapping_sub(number) < u32::MAX / 2);
+                self.settle(core, settled).await;
+            }
+            if !self.outstanding.is_empty() {
+                self.send_ping(core, out);
+            }
+        }
+        true
+    }
+
+    /// A XEP-0184 receipt, or androidpn's own, for notification `id`.
+    pub(super) async fn receipt(&mut self, core: &Core, id: NotificationId, standard: bool) {
+        self.receipts |= standard;
+        match self.outstanding.iter().position(|outstanding| outstanding.id == id) {
+            Some(index) => {
+                let settled = self.outstanding.remove(index).map(|outstanding| outstanding.seq);
+                self.release_memory();
+                self.settle(core, settled.into_iter().collect()).await;
+            }
+            None => {
+                if let Err(error) = core.notification.receipt(self.handle.account, id).await {
+                    tracing::warn!(%error, "a receipt was not written");
+                }
+            }
+        }
+    }
+
+    /// Takes the acknowledged from the front.
+    fn pop(&mut self, acknowledged: impl Fn(u32) -> bool) -> Vec<Seq> {
+        let count =
+            self.outstanding.iter().take_while(|outstanding| acknowledged(outstanding.number)).count();
+        let settled = self.outstanding.drain(..count).map(|outstanding| outstanding.seq).collect();
+        self.release_memory();
+        settled
+    }
+
+    async fn settle(&self, core: &Core, settled: Vec<Seq>) {
+        if !settled.is_empty() {
+            core.notification.settle(self.handle.account, settled).await;
+        }
+    }
+
+    fn release_memory(&mut self) {
+        if self.outstanding.is_empty() {
+            // An idle session holds nothing.
+            self.outstanding = VecDeque::new();
+        }
+    }
+
+    // ---- activity, time ----
+
+    /// XEP-0352. True when something held back may go out now.
+    pub(super) fn set_inactive(&mut self, inactive: bool) -> bool {
+        self.inactive = inactive;
+        !inactive && self.release_held()
+    }
+
+    fn hold(&mut self, core: &Core) {
+        let span = Duration::from_secs(core.config.session.inactive_hold_seconds);
+        self.held_until.get_or_insert_with(|| Instant::now() + span);
+    }
+
+    fn release_held(&mut self) -> bool {
+        let held = self.held_until.take().is_some();
+        if held && self.feed == FeedState::Live {
+            self.feed = FeedState::Behind;
+        }
+        held
+    }
+
+    /// Whether the store should be read now.
+    pub(super) fn wants_pump(&self, core: &Core) -> bool {
+        self.feed == FeedState::Behind
+            && !self.hungry
+            && self.room(core)
+            && self.retry_at.is_none_or(|at| at <= Instant::now())
+    }
+
+    /// When [`due`](Self::due) has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        [self.held_until, self.retry_at].into_iter().flatten().min()
+    }
+
+    /// Time has passed: whether the session should be pumped.
+    pub(super) fn due(&mut self, now: Instant) -> bool {
+        let retry = self.retry_at.is_some_and(|at| at <= now);
+        if self.held_until.is_some_and(|at| at <= now) {
+            self.release_low = self.release_held();
+            return true;
+        }
+        retry
+    }
+
+    // ---- resumption ----
+
+    /// The peer resumed having handled `h`: what it has not goes out again, from
+    /// the store, with new numbers. False when `h` is more than was sent.
+    pub(super) async fn resumed(&mut self, core: &Core, h: u32) -> bool {
+        let mut unused = Vec::new();
+        if !self.acknowledged(core, h, &mut unused).await {
+            return false;
+        }
+        self.outstanding = VecDeque::new();
+        self.start_feed_over();
+        true
+    }
+}
+
+impl Session {
+    /// Turns stream management on. What was sent before is not counted by it,
+    /// and stays with the ping rule until the next session.
+    pub(super) fn enable_management(&mut self, resumable: bool) {
+        self.sm = Some(Box::new(StreamManagement::new(resumable)));
+        if !self.outstanding.is_empty() {
+            // Sent before counting began: sent again, counted, rather than never acknowledged.
+            self.outstanding = VecDeque::new();
+            self.start_feed_over();
+        }
+    }
+
+    /// Says that the session goes on, and what the peer has not handled that no
+    /// store has. Notifications follow from the store.
+    pub(super) fn write_resumed(&mut self, out: &mut Vec<u8>) {
+        let Some(sm) = &mut self.sm else { return };
+        let resumed = Nonza::Resumed { previd: resumption_id(&self.handle), h: sm.received() };
+        resumed.to_element().write(out, ns::CLIENT);
+        for stanza in sm.restart() {
+            out.extend_from_slice(&stanza);
+            sm.keep(&stanza);
+        }
+    }
+
+    fn start_feed_over(&mut self) {
+        if self.feed != FeedState::Off {
+            self.feed = FeedState::Behind;
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What a bound session's peer sends: where each stanza goes.
+
+use std::sync::Arc;
+
+use tidings_xmpp::ext::csi::ClientState;
+use tidings_xmpp::ext::sm::{self as wire_sm, Nonza};
+use tidings_xmpp::ext::{markers, receipts};
+use tidings_xmpp::ns;
+use tidings_xmpp::stanza::{self, Condition, Iq, IqKind, Message, Presence, StanzaError};
+use tidings_xmpp::stream::{StreamCondition, StreamError};
+use tidings_xmpp::xml::Element;
+
+use super::handle::{Handle, Order};
+use super::live::Session;
+use super::{iq, sm};
+use crate::Core;
+use crate::model::{NotificationId, Show, Status};
+
+/// What follows from a stanza.
+pub(super) enum Outcome {
+    /// Go on.
+    Continue,
+    /// End the stream with an error (and what details it), and the session with it.
+    Fail(StreamError, Option<Element>),
+}
+
+impl Outcome {
+    fn fail(error: impl Into<StreamError>) -> Self {
+        Self::Fail(error.into(), None)
+    }
+}
+
+/// Handles one element of the stream's first level.
+pub(super) async fn handle(
+    session: &mut Session,
+    core: &Core,
+    element: Element,
+    out: &mut Vec<u8>,
+) -> Outcome {
+    if element.ns() == ns::CLIENT {
+        if let Some(sm) = &mut session.sm {
+            sm.count_received();
+        }
+        match element.name() {
+            "iq" => return iq_stanza(session, core, element, out).await,
+            "message" => {
+                message(session, core, &element, out).await;
+                return Outcome::Continue;
+            }
+            "presence" => {
+                presence(session, core, &element, out).await;
+                return Outcome::Continue;
+            }
+            _ => return Outcome::fail(StreamCondition::UnsupportedStanzaType),
+        }
+    }
+    if let Some(state) = ClientState::from_element(&element) {
+        session.set_inactive(state == ClientState::Inactive);
+        return Outcome::Continue;
+    }
+    if element.ns() == ns::SM {
+        return stream_management(session, core, &element, out).await;
+    }
+    Outcome::fail(StreamCondition::UnsupportedStanzaType)
+}
+
+/// Writes a stanza that no store has.
+pub(super) fn reply(session: &mut Session, stanza: &Element, out: &mut Vec<u8>) {
+    let start = out.len();
+    stanza.write(out, ns::CLIENT);
+    if let Some(sm) = &mut session.sm {
+        sm.keep(&out[start..]);
+    }
+}
+
+async fn stream_management(
+    session: &mut Session,
+    core: &Core,
+    element: &Element,
+    out: &mut Vec<u8>,
+) -> Outcome {
+    match (Nonza::from_element(element), &mut session.sm) {
+        (Some(Nonza::Request), Some(sm)) => wire_sm::write_ack(sm.received(), out),
+        (Some(Nonza::Ack(h)), Some(_)) => return acknowledged(session, core, h, out).await,
+        (Some(Nonza::Enable { resume, .. }), None) => {
+            let resume = resume && core.config.session.resume_seconds > 0;
+            session.enable_management(resume);
+            let enabled = Nonza::Enabled {
+                id: resume.then(|| sm::resumption_id(&session.handle)),
+                resume,
+                max: resume.then(|| u32::try_from(core.config.session.resume_seconds).unwrap_or(u32::MAX)),
+            };
+            enabled.to_element().write(out, ns::CLIENT);
+        }
+        (None, _) => {
+            return Outcome::fail(StreamError::with_text(
+                StreamCondition::InvalidXml,
+                "not an element of stream management",
+            ));
+        }
+        // Asking for what was not enabled, or enabling twice.
+        _ => {
+            let failed = Nonza::Failed { h: None, condition: Condition::UnexpectedRequest };
+            failed.to_element().write(out, ns::CLIENT);
+        }
+    }
+    Outcome::Continue
+}
+
+/// The peer acknowledged everything up to `h`. More than was sent ends the
+/// stream (XEP-0198 section 4).
+pub(super) async fn acknowledged(session: &mut Session, core: &Core, h: u32, out: &mut Vec<u8>) -> Outcome {
+    if session.acknowledged(core, h, out).await {
+        return Outcome::Continue;
+    }
+    let sent = session.sm.as_ref().map_or(0, |sm| sm.sent());
+    let text = format!("{h} stanzas acknowledged, {sent} sent");
+    let detail = wire_sm::handled_count_too_high(h, sent);
+    Outcome::Fail(StreamError::with_text(StreamCondition::UndefinedCondition, text), Some(detail))
+}
+
+async fn iq_stanza(session: &mut Session, core: &Core, element: Element, out: &mut Vec<u8>) -> Outcome {
+    let iq = match Iq::from_element(element) {
+        Ok(iq) => iq,
+        Err(invalid) => {
+            if let Some(error) = invalid.reply() {
+                reply(session, &error, out);
+            }
+            return Outcome::Continue;
+        }
+    };
+    match iq.kind {
+        IqKind::Result | IqKind::Error => {
+            session.pong(core, &iq.id, out).await;
+            Outcome::Continue
+        }
+        IqKind::Get | IqKind::Set => iq::request(session, core, &iq, out).await,
+    }
+}
+
+async fn message(session: &mut Session, core: &Core, element: &Element, out: &mut Vec<u8>) {
+    if element.attribute("type") == Some("error") {
+        return;
+    }
+    let mut understood = false;
+    if let Some(id) = receipts::received_id(element) {
+        understood = true;
+        if let Ok(id) = id.parse::<NotificationId>() {
+            session.receipt(core, id, true).await;
+        }
+    }
+    if let Some(id) = markers::displayed_id(element) {
+        understood = true;
+        if let Ok(id) = id.parse::<NotificationId>() {
+            session.receipt(core, id, false).await;
+            let handle = &session.handle;
+            if let Err(error) = core.notification.opened(handle.account, &handle.username, id).await {
+                tracing::warn!(%error, "an opened notification was not noted");
+            }
+        }
+    }
+    // Nobody here takes messages; chat states and the like need no answer.
+    if !understood && Message::from_element(element).is_some_and(|message| message.body().is_some()) {
+        let error = StanzaError::service_unavailable();
+        reply(session, &stanza::error_reply(element, error), out);
+    }
+}
+
+async fn presence(session: &mut Session, core: &Core, element: &Element, out: &mut Vec<u8>) {
+    let presence = match Presence::from_element(element) {
+        Ok(presence) => presence,
+        Err(error) => {
+            reply(session, &stanza::error_reply(element, error), out);
+            return;
+        }
+    };
+    if presence.to.is_some() {
+        // Directed presence: there is nobody else here, and nothing to say to the server.
+        return;
+    }
+    use stanza::{PresenceKind, Show as WireShow};
+    let show = match (presence.kind, presence.show) {
+        (PresenceKind::Available, None) => Show::Available,
+        (PresenceKind::Available, Some(WireShow::Chat)) => Show::Chat,
+        (PresenceKind::Available, Some(WireShow::Away)) => Show::Away,
+        (PresenceKind::Available, Some(WireShow::Xa)) => Show::ExtendedAway,
+        (PresenceKind::Available, Some(WireShow::Dnd)) => Show::DoNotDisturb,
+        (PresenceKind::Unavailable, _) => Show::Unavailable,
+        // No rosters, so no subscriptions and no probes.
+        _ => return,
+    };
+    set_presence(session, core, show, presence.priority, element, out).await;
+}
+
+/// Applies a new presence: siblings and watchers are told, and the feed starts or stops.
+async fn set_presence(
+    session: &mut Session,
+    core: &Core,
+    show: Show,
+    priority: i8,
+    stanza: &Element,
+    out: &mut Vec<u8>,
+) {
+    let handle = Arc::clone(&session.handle);
+    let before_status = handle.status();
+    let before = core.session.set_presence(&handle, show, priority);
+    core.presence.changed(handle.account, &handle.username, &handle.resource, before, show);
+    broadcast(session, core, before, show, stanza, out);
+    match (before_status, handle.status()) {
+        (Status::Available, Status::Available) => {}
+        (_, Status::Available) => {
+            // Available first, indexed second, read third: what is sent meanwhile
+            // comes as a hint or is read, and mostly both.
+            if let Err(error) = core.session.index_topics(handle.account).await {
+                tracing::warn!(%error, "an account's topics cannot be read; it gets them at its next login");
+            }
+            session.start_feed();
+        }
+        _ => session.stop_feed(),
+    }
+}
+
+/// RFC 6121 section 4.2.2, among the account's own resources only.
+fn broadcast(
+    session: &mut Session,
+    core: &Core,
+    before: Show,
+    show: Show,
+    stanza: &Element,
+    out: &mut Vec<u8>,
+) {
+    let handle = Arc::clone(&session.handle);
+    let own = stanza.clone().with_attribute("from", jid(core, &handle, &handle.resource));
+    for other in tell_siblings(core, &handle, &own) {
+        if before == Show::Unavailable && show != Show::Unavailable {
+            let theirs = presence_element(other.show(), other.priority())
+                .with_attribute("from", jid(core, &handle, &other.resource))
+                .with_attribute("to", jid(core, &handle, &handle.resource));
+            reply(session, &theirs, out);
+        }
+    }
+}
+
+/// Passes a presence on to the account's other available sessions, and names them.
+fn tell_siblings(core: &Core, handle: &Handle, presence: &Element) -> Vec<Arc<Handle>> {
+    let mut siblings = core.session.handles(handle.account);
+    siblings.retain(|other| other.id != handle.id && other.show() != Show::Unavailable);
+    for other in &siblings {
+        let to_other = presence.clone().with_attribute("to", jid(core, handle, &other.resource));
+        other.order(Order::Stanza(to_other.to_bytes().into()));
+    }
+    siblings
+}
+
+fn jid(core: &Core, handle: &Handle, resource: &str) -> String {
+    format!("{}@{}/{}", handle.username, core.config.domain, resource)
+}
+
+/// A session ends: siblings and watchers are told that it is not available any more.
+pub(super) fn unavailable(session: &Session, core: &Core) {
+    let handle = &session.handle;
+    let before = core.session.set_presence(handle, Show::Unavailable, 0);
+    if before != Show::Unavailable {
+        core.presence.changed(handle.account, &handle.username, &handle.resource, before, Show::Unavailable);
+        let gone = presence_element(Show::Unavailable, 0)
+            .with_attribute("from", jid(core, handle, &handle.resource));
+        tell_siblings(core, handle, &gone);
+    }
+}
+
+fn presence_element(show: Show, priority: i8) -> Element {
+    let mut presence = Element::new("presence", ns::CLIENT);
+    match show {
+        Show::Unavailable => presence.set_attribute("type", "unavailable"),
+        Show::Available => {}
+        _ => presence.push_child(Element::new("show", ns::CLIENT).with_text(show.as_str())),
+    }
+    if priority != 0 {
+        presence.push_child(Element::new("priority", ns::CLIENT).with_text(priority.to_string()));
+    }
+    presence
+}

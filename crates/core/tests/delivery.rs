@@ -1,0 +1,262 @@
+//! From acceptance to settlement, over literal XML.
+
+mod world;
+
+use std::time::Duration;
+
+use tidings_core::model::{Audience, Counters, Priority, Topic};
+use world::{World, attribute, pong, to};
+
+fn counters(recipients: u64, delivered: u64) -> Counters {
+    Counters { recipients, delivered, ..Counters::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_direct_notification_reaches_a_messenger_and_a_ping_settles_it() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, _) = world.available("ana", "phone").await;
+    let accepted = world.send(to("ana"), "hello <world>").await;
+    assert_eq!(accepted.recipients, 1);
+    let received = device.receive().await;
+    assert!(received.contains("<message type='headline'"), "{received}");
+    assert!(received.contains("to='ana@push.test/phone'"), "{received}");
+    assert!(received.contains("<body>hello &lt;world&gt;</body>"), "{received}");
+    assert_eq!(world.counters(accepted.id).await, counters(1, 0));
+    pong(&mut device, &received).await;
+    assert_eq!(world.counters(accepted.id).await, counters(1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn androidpns_client_gets_its_iq() {
+    let world = World::new().await;
+    world.account("old").await;
+    let mut device = world.connect();
+    device.open().await;
+    let fields = device
+        .send("<iq type='get' id='1'><query xmlns='jabber:iq:auth'><username>old</username></query></iq>")
+        .await;
+    assert!(fields.contains("<password/>") && !fields.contains("<digest"), "{fields}");
+    let login = "<iq type='set' id='2'><query xmlns='jabber:iq:auth'><username>old</username><password>secret</password><resource>AndroidpnClient</resource></query></iq>";
+    assert!(device.send(login).await.contains("type='result'"));
+    device.send("<presence id='3'/>").await;
+    let accepted = world.send(Audience::All, "news").await;
+    let received = device.receive().await;
+    let expected = "<notification xmlns='androidpn:iq:notification'>";
+    assert!(received.contains("<iq type='set'") && received.contains(expected), "{received}");
+    assert!(received.contains("<apiKey>1234567890</apiKey>"), "{received}");
+    pong(&mut device, &received).await;
+    assert_eq!(world.counters(accepted.id).await, counters(1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_acknowledged_comes_again_with_the_same_id() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let first = world.send(to("ana"), "while offline").await;
+    let (mut device, received) = world.available("ana", "phone").await;
+    assert!(received.contains(&first.id.to_string()), "{received}");
+    device.cut();
+    assert_eq!(world.counters(first.id).await, counters(1, 0));
+    let (mut device, received) = world.available("ana", "phone").await;
+    assert!(received.contains(&first.id.to_string()), "{received}");
+    device
+        .send(&format!(
+            "<message to='push.test' id='r'><received xmlns='urn:xmpp:receipts' id='{}'/></message>",
+            first.id
+        ))
+        .await;
+    assert_eq!(world.counters(first.id).await, counters(1, 1));
+    device.cut();
+    let (_device, received) = world.available("ana", "phone").await;
+    assert!(!received.contains(&first.id.to_string()), "{received}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_is_for_who_was_there() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let accepted = world.send(Audience::All, "before ben").await;
+    world.account("ben").await;
+    let (_ben, received) = world.available("ben", "phone").await;
+    assert!(!received.contains("before ben"), "{received}");
+    let (mut ana, received) = world.available("ana", "phone").await;
+    assert!(received.contains("before ben"), "{received}");
+    pong(&mut ana, &received).await;
+    assert_eq!(world.counters(accepted.id).await, counters(1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_acknowledgement_settles_for_all_resources() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut phone, _) = world.available("ana", "phone").await;
+    let (mut tablet, _) = world.available("ana", "tablet").await;
+    let accepted = world.send(to("ana"), "both").await;
+    let (on_phone, on_tablet) = (phone.receive().await, tablet.receive().await);
+    assert!(on_phone.contains("both") && on_tablet.contains("both"), "{on_phone} {on_tablet}");
+    pong(&mut phone, &on_phone).await;
+    pong(&mut tablet, &on_tablet).await;
+    assert_eq!(world.counters(accepted.id).await, counters(1, 1));
+    let (_third, received) = world.available("ana", "third").await;
+    assert!(!received.contains("both"), "{received}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_reach_their_subscribers() {
+    let world = World::new().await;
+    world.account("ana").await;
+    world.account("ben").await;
+    let (mut ana, _) = world.available("ana", "phone").await;
+    let (mut ben, _) = world.available("ben", "phone").await;
+    let topic = || Audience::Topic(Topic::parse("news").unwrap());
+    assert_eq!(world.send(topic(), "to nobody").await.recipients, 0);
+    let answer =
+        ana.send("<iq type='set' id='s'><subscribe xmlns='urn:tidings:push:1' topic='news'/></iq>").await;
+    assert!(answer.contains("type='result'"), "{answer}");
+    let list = ana.send("<iq type='get' id='l'><subscriptions xmlns='urn:tidings:push:1'/></iq>").await;
+    assert!(list.contains("<topic>news</topic>"), "{list}");
+    let accepted = world.send(topic(), "to ana").await;
+    assert_eq!(accepted.recipients, 1);
+    let received = ana.receive().await;
+    assert!(received.contains("to ana") && !received.contains("to nobody"), "{received}");
+    assert!(!ben.receive().await.contains("to ana"));
+    ana.send("<iq type='set' id='u'><unsubscribe xmlns='urn:tidings:push:1' topic='news'/></iq>").await;
+    // What was pending by the subscription is cancelled with it.
+    assert_eq!(world.counters(accepted.id).await, Counters { cancelled: 1, ..counters(1, 0) });
+    assert_eq!(world.send(topic(), "to nobody again").await.recipients, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn high_goes_before_low_and_the_newest_replaces() {
+    let world = World::new().await;
+    world.account("ana").await;
+    world.send_with(to("ana"), "low one", |r| r.priority = Priority::Low).await;
+    let old = world.send_with(to("ana"), "score 1:0", |r| r.collapse_key = Some("score".into())).await;
+    world.send_with(to("ana"), "score 2:0", |r| r.collapse_key = Some("score".into())).await;
+    world.send_with(to("ana"), "high one", |r| r.priority = Priority::High).await;
+    let (_device, received) = world.available("ana", "phone").await;
+    let at = |text: &str| received.find(text);
+    assert!(at("high one") < at("score 2:0") && at("score 2:0") < at("low one"), "{received}");
+    assert!(at("high one").is_some() && at("score 1:0").is_none(), "{received}");
+    assert_eq!(world.counters(old.id).await, Counters { cancelled: 1, ..counters(1, 0) });
+}
+
+#[tokio::test(start_paused = true)]
+async fn expires_schedules_and_cancels() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let short = world.send_with(to("ana"), "short", |r| r.ttl = Some(Duration::from_secs(60))).await;
+    let now_or_never = world.send_with(to("ana"), "now or never", |r| r.ttl = Some(Duration::ZERO)).await;
+    let later = {
+        let at = world.core.clock.now().plus(Duration::from_secs(300));
+        world.send_with(to("ana"), "later", |r| r.send_at = Some(at)).await
+    };
+    let cancelled = world.send(to("ana"), "cancelled").await;
+    assert_eq!(world.core.notification.cancel(cancelled.id).await.unwrap(), Some(1));
+    let (mut device, received) = world.available("ana", "phone").await;
+    assert!(received.contains("short") && !received.contains("now or never"), "{received}");
+    assert!(!received.contains("later") && !received.contains("cancelled"), "{received}");
+    world.pass(Duration::from_secs(70)).await;
+    assert_eq!(world.counters(short.id).await, Counters { expired: 1, ..counters(1, 0) });
+    assert_eq!(world.counters(now_or_never.id).await, Counters { expired: 1, ..counters(1, 0) });
+    world.pass(Duration::from_secs(240)).await;
+    let received = device.receive().await;
+    assert!(received.contains("later"), "{received}");
+    device
+        .send(&format!(
+            "<message id='r'><displayed xmlns='urn:xmpp:chat-markers:0' id='{}'/></message>",
+            later.id
+        ))
+        .await;
+    assert_eq!(world.counters(later.id).await, Counters { opened: 1, ..counters(1, 1) });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_window_is_fed_again_from_the_store() {
+    let world = World::with(|config| config.session.window = 4).await;
+    world.account("ana").await;
+    let (mut device, _) = world.available("ana", "phone").await;
+    for n in 0..100 {
+        world.send(to("ana"), &format!("number {n};")).await;
+    }
+    let mut received = device.receive().await;
+    assert_eq!(received.matches("<body>").count(), 4);
+    let mut batch = received.clone();
+    while batch.contains("tidings-ping") {
+        batch = pong(&mut device, &batch).await;
+        world.settle().await;
+        batch.push_str(&device.receive().await);
+        received.push_str(&batch);
+    }
+    let order: Vec<usize> = (0..100).map(|n| received.find(&format!("<body>number {n};")).unwrap()).collect();
+    assert!(order.is_sorted());
+    assert_eq!(received.matches("<body>").count(), 100, "each exactly once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inactive_client_gets_low_priority_later() {
+    let world = World::with(|config| config.session.inactive_hold_seconds = 600).await;
+    world.account("ana").await;
+    let (mut device, _) = world.available("ana", "phone").await;
+    device.send("<inactive xmlns='urn:xmpp:csi:0'/>").await;
+    let low = |text: &'static str| world.send_with(to("ana"), text, |r| r.priority = Priority::Low);
+    low("held one").await;
+    assert_eq!(device.receive().await, "");
+    // It goes out with the next important one.
+    world.send(to("ana"), "important").await;
+    let received = device.receive().await;
+    assert!(received.contains("important") && received.contains("held one"), "{received}");
+    // At activation.
+    low("held two").await;
+    assert_eq!(device.receive().await, "");
+    assert!(device.send("<active xmlns='urn:xmpp:csi:0'/>").await.contains("held two"));
+    // After the limit.
+    device.send("<inactive xmlns='urn:xmpp:csi:0'/>").await;
+    low("held three").await;
+    assert_eq!(device.receive().await, "");
+    world.pass(Duration::from_secs(601)).await;
+    assert!(device.time_passed().await.contains("held three"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_taken_resource_is_a_conflict_and_the_new_one_gets_notifications() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut old, _) = world.available("ana", "phone").await;
+    let (mut new, _) = world.available("ana", "phone").await;
+    assert!(old.receive().await.contains("<conflict"));
+    assert!(!old.is_open());
+    world.send(to("ana"), "still there").await;
+    assert!(new.receive().await.contains("still there"));
+    assert_eq!(world.core.session.connected(), 1);
+    assert_eq!(world.core.session.online(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_peer_is_probed_then_dropped() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, _) = world.available("ana", "phone").await;
+    world.pass(Duration::from_secs(20 * 60 + 1)).await;
+    assert!(device.time_passed().await.contains("urn:xmpp:ping"));
+    world.pass(Duration::from_secs(61)).await;
+    assert!(device.time_passed().await.contains("<connection-timeout"));
+    assert!(!device.is_open());
+    assert_eq!(world.core.session.connected(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_requests_are_answered() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, _) = world.available("ana", "phone").await;
+    let answer =
+        device.send("<iq type='get' id='v' to='push.test'><query xmlns='jabber:iq:version'/></iq>").await;
+    assert!(answer.contains("service-unavailable") && attribute(&answer, "id") == "v", "{answer}");
+    let answer = device.send("<iq type='get' id='d' to='push.test'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>").await;
+    assert!(answer.contains("urn:tidings:push:1"), "{answer}");
+    let answer = device.send("<message to='ben@push.test' id='m'><body>hi</body></message>").await;
+    assert!(answer.contains("service-unavailable"), "{answer}");
+    assert!(device.is_open());
+}

@@ -1,0 +1,151 @@
+//! Stream management (XEP-0198) over literal XML.
+
+mod world;
+
+use std::time::Duration;
+
+use world::{Device, World, attribute, to};
+
+const ENABLE: &str = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>";
+
+async fn managed(world: &World) -> (Device, String) {
+    let mut device = world.device("ana", "phone").await;
+    let enabled = device.send(ENABLE).await;
+    assert!(enabled.contains("resume='true'"), "{enabled}");
+    let id = attribute(&enabled, "id");
+    device.send("<presence/>").await;
+    (device, id)
+}
+
+async fn resume(world: &World, name: &str, id: &str, h: u32) -> (Device, String) {
+    let mut device = world.authenticated(name).await;
+    let answer = device.send(&format!("<resume xmlns='urn:xmpp:sm:3' previd='{id}' h='{h}'/>")).await;
+    (device, answer)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_settles() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, _) = managed(&world).await;
+    let first = world.send(to("ana"), "one").await;
+    let second = world.send(to("ana"), "two").await;
+    let received = device.receive().await;
+    assert_eq!(received.matches("<r xmlns='urn:xmpp:sm:3'/>").count(), 1, "{received}");
+    assert!(!received.contains("tidings-ping"), "{received}");
+    device.send("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+    assert_eq!(world.counters(first.id).await.delivered, 1);
+    assert_eq!(world.counters(second.id).await.delivered, 0);
+    device.send("<a xmlns='urn:xmpp:sm:3' h='2'/>").await;
+    assert_eq!(world.counters(second.id).await.delivered, 1);
+    assert_eq!(device.send("<r xmlns='urn:xmpp:sm:3'/>").await, "<a xmlns='urn:xmpp:sm:3' h='1'/>");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lie_ends_the_stream() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, _) = managed(&world).await;
+    let accepted = world.send(to("ana"), "one").await;
+    device.receive().await;
+    let answer = device.send("<a xmlns='urn:xmpp:sm:3' h='5'/>").await;
+    assert!(answer.contains("<undefined-condition") && answer.contains("handled-count-too-high"), "{answer}");
+    assert!(answer.contains("h='5'") && answer.contains("send-count='1'"), "{answer}");
+    assert!(!device.is_open());
+    assert_eq!(world.counters(accepted.id).await.delivered, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_session_resumes_where_it_was() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, id) = managed(&world).await;
+    let first = world.send(to("ana"), "one").await;
+    let second = world.send(to("ana"), "two").await;
+    device.receive().await;
+    device.cut();
+    let third = world.send(to("ana"), "three").await;
+    assert_eq!(world.core.session.connected(), 1, "it waits");
+    assert_eq!(world.core.session.online(), 0);
+    // The client had handled the first of the two.
+    let (mut device, answer) = resume(&world, "ana", &id, 1).await;
+    assert!(answer.contains("<resumed"), "{answer}");
+    assert!(!answer.contains(&first.id.to_string()), "{answer}");
+    assert!(answer.contains(&second.id.to_string()) && answer.contains(&third.id.to_string()), "{answer}");
+    assert_eq!(world.counters(first.id).await.delivered, 1);
+    device.send("<a xmlns='urn:xmpp:sm:3' h='3'/>").await;
+    assert_eq!(world.counters(second.id).await.delivered, 1);
+    assert_eq!(world.counters(third.id).await.delivered, 1);
+    let (_, again) = resume(&world, "ana", "nonsense", 0).await;
+    assert!(again.contains("<failed"), "{again}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_accounts_id_resumes_nothing() {
+    let world = World::new().await;
+    world.account("ana").await;
+    world.account("eve").await;
+    let (mut device, id) = managed(&world).await;
+    let (_eve, answer) = resume(&world, "eve", &id, 0).await;
+    assert!(answer.contains("<failed") && answer.contains("item-not-found"), "{answer}");
+    world.send(to("ana"), "for ana").await;
+    assert!(device.receive().await.contains("for ana"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_connection_hands_its_session_over() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut old, id) = managed(&world).await;
+    let accepted = world.send(to("ana"), "one").await;
+    let (resumed, on_old) = tokio::join!(resume(&world, "ana", &id, 0), async {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        let mut all = String::new();
+        while old.is_open() {
+            all.push_str(&old.receive().await);
+        }
+        all
+    });
+    let (mut new, answer) = resumed;
+    assert!(answer.contains("<resumed") && answer.contains(&accepted.id.to_string()), "{answer}");
+    assert!(on_old.contains("<conflict"), "{on_old}");
+    new.send("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+    assert_eq!(world.counters(accepted.id).await.delivered, 1);
+    assert_eq!(world.core.session.connected(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_session_ends_in_time() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, id) = managed(&world).await;
+    device.cut();
+    world.pass(Duration::from_secs(601)).await;
+    assert_eq!(world.core.session.connected(), 0);
+    let (_, answer) = resume(&world, "ana", &id, 0).await;
+    assert!(answer.contains("<failed"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_that_were_lost_are_sent_again() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, id) = managed(&world).await;
+    device.send("<iq type='get' id='p1' to='push.test'><ping xmlns='urn:xmpp:ping'/></iq>").await;
+    device.cut();
+    let (_, answer) = resume(&world, "ana", &id, 0).await;
+    assert!(answer.contains("id='p1'"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn goodbye_is_not_resumable() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, id) = managed(&world).await;
+    device.send("</stream:stream>").await;
+    assert_eq!(world.core.session.connected(), 0);
+    let (_, answer) = resume(&world, "ana", &id, 0).await;
+    assert!(answer.contains("<failed"), "{answer}");
+}

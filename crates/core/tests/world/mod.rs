@@ -1,0 +1,212 @@
+//! A server core over an in-memory store, and devices that speak literal XML to it.
+#![allow(clippy::unwrap_used, clippy::panic, dead_code, missing_docs)] // each test file uses a part
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use base64::Engine;
+use tidings_core::Core;
+use tidings_core::auth::RegistrationRequest;
+use tidings_core::clock::{Clock, SystemRandom};
+use tidings_core::config::Config;
+use tidings_core::model::{Audience, Content, Counters, NotificationId, Timestamp, Username};
+use tidings_core::notification::{Accepted, Request};
+use tidings_core::session::{Connection, Control, Peer};
+use tidings_store::MemoryStore;
+use tidings_xmpp::sasl::TlsBinding;
+
+/// Wall-clock time that only moves when told to.
+pub struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+pub struct World {
+    pub core: Arc<Core>,
+    pub clock: Arc<TestClock>,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config { domain: "push.test".into(), ..Config::default() };
+        change(&mut config);
+        let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000)));
+        let store = Arc::new(MemoryStore::new());
+        let core = Core::start(config, store, Arc::clone(&clock) as _, Arc::new(SystemRandom)).await.unwrap();
+        Self { core, clock }
+    }
+
+    /// Moves wall-clock and tokio time, so that whatever is due happens.
+    pub async fn pass(&self, span: Duration) {
+        self.clock.0.fetch_add(span.as_millis() as i64, Ordering::SeqCst);
+        tokio::time::sleep(span).await;
+        self.settle().await;
+    }
+
+    /// Lets tasks run until what was caused has happened.
+    pub async fn settle(&self) {
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+        self.core.notification.settled().await;
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub async fn account(&self, name: &str) {
+        let request = RegistrationRequest {
+            username: name.into(),
+            password: "secret".into(),
+            ..RegistrationRequest::default()
+        };
+        self.core.auth.create_account(request).await.unwrap();
+    }
+
+    pub async fn send(&self, audience: Audience, message: &str) -> Accepted {
+        self.send_with(audience, message, |_| {}).await
+    }
+
+    pub async fn send_with(
+        &self,
+        audience: Audience,
+        message: &str,
+        change: impl FnOnce(&mut Request),
+    ) -> Accepted {
+        let content = Content { message: Some(message.into()), ..Content::default() };
+        let mut request = Request::new(audience, content);
+        change(&mut request);
+        let accepted = self.core.notification.accept(request).await.unwrap();
+        self.settle().await;
+        accepted
+    }
+
+    pub async fn counters(&self, id: NotificationId) -> Counters {
+        self.settle().await;
+        let disagreements = self.core.store.recount().await.unwrap();
+        assert_eq!(disagreements, Vec::<String>::new(), "a recount agrees");
+        self.core.notification.get(id).await.unwrap().unwrap().counters
+    }
+
+    pub fn connect(&self) -> Device {
+        let tls = TlsBinding { version: "TLSv1.3", server_end_point: Some([7; 32].into()), exporter: None };
+        let peer = Peer { address: "192.0.2.1:40000".parse().unwrap() };
+        Device { connection: Some(Connection::new(Arc::clone(&self.core), peer, Some(tls))) }
+    }
+
+    /// Connects and logs in by PLAIN.
+    pub async fn device(&self, name: &str, resource: &str) -> Device {
+        let mut device = self.authenticated(name).await;
+        let bound = device
+            .send(&format!(
+                "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>{resource}</resource></bind></iq>"
+            ))
+            .await;
+        assert!(bound.contains(&format!("<jid>{name}@push.test/{resource}</jid>")), "{bound}");
+        device
+    }
+
+    pub async fn authenticated(&self, name: &str) -> Device {
+        let mut device = self.connect();
+        let features = device.open().await;
+        assert!(features.contains("<mechanism>PLAIN</mechanism>"), "{features}");
+        let plain = base64::engine::general_purpose::STANDARD.encode(format!("\0{name}\0secret"));
+        let success = device
+            .send(&format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>"))
+            .await;
+        assert!(success.contains("<success"), "{success}");
+        let features = device.open().await;
+        assert!(features.contains("urn:ietf:params:xml:ns:xmpp-bind"), "{features}");
+        device
+    }
+
+    /// Connects, logs in and becomes available; what came at once is returned.
+    pub async fn available(&self, name: &str, resource: &str) -> (Device, String) {
+        let mut device = self.device(name, resource).await;
+        let received = device.send("<presence/>").await;
+        (device, received)
+    }
+}
+
+pub struct Device {
+    connection: Option<Connection>,
+}
+
+impl Device {
+    pub async fn open(&mut self) -> String {
+        self.send("<?xml version='1.0'?><stream:stream to='push.test' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>").await
+    }
+
+    /// Sends XML and gives what the server answers at once. A closed connection answers no more.
+    pub async fn send(&mut self, xml: &str) -> String {
+        let Some(connection) = &mut self.connection else { return String::new() };
+        let mut out = Vec::new();
+        let control = connection.receive(xml.as_bytes(), &mut out).await;
+        if control == Control::Close {
+            self.connection = None;
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    /// What the server sends on its own by now.
+    pub async fn receive(&mut self) -> String {
+        let mut out = Vec::new();
+        while let Some(connection) = &mut self.connection {
+            let woken = tokio::time::timeout(Duration::from_millis(1), connection.woken()).await.is_ok();
+            if !woken && !connection.hungry() {
+                break;
+            }
+            if connection.wake(0, &mut out).await == Control::Close {
+                self.connection = None;
+            }
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    /// What the server sends because time has passed.
+    pub async fn time_passed(&mut self) -> String {
+        let mut out = Vec::new();
+        if let Some(connection) = &mut self.connection
+            && connection.timeout(&mut out).await == Control::Close
+        {
+            self.connection = None;
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// The network is gone without a word.
+    pub fn cut(&mut self) {
+        self.connection = None;
+    }
+}
+
+pub fn to(name: &str) -> Audience {
+    Audience::Users(vec![Username::parse(name).unwrap()])
+}
+
+/// The value of attribute `name` where it first appears.
+pub fn attribute(xml: &str, name: &str) -> String {
+    let start = xml.find(&format!(" {name}='")).unwrap_or_else(|| panic!("{name} in {xml}")) + name.len() + 3;
+    xml[start..].split('\'').next().unwrap().to_owned()
+}
+
+/// Answers the server's ping in `xml`, the way a client that does not know pings does.
+pub async fn pong(device: &mut Device, xml: &str) -> String {
+    let ping = xml.find("<iq type='get' id='tidings-ping-").unwrap_or_else(|| panic!("a ping in {xml}"));
+    let id = attribute(&xml[ping..], "id");
+    device
+        .send(&format!("<iq type='error' id='{id}'><error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"))
+        .await
+}

@@ -1,0 +1,429 @@
+//! The schedule: what happens next, decided by the seed, and what must hold in the end.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tidings_core::Core;
+use tidings_core::clock::Clock;
+use tidings_core::config::Config;
+use tidings_core::model::{
+    Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Timestamp, Topic, Username,
+};
+use tidings_core::notification::Request;
+use tidings_core::session::{Connection, Control, Peer};
+use tidings_core::store::Store;
+use tidings_store::MemoryStore;
+use tidings_xmpp::sasl::{ScramHash, TlsBinding, derive_keys};
+
+use crate::device::{Device, Kind};
+use crate::rng::{Rng, SeededRandom};
+
+/// How long and how wild a schedule is.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Devices, one account each.
+    pub devices: usize,
+    /// Steps before everything is allowed to heal.
+    pub steps: usize,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { devices: 3, steps: 250 }
+    }
+}
+
+/// What a schedule came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Outcome {
+    /// Notifications accepted.
+    pub accepted: usize,
+    /// Copies seen by devices, repeats included.
+    pub sightings: usize,
+    /// Connections cut.
+    pub cuts: usize,
+}
+
+struct FakeClock(AtomicI64);
+
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// The server, its devices, and the bytes between them.
+pub struct World {
+    rng: Rng,
+    core: Arc<Core>,
+    clock: Arc<FakeClock>,
+    ends: Vec<End>,
+    sent: Vec<Sent>,
+    outcome: Outcome,
+}
+
+struct End {
+    device: Device,
+    account: Username,
+    server: Option<Connection>,
+    /// Bytes on their way to the device.
+    to_device: Vec<u8>,
+    topics: HashSet<&'static str>,
+}
+
+struct Sent {
+    id: NotificationId,
+    priority: Priority,
+    /// Who must see it in the end; `None` where it may end otherwise (cancelled, replaced, unsubscribed).
+    certain: Option<Vec<usize>>,
+}
+
+const TOPICS: [&str; 2] = ["news", "sport"];
+
+/// Plays the schedule that `seed` determines; panics where a promise is broken.
+pub fn run(seed: u64, plan: Plan) -> Outcome {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let mut world = World::new(seed, plan).await;
+        for _ in 0..plan.steps {
+            world.step().await;
+        }
+        world.heal().await;
+        world.check().await;
+        world.core.stop().await;
+        world.outcome
+    })
+}
+
+impl World {
+    async fn new(seed: u64, plan: Plan) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut config = Config { domain: "push.test".into(), ..Config::default() };
+        config.session.window = 1 + rng.below(8);
+        config.session.resume_seconds = if rng.one_in(4) { 0 } else { 60 };
+        config.session.inactive_hold_seconds = 30;
+        config.limits.stanzas_per_second = 0;
+        config.limits.outgoing_bytes = 512 + rng.below(4096);
+        let store = Arc::new(MemoryStore::new());
+        let clock = Arc::new(FakeClock(AtomicI64::new(1_800_000_000_000)));
+        let mut ends = Vec::new();
+        for index in 0..plan.devices {
+            let account = Username::parse(&format!("device{index}")).unwrap();
+            store.create_account(new_account(&account)).await.unwrap();
+            let kind = [Kind::Managed, Kind::Receipts, Kind::Legacy, Kind::Managed][rng.below(4)];
+            ends.push(End {
+                device: Device::new(account.to_string(), kind),
+                account,
+                server: None,
+                to_device: Vec::new(),
+                topics: HashSet::new(),
+            });
+        }
+        let random = Arc::new(SeededRandom::new(rng.draw()));
+        let core = Core::start(config, store, Arc::clone(&clock) as _, random).await.unwrap();
+        Self { rng, core, clock, ends, sent: Vec::new(), outcome: Outcome::default() }
+    }
+
+    async fn step(&mut self) {
+        let index = self.rng.below(self.ends.len());
+        match self.rng.below(32) {
+            0 => self.cut(index),
+            1..=3 if self.ends[index].server.is_none() => self.connect(index),
+            4..=6 => self.send().await,
+            7 => self.cancel().await,
+            8 => {
+                let millis = 200 + self.rng.below(20_000) as u64;
+                self.pass(Duration::from_millis(millis)).await;
+            }
+            9 => self.jump(),
+            10 => self.chatter(index),
+            11..=19 => self.carry_up(index).await,
+            _ => self.carry_down(index).await,
+        }
+        self.let_run().await;
+    }
+
+    fn connect(&mut self, index: usize) {
+        let tls = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
+        let peer = Peer { address: ([127, 0, 0, 1], 1000).into() };
+        let end = &mut self.ends[index];
+        // Sometimes the old connection lives on for the server: a half-open link.
+        end.server = Some(Connection::new(Arc::clone(&self.core), peer, Some(tls)));
+        end.to_device.clear();
+        end.device.connect();
+    }
+
+    fn cut(&mut self, index: usize) {
+        let end = &mut self.ends[index];
+        if end.server.take().is_some() {
+            self.outcome.cuts += 1;
+        }
+        end.to_device.clear();
+        end.device.disconnect();
+    }
+
+    /// Some bytes of what the device said reach the server.
+    async fn carry_up(&mut self, index: usize) {
+        let end = &mut self.ends[index];
+        let Some(outgoing) = end.device.outgoing() else { return };
+        if outgoing.is_empty() {
+            return;
+        }
+        let count = amount(&mut self.rng, outgoing.len());
+        let bytes: Vec<u8> = outgoing.drain(..count).collect();
+        let Some(server) = &mut end.server else { return };
+        if server.receive(&bytes, &mut end.to_device).await == Control::Close {
+            end.server = None;
+        }
+    }
+
+    /// What waits for the session is written, and some bytes of it reach the device.
+    async fn carry_down(&mut self, index: usize) {
+        self.wake(index).await;
+        let end = &mut self.ends[index];
+        if !end.to_device.is_empty() {
+            let count = amount(&mut self.rng, end.to_device.len());
+            let bytes: Vec<u8> = end.to_device.drain(..count).collect();
+            end.device.receive(&bytes);
+        } else if end.server.is_none() {
+            end.device.disconnect();
+        }
+    }
+
+    async fn wake(&mut self, index: usize) {
+        let end = &mut self.ends[index];
+        let Some(server) = &mut end.server else { return };
+        let woken = tokio::time::timeout(Duration::ZERO, server.woken()).await.is_ok();
+        let drained = server.hungry() && end.to_device.is_empty();
+        let mut control = Control::Continue;
+        if woken || drained {
+            control = server.wake(end.to_device.len(), &mut end.to_device).await;
+        }
+        if control != Control::Close
+            && server.deadline().is_some_and(|deadline| deadline <= tokio::time::Instant::now())
+        {
+            control = server.timeout(&mut end.to_device).await;
+        }
+        if control == Control::Close {
+            end.server = None;
+        }
+    }
+
+    async fn send(&mut self) {
+        let rng = &mut self.rng;
+        let priority = Priority::DESCENDING[rng.below(3)];
+        let text = format!("number {}", self.sent.len());
+        let (audience, mut certain) = match rng.below(4) {
+            0 => (Audience::All, Some((0..self.ends.len()).collect())),
+            1 => {
+                // Subscriptions change while this is under way, so nobody is certain to get it.
+                (Audience::Topic(Topic::parse(TOPICS[rng.below(2)]).unwrap()), None)
+            }
+            2 => {
+                let users: Vec<usize> = (0..self.ends.len()).filter(|_| rng.one_in(2)).collect();
+                if users.is_empty() {
+                    return;
+                }
+                (Audience::Users(users.iter().map(|i| self.ends[*i].account.clone()).collect()), Some(users))
+            }
+            _ => {
+                let user = rng.below(self.ends.len());
+                (Audience::Users(vec![self.ends[user].account.clone()]), Some(vec![user]))
+            }
+        };
+        let mut request = Request::new(audience, Content { message: Some(text), ..Content::default() });
+        request.priority = priority;
+        if rng.one_in(5) {
+            request.collapse_key = Some(format!("key{}", rng.below(2)));
+            certain = None;
+        }
+        match rng.below(8) {
+            0 => {
+                request.ttl = Some(Duration::from_secs(rng.below(30) as u64));
+                certain = None;
+            }
+            1 => request.send_at = Some(self.clock.now().plus(Duration::from_secs(rng.below(40) as u64))),
+            _ => {}
+        }
+        let accepted = self.core.notification.accept(request).await.unwrap();
+        self.outcome.accepted += 1;
+        self.sent.push(Sent { id: accepted.id, priority, certain });
+    }
+
+    async fn cancel(&mut self) {
+        if self.sent.is_empty() || !self.rng.one_in(3) {
+            return;
+        }
+        let index = self.rng.below(self.sent.len());
+        self.core.notification.cancel(self.sent[index].id).await.unwrap();
+        self.sent[index].certain = None;
+    }
+
+    /// Something that a device may say at any time.
+    fn chatter(&mut self, index: usize) {
+        let topic = TOPICS[self.rng.below(2)];
+        let end = &mut self.ends[index];
+        if !end.device.ready() {
+            return;
+        }
+        match self.rng.below(5) {
+            0 => {
+                end.topics.insert(topic);
+                end.device.say(&format!(
+                    "<iq type='set' id='s'><subscribe xmlns='urn:tidings:push:1' topic='{topic}'/></iq>"
+                ));
+            }
+            1 => {
+                end.topics.remove(topic);
+                end.device.say(&format!(
+                    "<iq type='set' id='u'><unsubscribe xmlns='urn:tidings:push:1' topic='{topic}'/></iq>"
+                ));
+            }
+            2 => end.device.say("<inactive xmlns='urn:xmpp:csi:0'/>"),
+            3 => end.device.say("<active xmlns='urn:xmpp:csi:0'/>"),
+            _ => end.device.say("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"),
+        }
+    }
+
+    async fn pass(&mut self, span: Duration) {
+        self.clock.0.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::SeqCst);
+        tokio::time::sleep(span).await;
+    }
+
+    /// The operator corrects the wall clock, by up to an hour either way. Forward
+    /// jumps expire nothing here: the default time to live is weeks.
+    fn jump(&mut self) {
+        if self.rng.one_in(4) {
+            let span = self.rng.below(7_200_000) as i64 - 3_600_000;
+            self.clock.0.fetch_add(span, Ordering::SeqCst);
+        }
+    }
+
+    async fn let_run(&self) {
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The network is good again; scheduled ones come due; everyone drains.
+    async fn heal(&mut self) {
+        self.clock.0.fetch_add(3_700_000, Ordering::SeqCst);
+        let mut quiet = 0;
+        for _ in 0..20_000 {
+            let before: usize = self.ends.iter().map(|end| end.device.sightings).sum();
+            let mut moved = false;
+            for index in 0..self.ends.len() {
+                if self.ends[index].server.is_none() {
+                    self.cut(index);
+                    self.connect(index);
+                    moved = true;
+                }
+                loop {
+                    let end = &mut self.ends[index];
+                    let waiting = end.device.outgoing().is_some_and(|bytes| !bytes.is_empty());
+                    if !waiting {
+                        break;
+                    }
+                    moved = true;
+                    self.carry_up(index).await;
+                    if self.ends[index].server.is_none() {
+                        break;
+                    }
+                }
+                self.wake(index).await;
+                let end = &mut self.ends[index];
+                if !end.to_device.is_empty() {
+                    moved = true;
+                    let bytes = std::mem::take(&mut end.to_device);
+                    end.device.receive(&bytes);
+                }
+            }
+            self.pass(Duration::from_millis(300)).await;
+            self.let_run().await;
+            let after: usize = self.ends.iter().map(|end| end.device.sightings).sum();
+            quiet = if moved || before != after { 0 } else { quiet + 1 };
+            // Longer than low priority waits for an inactive client.
+            if quiet > 120 {
+                return;
+            }
+        }
+        panic!("the world does not come to rest");
+    }
+
+    async fn check(&mut self) {
+        self.core.notification.settled().await;
+        assert_eq!(self.core.store.recount().await.unwrap(), Vec::<String>::new(), "counters");
+        let place: HashMap<String, (usize, Priority)> =
+            self.sent.iter().enumerate().map(|(n, sent)| (sent.id.to_string(), (n, sent.priority))).collect();
+        for end in &self.ends {
+            for id in &end.device.seen {
+                assert!(place.contains_key(id), "{} saw {id}, which nobody sent", end.account);
+            }
+            self.outcome.sightings += end.device.sightings;
+        }
+        for (n, sent) in self.sent.iter().enumerate() {
+            let record = self.core.notification.get(sent.id).await.unwrap().unwrap();
+            let counters = record.counters;
+            let sum = counters.delivered + counters.expired + counters.cancelled;
+            assert_eq!(counters.recipients, sum, "number {n} is settled one way or the other: {record:?}");
+            assert!(counters.opened <= counters.delivered);
+            let id = sent.id.to_string();
+            let saw = self.ends.iter().filter(|end| end.device.seen.contains(&id)).count() as u64;
+            assert!(
+                saw >= counters.delivered,
+                "number {n} is counted as delivered {} times, seen by {saw}",
+                counters.delivered
+            );
+            if let Some(certain) = &sent.certain {
+                assert_eq!(counters.delivered, certain.len() as u64, "number {n}: {record:?}");
+                for index in certain {
+                    let end = &self.ends[*index];
+                    assert!(end.device.seen.contains(&id), "{} did not get number {n}", end.account);
+                }
+            }
+        }
+        self.check_order().await;
+    }
+
+    /// First sightings follow the order of release, for each account and priority.
+    async fn check_order(&self) {
+        for end in &self.ends {
+            let mut last = HashMap::new();
+            for id in &end.device.seen {
+                let record = self.core.notification.get(id.parse().unwrap()).await.unwrap().unwrap();
+                let notification = record.notification;
+                let previous = last.insert(notification.priority, notification.seq);
+                assert!(
+                    previous.is_none_or(|previous| previous < notification.seq),
+                    "{} saw {:?} after {previous:?}",
+                    end.account,
+                    notification.seq
+                );
+            }
+        }
+    }
+}
+
+/// All of it, or up to some byte boundary.
+fn amount(rng: &mut Rng, available: usize) -> usize {
+    if rng.one_in(3) { 1 + rng.below(available) } else { available }
+}
+
+fn new_account(username: &Username) -> NewAccount {
+    let keys = |hash| {
+        // One iteration: a simulation logs in a great many times.
+        let (stored_key, server_key) = derive_keys(hash, "secret", b"salt", 1);
+        ScramKeys { salt: b"salt".to_vec(), iterations: 1, stored_key, server_key }
+    };
+    NewAccount {
+        username: username.clone(),
+        name: None,
+        email: None,
+        sha1: keys(ScramHash::Sha1),
+        sha256: keys(ScramHash::Sha256),
+        created_at: Timestamp(0),
+    }
+}
