@@ -40,7 +40,7 @@ class Device(slixmpp.ClientXMPP):
         self.add_event_handler("session_start", self.on_session)
         self.add_event_handler("failed_auth", lambda failure: say("refused", condition=failure["condition"]))
         self.add_event_handler(
-            "auth_success", lambda _: say("authenticated", mechanism=self["feature_mechanisms"].mech.name)
+            "auth_success", lambda _: say("authenticated", mechanism=self.plugin["feature_mechanisms"].mech.name)
         )
         self.add_event_handler("failed_all_auth", lambda _: self.leave(3))
         self.add_event_handler("disconnected", lambda _: self.leave(0))
@@ -65,8 +65,8 @@ class Device(slixmpp.ClientXMPP):
 
     async def on_session(self, _event):
         # What most clients do first: discover the server and ping it.
-        info = await self["xep_0030"].get_info(jid=OPTIONS["domain"], timeout=20)
-        rtt = await self["xep_0199"].ping(jid=OPTIONS["domain"], timeout=20)
+        info = await self.plugin["xep_0030"].get_info(jid=OPTIONS["domain"], timeout=20)
+        rtt = await self.plugin["xep_0199"].ping(jid=OPTIONS["domain"], timeout=20)
         self.send_presence()
         features = sorted(info["disco_info"]["features"])
         say("online", jid=self.boundjid.full, features=features, ping=rtt >= 0)
