@@ -50,11 +50,11 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
-pub(crate) async fn unknown_route(uri: Uri) -> Problem {
+pub(crate) fn unknown_route(uri: &Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "unknown-route").detail(format!("there is nothing at {}", uri.path()))
 }
 
-pub(crate) async fn unknown_method(method: Method, uri: Uri) -> Problem {
+pub(crate) fn unknown_method(method: &Method, uri: &Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed")
         .detail(format!("{} does not take {method}", uri.path()))
 }

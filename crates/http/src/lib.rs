@@ -6,16 +6,20 @@
 //! | part | serves |
 //! | --- | --- |
 //! | [`api`] | `/v1/…`, `/notification.do`, `/healthz`, `/readyz`, `/metrics`, `/openapi.json` |
+//! | console | `/`, `/login` and the pages behind it |
 //!
 //! Everything that comes in is bounded: connections, requests at once, header
 //! bytes, body bytes, and the time that each may take.
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod console;
+mod deployment;
 mod edge;
 mod net;
 mod settings;
 mod state;
 
+pub use self::deployment::Deployment;
 pub use self::settings::{MetricsAccess, Settings};
 pub use self::state::Http;

@@ -31,7 +31,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The other end of a request's connection.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PeerAddress(#[expect(dead_code, reason = "for the console")] pub SocketAddr);
+pub(crate) struct PeerAddress(pub SocketAddr);
 
 pub(crate) async fn serve(
     app: &App,

@@ -48,7 +48,6 @@ impl Default for Settings {
 
 impl Settings {
     /// Whether the outside comes in over TLS.
-    #[expect(dead_code, reason = "for the console")]
     pub(crate) fn secure(&self) -> bool {
         self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }

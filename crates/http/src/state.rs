@@ -13,12 +13,15 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::api::metrics::Requests;
-use crate::{Settings, api, edge, net};
+use crate::console::history::{self, History};
+use crate::{Deployment, Settings, api, console, edge, net};
 
 /// What every handler shares.
 pub(crate) struct Shared {
     pub core: Arc<Core>,
     pub settings: Settings,
+    pub deployment: Deployment,
+    pub history: History,
     pub requests: Requests,
     /// One permit a request under way.
     pub in_flight: Semaphore,
@@ -43,9 +46,16 @@ pub struct Http {
 impl Http {
     /// Puts the HTTP side in front of a core.
     pub fn new(core: Arc<Core>, settings: Settings) -> Self {
+        Self::deployed(core, settings, Deployment::default())
+    }
+
+    /// The same, with what the console shows of the rest of the server.
+    pub fn deployed(core: Arc<Core>, settings: Settings, deployment: Deployment) -> Self {
         Self {
             app: Arc::new(Shared {
                 core,
+                deployment,
+                history: History::default(),
                 requests: Requests::default(),
                 in_flight: Semaphore::new(settings.requests),
                 streams: Arc::new(Semaphore::new(settings.streams)),
@@ -61,8 +71,9 @@ impl Http {
     pub fn router(&self) -> Router {
         let app = Arc::clone(&self.app);
         api::router()
-            .fallback(edge::unknown_route)
-            .method_not_allowed_fallback(edge::unknown_method)
+            .merge(console::router())
+            .fallback(console::unknown_route)
+            .method_not_allowed_fallback(console::unknown_method)
             .layer(from_fn_with_state(Arc::clone(&app), edge::guard))
             .with_state(app)
     }
@@ -78,7 +89,10 @@ impl Http {
         shutdown: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
         let router = self.router();
-        net::serve(&self.app, router, listener, shutdown).await
+        let sampler = tokio::spawn(history::sample(Arc::clone(&self.app)));
+        let outcome = net::serve(&self.app, router, listener, shutdown).await;
+        sampler.abort();
+        outcome
     }
 
     /// Serves only `/metrics`, `/healthz` and `/readyz`, without a key: for a
@@ -95,7 +109,7 @@ impl Http {
             .route("/metrics", get(api::metrics::open))
             .route("/healthz", get(api::health::alive))
             .route("/readyz", get(api::health::ready))
-            .fallback(edge::unknown_route)
+            .fallback(console::unknown_route)
             .layer(from_fn_with_state(Arc::clone(&self.app), edge::guard))
             .with_state(Arc::clone(&self.app));
         net::serve(&self.app, router, listener, shutdown).await

@@ -1,22 +1,22 @@
 //! The API: one file a resource. `INTERFACES.md` section 2 is its contract.
 
 mod auth;
-mod cursor;
+pub(crate) mod cursor;
 mod events;
-mod fields;
+pub(crate) mod fields;
 pub(crate) mod health;
-mod keys;
+pub(crate) mod keys;
 mod legacy;
 pub(crate) mod metrics;
-mod notifications;
+pub(crate) mod notifications;
 mod openapi;
-mod params;
+pub(crate) mod params;
 pub(crate) mod problem;
-mod sessions;
-mod stats;
+pub(crate) mod sessions;
+pub(crate) mod stats;
 mod topics;
-mod users;
-mod view;
+pub(crate) mod users;
+pub(crate) mod view;
 
 use axum::Router;
 use axum::routing::{get, post, put};

@@ -356,11 +356,11 @@ fn unknown_users(document: &[u8], single: bool, unknown: &[String]) -> Problem {
         .detail(format!("unknown user: {}; nothing was sent to anyone", unknown.join(", ")))
 }
 
-fn parse_id(text: &str) -> Result<NotificationId, Problem> {
+pub(crate) fn parse_id(text: &str) -> Result<NotificationId, Problem> {
     text.parse().map_err(|()| unknown_id())
 }
 
-fn unknown_id() -> Problem {
+pub(crate) fn unknown_id() -> Problem {
     Problem::not_found("there is no notification with this id")
 }
 

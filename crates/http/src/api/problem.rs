@@ -121,13 +121,16 @@ impl Problem {
     }
 
     /// The fields that are wrong.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the console"))]
     pub fn errors(&self) -> &[FieldError] {
         &self.errors
     }
 
+    /// Seconds after which a repeat makes sense.
+    pub fn wait(&self) -> Option<u32> {
+        self.retry_after
+    }
+
     /// What is wrong, for people.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the console"))]
     pub fn text(&self) -> &str {
         &self.detail
     }

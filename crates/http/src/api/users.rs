@@ -364,7 +364,8 @@ impl Shared {
         }
     }
 
-    async fn user_details(&self, account: Account) -> Result<UserDetails, Problem> {
+    /// An account with what its page shows.
+    pub(crate) async fn user_details(&self, account: Account) -> Result<UserDetails, Problem> {
         let pending = self.core.store.pending_count(account.id).await?;
         let topics = self.core.store.subscriptions(account.id).await?;
         let user = self.user_view(AccountRow { account, pending });

@@ -1,0 +1,136 @@
+// The console's only script. Everything works without it but the live parts.
+"use strict";
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  // ---- times: the server writes UTC, people read their own ----
+  const two = (n) => String(n).padStart(2, "0");
+  const local = (root) => all("time[datetime]", root).forEach((time) => {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) return;
+    time.title = time.dateTime;
+    time.textContent = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} `
+      + `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  });
+  local(document);
+
+  // ---- live parts: when something happened, fetch the page again and put in what changed ----
+  const due = new Set();
+  let timer = 0;
+  let busy = false;
+
+  const edited = (node) => {
+    const active = document.activeElement;
+    const typing = active && node.contains(active) && active.matches("input, textarea, select, summary");
+    return typing || node.querySelector("details[open]");
+  };
+
+  const refresh = async () => {
+    timer = 0;
+    if (document.hidden || busy) return;
+    const stale = all("[data-refresh]").filter((node) =>
+      node.dataset.refresh.split(" ").some((name) => due.has(name)));
+    due.clear();
+    if (!stale.length) return;
+    busy = true;
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      if (answer.redirected) return location.reload();
+      if (!answer.ok) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const node of stale) {
+        const next = fresh.getElementById(node.id);
+        if (!next || edited(node)) continue;
+        local(next);
+        if (next.innerHTML !== node.innerHTML) {
+          const focused = node.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+          node.replaceWith(next);
+          if (focused) all("a[href]", next).find((a) => a.getAttribute("href") === focused)?.focus();
+        }
+      }
+    } catch {
+      // The stream says when the server is back.
+    } finally {
+      busy = false;
+      plan();
+    }
+  };
+  const plan = () => {
+    if (due.size && !timer) timer = setTimeout(refresh, 250);
+  };
+
+  if (document.querySelector("[data-refresh]")) {
+    const light = document.getElementById("live");
+    const source = new EventSource("/live");
+    const say = (on) => {
+      if (!light) return;
+      light.hidden = false;
+      light.querySelector(".dot").className = on ? "dot on" : "dot bad";
+      light.querySelector("span:last-child").textContent = on ? "live" : "reconnecting";
+    };
+    source.addEventListener("change", (event) => {
+      event.data.split(" ").forEach((name) => due.add(name));
+      plan();
+    });
+    source.addEventListener("open", () => say(true));
+    source.addEventListener("error", () => say(false));
+    document.addEventListener("visibilitychange", plan);
+    addEventListener("pagehide", () => source.close());
+  }
+
+  // ---- compose: preview, audience, completion ----
+  const compose = document.getElementById("compose");
+  if (compose) {
+    const field = (name) => compose.elements.namedItem(name);
+    const show = (id, text, placeholder) => {
+      const node = document.getElementById(id);
+      node.textContent = text || placeholder || "";
+      node.hidden = !text && !placeholder;
+      node.dataset.empty = String(!text);
+    };
+    const preview = () => {
+      show("preview-title", field("title").value, "Title");
+      show("preview-text", field("message").value, "The message appears here.");
+      show("preview-uri", field("uri").value);
+      show("preview-image", field("image").value && `image: ${field("image").value}`);
+      const audience = field("audience").value;
+      all("[data-audience]", compose).forEach((node) => {
+        node.hidden = node.dataset.audience !== audience;
+      });
+      const zone = -new Date().getTimezoneOffset();
+      field("zone").value = String(zone);
+      const label = document.getElementById("zone-name");
+      label.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone || "your time";
+    };
+    compose.addEventListener("input", preview);
+    preview();
+
+    const users = field("users");
+    const names = document.getElementById("names");
+    let asked = "";
+    users.addEventListener("input", async () => {
+      const parts = users.value.split(/([\s,]+)/);
+      const last = parts.pop();
+      if (!last || last === asked) return;
+      asked = last;
+      const answer = await fetch(`/complete?q=${encodeURIComponent(last)}`);
+      if (!answer.ok || asked !== last) return;
+      const found = await answer.json();
+      names.replaceChildren(...found.map((name) => {
+        const option = document.createElement("option");
+        option.value = parts.join("") + name;
+        return option;
+      }));
+    });
+  }
+
+  // ---- copy buttons ----
+  all("[data-copy]").forEach((button) => {
+    if (!navigator.clipboard) return;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      button.textContent = "Copied";
+    });
+  });
+})();

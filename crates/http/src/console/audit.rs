@@ -1,0 +1,31 @@
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use tidings_core::store::AuditEntry;
+
+use super::filters;
+use super::page::{Failure, Page, html};
+use crate::api::cursor;
+use crate::api::params::Params;
+use crate::state::App;
+
+const LISTING: &str = "audit";
+const ROWS: usize = 100;
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct ListPage {
+    page: Page,
+    entries: Vec<AuditEntry>,
+    next: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    page: Page,
+    mut params: Params,
+) -> Result<Response, Failure> {
+    let found = app.core.store.audit_log(params.position(LISTING), ROWS).await?;
+    let next = found.next.map(|n| format!("/audit?cursor={}", cursor::write(LISTING, &n.to_string())));
+    Ok(html(&ListPage { page, entries: found.items, next }))
+}

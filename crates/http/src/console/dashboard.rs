@@ -1,0 +1,185 @@
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use tidings_core::model::Timestamp;
+
+use super::chart::Chart;
+use super::filters;
+use super::history::Sample;
+use super::notifications::Row;
+use super::page::{Failure, Page, html};
+use crate::api::params::Params;
+use crate::api::stats::Stats;
+use crate::state::{App, Shared};
+
+const RANGES: [(&str, &str); 2] = [("hour", "Hour"), ("day", "Day")];
+
+#[derive(Template)]
+#[template(path = "dashboard.html")]
+struct DashboardPage {
+    page: Page,
+    stats: Stats,
+    charts: Vec<Chart>,
+    health: Vec<Fact>,
+    latest: Vec<Row>,
+    ranges: &'static [(&'static str, &'static str)],
+    range: &'static str,
+    host: String,
+    ports: String,
+    first: String,
+    qr: String,
+}
+
+/// One line of the health box.
+struct Fact {
+    name: &'static str,
+    good: bool,
+    words: String,
+}
+
+pub(crate) async fn show(
+    State(app): State<App>,
+    page: Page,
+    mut params: Params,
+) -> Result<Response, Failure> {
+    let day = params.text("range").as_deref() == Some("day");
+    let stats = app.stats().await?;
+    let samples = if day { app.history.day() } else { app.history.hour() };
+    let latest = app.core.notification.list(None, 8).await?;
+    let (host, ports, first, qr) = app.invitation();
+    Ok(html(&DashboardPage {
+        charts: charts(&samples),
+        health: app.health(&stats).await,
+        latest: latest.items.into_iter().map(Row::new).collect(),
+        ranges: &RANGES,
+        range: if day { "day" } else { "hour" },
+        page,
+        stats,
+        host,
+        ports,
+        first,
+        qr,
+    }))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "pixels")]
+fn charts(samples: &[Sample]) -> Vec<Chart> {
+    let now = |read: fn(&Sample) -> Vec<u64>| -> Vec<(Timestamp, Vec<f64>)> {
+        samples.iter().map(|s| (s.at, read(s).into_iter().map(|n| n as f64).collect())).collect()
+    };
+    // A rate is the difference to the sample before, a minute.
+    let rate = |read: fn(&Sample) -> Vec<u64>| -> Vec<(Timestamp, Vec<f64>)> {
+        let pairs = samples.iter().zip(samples.iter().skip(1));
+        pairs
+            .map(|(before, after)| {
+                let minutes = (after.at.since(before.at).as_secs_f64() / 60.0).max(1.0 / 60.0);
+                let change = read(after).into_iter().zip(read(before));
+                (after.at, change.map(|(new, old)| new.saturating_sub(old) as f64 / minutes).collect())
+            })
+            .collect()
+    };
+    vec![
+        Chart {
+            title: "Devices online",
+            series: vec!["online", "sessions"],
+            points: now(|s| vec![s.online, s.sessions]),
+            filled: true,
+        },
+        Chart {
+            title: "Notifications a minute",
+            series: vec!["accepted", "copies delivered"],
+            points: rate(|s| vec![s.accepted, s.delivered]),
+            filled: false,
+        },
+        Chart {
+            title: "Pending copies",
+            series: vec!["pending"],
+            points: now(|s| vec![s.pending]),
+            filled: true,
+        },
+    ]
+}
+
+impl Shared {
+    async fn health(&self, stats: &Stats) -> Vec<Fact> {
+        let store = self.store_works().await;
+        let mut facts = vec![
+            Fact {
+                name: "Store",
+                good: store.is_ok(),
+                words: store.map_or_else(|error| error.to_string(), |()| "takes writes".to_owned()),
+            },
+            Fact {
+                name: "Writes waiting",
+                good: stats.store_backlog * 10 <= stats.store_capacity * 9,
+                words: format!("{} of at most {}", stats.store_backlog, stats.store_capacity),
+            },
+        ];
+        if let Some(expires) = self.deployment.certificate_expires() {
+            let now = self.core.clock.now();
+            let days = expires.since(now).as_secs() / 86_400;
+            let words = match expires > now {
+                true => format!("valid for {days} days"),
+                false => "expired".to_owned(),
+            };
+            facts.push(Fact { name: "Certificate", good: days >= 7, words });
+        }
+        let hours = stats.uptime / 3600;
+        let up = if hours >= 48 {
+            format!("{} days", hours / 24)
+        } else {
+            format!("{hours} h {} min", stats.uptime / 60 % 60)
+        };
+        facts.push(Fact { name: "Version", good: true, words: format!("{}, up for {up}", stats.version) });
+        facts
+    }
+
+    /// How a device connects: host, ports, a command, and all of it as a QR code.
+    fn invitation(&self) -> (String, String, String, String) {
+        let domain = &self.core.config.domain;
+        let public = self.settings.public_url.as_deref().and_then(host_of);
+        let host = public.unwrap_or_else(|| domain.clone());
+        let (xmpp, xmpps) = (self.deployment.xmpp, self.deployment.xmpps);
+        let ports = [(xmpp, "STARTTLS"), (xmpps, "TLS")]
+            .into_iter()
+            .filter_map(|(port, kind)| port.map(|port| format!("{port} ({kind})")))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let server = match xmpp {
+            Some(5222) | None => host.clone(),
+            Some(port) => format!("{host}:{port}"),
+        };
+        let domain_flag = if *domain == host { String::new() } else { format!(" --domain {domain}") };
+        let first = format!("tidings listen --server {server}{domain_flag}");
+        let mut details = format!("tidings:connect?host={host}&domain={domain}");
+        for (name, port) in [("xmpp", xmpp), ("xmpps", xmpps)] {
+            if let Some(port) = port {
+                details.push_str(&format!("&{name}={port}"));
+            }
+        }
+        (host, ports, first, qr(&details))
+    }
+}
+
+fn host_of(url: &str) -> Option<String> {
+    let uri: axum::http::Uri = url.parse().ok()?;
+    uri.host().map(ToOwned::to_owned)
+}
+
+/// A QR code as SVG; nothing where the text does not fit.
+fn qr(text: &str) -> String {
+    use std::fmt::Write as _;
+    let Ok(code) = qrcode::QrCode::new(text) else { return String::new() };
+    let width = code.width();
+    let side = width + 8;
+    let mut svg = format!(
+        r#"<svg class="qr" viewBox="0 0 {side} {side}" role="img" aria-label="Connection details as a QR code" shape-rendering="crispEdges"><path d=""#
+    );
+    for (index, color) in code.to_colors().into_iter().enumerate() {
+        if color == qrcode::Color::Dark {
+            let _ = write!(svg, "M{} {}h1v1h-1z", index % width + 4, index / width + 4);
+        }
+    }
+    svg.push_str(r#""/></svg>"#);
+    svg
+}

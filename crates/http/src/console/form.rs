@@ -1,0 +1,146 @@
+use std::collections::BTreeMap;
+
+use axum::extract::{FromRequest, Request};
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderMap, StatusCode};
+use tidings_core::notification::FieldError;
+
+use super::login::Operator;
+use super::page::{Failure, Page};
+use crate::api::fields::read_body;
+use crate::api::problem::Problem;
+use crate::state::App;
+
+/// Bytes of a form.
+const FORM_BYTES: usize = 256 * 1024;
+
+/// A form's fields as they came, and what is wrong with them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Form {
+    values: BTreeMap<String, String>,
+    faults: BTreeMap<String, String>,
+}
+
+impl Form {
+    /// A field's text, `""` when it is not there.
+    pub fn value(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", String::as_str)
+    }
+
+    /// A field's text without the space around it; `None` when nothing is left.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let text = self.value(name).trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// Whether a field has this text.
+    pub fn is(&self, name: &str, value: &str) -> bool {
+        self.value(name) == value
+    }
+
+    /// Whether any of these fields has a text or a fault.
+    pub fn any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| !self.value(name).is_empty() || self.fault(name).is_some())
+    }
+
+    /// Fills a field in.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.values.insert(name.to_owned(), value.into());
+    }
+
+    /// Forgets a field, such as a password.
+    pub fn forget(&mut self, name: &str) {
+        self.values.remove(name);
+    }
+
+    /// All fields but the token and the step, to be sent again.
+    pub fn pairs(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.values.iter().filter(|(name, _)| !matches!(name.as_str(), "csrf" | "step"))
+    }
+
+    /// What is wrong with a field.
+    pub fn fault(&self, name: &str) -> Option<&str> {
+        self.faults.get(name).map(String::as_str)
+    }
+
+    /// Notes that a field is wrong; the first fault of each stays.
+    pub fn wrong(&mut self, name: &str, detail: impl Into<String>) {
+        self.faults.entry(name.to_owned()).or_insert_with(|| detail.into());
+    }
+
+    /// Notes the API's faults beside this form's fields.
+    pub fn wrong_fields(&mut self, errors: &[FieldError], place: impl Fn(&str) -> String) {
+        for error in errors {
+            self.wrong(&place(&error.field), error.detail.clone());
+        }
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// What is wrong, on one line.
+    pub fn summary(&self) -> Option<String> {
+        let faults: Vec<_> = self.faults.iter().map(|(name, detail)| format!("{name}: {detail}")).collect();
+        (!faults.is_empty()).then(|| faults.join("; "))
+    }
+}
+
+/// Reads a form's body.
+pub(crate) async fn read(request: Request) -> Result<Form, Problem> {
+    let is_form = request.headers().get(CONTENT_TYPE).is_some_and(|kind| {
+        kind.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
+    });
+    if !is_form {
+        return Err(
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type").detail("this is not a form")
+        );
+    }
+    let body = read_body(request, FORM_BYTES).await?;
+    // Browsers send line ends as CR LF; devices expect LF.
+    let values = form_urlencoded::parse(&body)
+        .map(|(name, value)| (name.into_owned(), value.replace("\r\n", "\n")))
+        .collect();
+    Ok(Form { values, faults: BTreeMap::new() })
+}
+
+/// Whether a browser says that this comes from another site.
+pub(crate) fn foreign(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site".parse().unwrap_or(ORIGIN)) {
+        return !matches!(site, "same-origin" | "none");
+    }
+    match (text(ORIGIN), text(HOST)) {
+        (Some(origin), Some(host)) => origin.split_once("://").is_none_or(|(_, rest)| rest != host),
+        _ => false,
+    }
+}
+
+/// A form sent by somebody who is logged in, with the right token.
+pub(crate) struct Posted {
+    pub page: Page,
+    pub form: Form,
+}
+
+impl FromRequest<App> for Posted {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
+        let (mut parts, body) = request.into_parts();
+        let operator = Operator::find(&mut parts, app).await?;
+        let forged = || {
+            Problem::new(StatusCode::FORBIDDEN, "forged")
+                .detail("this form did not come from a page of your login; load the page again")
+        };
+        if foreign(&parts.headers) {
+            return Err(forged().into());
+        }
+        let form = read(Request::from_parts(parts, body)).await?;
+        // Both are derived from secrets that only this login's pages hold.
+        if form.value("csrf").is_empty() || form.value("csrf") != operator.csrf {
+            return Err(forged().into());
+        }
+        Ok(Self { page: Page::new(app, operator), form })
+    }
+}

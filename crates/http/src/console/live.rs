@@ -1,0 +1,118 @@
+//! Tells a page that something changed; the page then fetches itself again.
+//! What a browser gets is at most one short line a second, however much happens.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use tidings_core::events::Event;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, sleep_until};
+
+use super::history;
+use super::page::{Failure, Page};
+use crate::api::problem::Problem;
+use crate::state::App;
+
+/// Between two lines to one browser.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What changed since the last line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Changes {
+    presence: bool,
+    notifications: bool,
+    tick: bool,
+}
+
+impl Changes {
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Presence { .. } => self.presence = true,
+            _ => self.notifications = true,
+        }
+    }
+
+    fn words(self) -> String {
+        let names = [(self.presence, "presence"), (self.notifications, "notifications"), (self.tick, "tick")];
+        names.into_iter().filter_map(|(set, name)| set.then_some(name)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+struct Watch {
+    app: App,
+    events: Receiver<Event>,
+    next_line: Instant,
+    next_tick: Instant,
+    _permit: tokio::sync::OwnedSemaphorePermit,
+}
+
+pub(crate) async fn stream(State(app): State<App>, _: Page) -> Result<Response, Failure> {
+    let permit = Arc::clone(&app.streams)
+        .try_acquire_owned()
+        .map_err(|_| Problem::overloaded("too many pages are open"))?;
+    let watch = Watch {
+        events: app.core.events.subscribe(),
+        next_line: Instant::now(),
+        next_tick: Instant::now() + history::STEP,
+        _permit: permit,
+        app,
+    };
+    let lines = stream::unfold(watch, |mut watch| async move {
+        let changes = watch.changes().await?;
+        let line = sse::Event::default().event("change").data(changes.words());
+        Some((Ok::<_, Infallible>(line), watch))
+    });
+    let alive = KeepAlive::new().interval(Duration::from_secs(15));
+    Ok(Sse::new(lines).keep_alive(alive).into_response())
+}
+
+impl Watch {
+    /// Gathers what happens until something did and the pause is over; `None`
+    /// when the server stops.
+    async fn changes(&mut self) -> Option<Changes> {
+        let mut changes = Changes::default();
+        loop {
+            let line_due = changes != Changes::default();
+            tokio::select! {
+                biased;
+                () = self.app.stopped() => return None,
+                () = sleep_until(self.next_line), if line_due => {
+                    self.next_line = Instant::now() + PAUSE;
+                    return Some(changes);
+                }
+                () = sleep_until(self.next_tick) => {
+                    self.next_tick = Instant::now() + history::STEP;
+                    changes.tick = true;
+                }
+                event = self.events.recv() => match event {
+                    Ok(event) => changes.note(&event),
+                    Err(RecvError::Lagged(_)) => {
+                        changes.presence = true;
+                        changes.notifications = true;
+                    }
+                    Err(RecvError::Closed) => return None,
+                },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_named_once() {
+        let mut changes = Changes::default();
+        assert_eq!(changes.words(), "");
+        changes.tick = true;
+        changes.presence = true;
+        assert_eq!(changes.words(), "presence tick");
+    }
+}

@@ -1,0 +1,123 @@
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use tidings_core::model::{Audience, Content};
+use tidings_core::store::NotificationRecord;
+
+use super::form::Posted;
+use super::page::{Failure, Page, html, see};
+use super::{chart, filters};
+use crate::api::cursor;
+use crate::api::notifications::{parse_id, unknown_id};
+use crate::api::params::{Params, Segment};
+use crate::api::view::NotificationView;
+use crate::state::App;
+
+const LISTING: &str = "notifications";
+const ROWS: usize = 50;
+
+/// A notification in a table.
+pub(crate) struct Row {
+    pub view: NotificationView,
+    pub headline: String,
+    pub audience: String,
+    pub bar: String,
+    /// The delivered part in percent.
+    pub share: String,
+}
+
+impl Row {
+    pub fn new(record: NotificationRecord) -> Self {
+        let headline = headline(&record.notification.content);
+        let audience = audience(&record.audience, record.counters.recipients);
+        let view = NotificationView::from(record);
+        let bar = chart::bar(&[
+            ("opened", view.opened),
+            ("delivered", view.delivered.saturating_sub(view.opened)),
+            ("pending", view.pending),
+            ("expired", view.expired),
+            ("cancelled", view.cancelled),
+        ]);
+        let share = match view.recipients {
+            0 => String::new(),
+            all => format!("{} %", view.delivered.saturating_mul(100) / all),
+        };
+        Self { view, headline, audience, bar, share }
+    }
+
+    /// Whether it can still be cancelled.
+    pub fn open(&self) -> bool {
+        self.view.state == "scheduled" || (self.view.state == "live" && self.view.pending > 0)
+    }
+}
+
+/// What a notification is called in lists.
+pub(crate) fn headline(content: &Content) -> String {
+    let text = content.title.as_deref().filter(|text| !text.trim().is_empty()).or(content.message.as_deref());
+    let first = text.and_then(|text| text.lines().find(|line| !line.trim().is_empty()));
+    match first {
+        Some(line) if line.chars().count() > 120 => line.chars().take(119).chain(['…']).collect(),
+        Some(line) => line.to_owned(),
+        None => "(data only)".to_owned(),
+    }
+}
+
+fn audience(audience: &Audience, recipients: u64) -> String {
+    match audience {
+        Audience::All => "everyone".to_owned(),
+        Audience::Topic(topic) => format!("topic {topic}"),
+        Audience::Users(names) => {
+            let shown: Vec<_> = names.iter().take(3).map(ToString::to_string).collect();
+            let more = usize::try_from(recipients).unwrap_or(usize::MAX).max(names.len()) - shown.len();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            shown.join(", ") + &more
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "notifications.html")]
+struct ListPage {
+    page: Page,
+    latest: Vec<Row>,
+    next: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    page: Page,
+    mut params: Params,
+) -> Result<Response, Failure> {
+    let found = app.core.notification.list(params.position(LISTING), ROWS).await?;
+    let next =
+        found.next.map(|n| format!("/notifications?cursor={}", cursor::write(LISTING, &n.to_string())));
+    Ok(html(&ListPage { page, latest: found.items.into_iter().map(Row::new).collect(), next }))
+}
+
+#[derive(Template)]
+#[template(path = "notification.html")]
+struct ShowPage {
+    page: Page,
+    row: Row,
+}
+
+pub(crate) async fn show(
+    State(app): State<App>,
+    page: Page,
+    Segment(id): Segment,
+) -> Result<Response, Failure> {
+    let record = app.core.notification.get(parse_id(&id)?).await?.ok_or_else(unknown_id)?;
+    Ok(html(&ShowPage { page, row: Row::new(record) }))
+}
+
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    Segment(id): Segment,
+    posted: Posted,
+) -> Result<Response, Failure> {
+    posted.page.to_send()?;
+    let id = parse_id(&id)?;
+    app.core.notification.cancel(id).await?.ok_or_else(unknown_id)?;
+    app.audit(&posted.page.operator, "notification.cancel", &id.to_string()).await?;
+    Ok(see(&format!("/notifications/{id}?done=cancelled")))
+}

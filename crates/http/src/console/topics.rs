@@ -1,0 +1,88 @@
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use tidings_core::model::Topic;
+
+use super::filters;
+use super::form::{Form, Posted};
+use super::login::sentence;
+use super::page::{Failure, Page, html_with, see};
+use crate::api::cursor;
+use crate::api::params::Params;
+use crate::api::problem::Problem;
+use crate::api::users::percent;
+use crate::state::{App, Shared};
+
+const LISTING: &str = "topics";
+const ROWS: usize = 100;
+
+#[derive(Template)]
+#[template(path = "topics.html")]
+struct ListPage {
+    page: Page,
+    topics: Vec<(Topic, u64)>,
+    next: Option<String>,
+    fault: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    page: Page,
+    mut params: Params,
+) -> Result<Response, Failure> {
+    app.topics_page(page, params.cursor(LISTING), None).await
+}
+
+pub(crate) async fn subscribe(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {
+    change(&app, posted, true).await
+}
+
+pub(crate) async fn unsubscribe(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {
+    change(&app, posted, false).await
+}
+
+async fn change(app: &App, posted: Posted, subscribe: bool) -> Result<Response, Failure> {
+    let Posted { page, form } = posted;
+    page.to_administer()?;
+    match apply(app, &page, &form, subscribe).await {
+        Ok(username) => {
+            let done = if subscribe { "subscribed" } else { "unsubscribed" };
+            Ok(match form.value("back") {
+                "user" => see(&format!("/users/{}?done={done}", percent(&username))),
+                _ => see(&format!("/topics?done={done}")),
+            })
+        }
+        Err(problem) => app.topics_page(page, None, Some(sentence(problem.text()))).await,
+    }
+}
+
+async fn apply(app: &App, page: &Page, form: &Form, subscribe: bool) -> Result<String, Problem> {
+    let topic = Topic::parse(form.value("topic").trim())
+        .map_err(|error| Problem::field("topic", error.to_string()))?;
+    let account = app.account(form.value("username").trim()).await?;
+    let subject = format!("{topic} {}", account.username);
+    let (changed, action) = if subscribe {
+        (app.core.session.subscribe(account.id, topic).await?, "topic.subscribe")
+    } else {
+        (app.core.session.unsubscribe(account.id, topic).await?, "topic.unsubscribe")
+    };
+    if changed {
+        app.audit(&page.operator, action, &subject).await?;
+    }
+    Ok(account.username.to_string())
+}
+
+impl Shared {
+    async fn topics_page(
+        &self,
+        page: Page,
+        after: Option<String>,
+        fault: Option<String>,
+    ) -> Result<Response, Failure> {
+        let found = self.core.store.topics(after, ROWS).await?;
+        let next = found.next.map(|name| format!("/topics?cursor={}", cursor::write(LISTING, &name)));
+        let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+        Ok(html_with(status, &ListPage { page, topics: found.items, next, fault }))
+    }
+}

@@ -1,0 +1,258 @@
+use askama::Template;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use tidings_core::auth::RegistrationRequest;
+use tidings_core::model::{Account, Username};
+use tidings_core::store::{AccountChange, AccountQuery};
+
+use super::filters;
+use super::form::{Form, Posted};
+use super::notifications::headline;
+use super::page::{Failure, Page, html, html_with, see};
+use crate::api::cursor;
+use crate::api::params::{Params, Segment};
+use crate::api::problem::Problem;
+use crate::api::sessions::SessionView;
+use crate::api::users::{UserDetails, UserFilter, UserView, email_fault, name_fault, percent};
+use crate::api::view::moment;
+use crate::state::{App, Shared};
+
+const LISTING: &str = "users";
+const ROWS: usize = 50;
+/// Pending notifications on a user's page.
+const PENDING: usize = 20;
+/// Usernames that completion offers.
+const OFFERED: usize = 8;
+
+#[derive(Template)]
+#[template(path = "users.html")]
+struct ListPage {
+    page: Page,
+    users: Vec<UserView>,
+    next: Option<String>,
+    q: String,
+    online: String,
+    filtered: bool,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    page: Page,
+    mut params: Params,
+) -> Result<Response, Failure> {
+    let q = params.text("q").unwrap_or_default().trim().to_owned();
+    let online = params.text("online").unwrap_or_default();
+    let filter = UserFilter {
+        contains: (!q.is_empty()).then(|| q.clone()),
+        online: online.parse().ok(),
+        after: params.cursor(LISTING),
+        limit: ROWS,
+    };
+    let found = app.users(filter).await?;
+    let next = found.next.map(|after| {
+        format!(
+            "/users?q={}&online={}&cursor={}",
+            percent(&q),
+            percent(&online),
+            cursor::write(LISTING, &after)
+        )
+    });
+    let filtered = !q.is_empty() || !online.is_empty();
+    let users = found.items.into_iter().map(|row| app.user_view(row)).collect();
+    Ok(html(&ListPage { page, users, next, q, online, filtered }))
+}
+
+/// Usernames that begin or go on like this, for completion.
+pub(crate) async fn complete(
+    State(app): State<App>,
+    _: Page,
+    mut params: Params,
+) -> Result<Json<Vec<String>>, Failure> {
+    let Some(contains) = params.text("q") else { return Ok(Json(Vec::new())) };
+    let query = AccountQuery { contains: Some(contains), limit: OFFERED, ..AccountQuery::default() };
+    let found = app.core.store.accounts(query).await?;
+    Ok(Json(found.items.into_iter().map(|row| row.account.username.to_string()).collect()))
+}
+
+#[derive(Template)]
+#[template(path = "user-new.html")]
+struct NewPage {
+    page: Page,
+    form: Form,
+}
+
+pub(crate) async fn new(page: Page) -> Result<Response, Failure> {
+    page.to_administer()?;
+    Ok(html(&NewPage { page, form: Form::default() }))
+}
+
+pub(crate) async fn create(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {
+    let Posted { page, mut form } = posted;
+    page.to_administer()?;
+    if let Err(error) = Username::parse(form.value("username").trim()) {
+        form.wrong("username", error.to_string());
+    }
+    check(&mut form);
+    let password = form.value("password").to_owned();
+    form.forget("password");
+    if form.is_sound() {
+        let request = RegistrationRequest {
+            username: form.value("username").trim().to_owned(),
+            password,
+            name: form.text("name"),
+            email: form.text("email"),
+            token: None,
+        };
+        match app.core.auth.create_account(request).await.map_err(Problem::from) {
+            Ok(account) => {
+                let name = account.username.as_str();
+                app.audit(&page.operator, "user.create", name).await?;
+                return Ok(see(&format!("/users/{}?done=created", percent(name))));
+            }
+            Err(problem) if problem.errors().is_empty() => return Err(problem.into()),
+            Err(problem) => form.wrong_fields(problem.errors(), str::to_owned),
+        }
+    }
+    Ok(html_with(StatusCode::UNPROCESSABLE_ENTITY, &NewPage { page, form }))
+}
+
+/// A pending notification on a user's page.
+struct Pending {
+    id: String,
+    headline: String,
+    priority: &'static str,
+    sent_at: String,
+    expires_at: String,
+}
+
+#[derive(Template)]
+#[template(path = "user.html")]
+struct ShowPage {
+    page: Page,
+    user: UserView,
+    topics: Vec<String>,
+    sessions: Vec<SessionView>,
+    pending: Vec<Pending>,
+    form: Form,
+    fault: Option<String>,
+}
+
+pub(crate) async fn show(
+    State(app): State<App>,
+    page: Page,
+    Segment(username): Segment,
+) -> Result<Response, Failure> {
+    let account = app.account(&username).await?;
+    app.user_page(page, account, None).await
+}
+
+pub(crate) async fn change(
+    State(app): State<App>,
+    Segment(username): Segment,
+    posted: Posted,
+) -> Result<Response, Failure> {
+    let Posted { page, mut form } = posted;
+    page.to_administer()?;
+    let account = app.account(&username).await?;
+    check(&mut form);
+    let alias = form.text("alias").map(|text| Username::parse(&text));
+    if let Some(Err(error)) = &alias {
+        form.wrong("alias", error.to_string());
+    }
+    let password = Some(form.value("password").to_owned()).filter(|text| !text.is_empty());
+    form.forget("password");
+    if form.is_sound() {
+        let change = AccountChange {
+            name: Some(form.text("name")),
+            email: Some(form.text("email")),
+            alias: Some(alias.and_then(Result::ok)),
+            ..AccountChange::default()
+        };
+        match app.change_user(&page.operator, &account, change, password.as_deref()).await {
+            Ok(()) => return Ok(see(&format!("/users/{}?done=saved", percent(account.username.as_str())))),
+            Err(problem) if problem.errors().is_empty() => return Err(problem.into()),
+            Err(problem) => form.wrong_fields(problem.errors(), str::to_owned),
+        }
+    }
+    app.user_page(page, account, Some(form)).await
+}
+
+pub(crate) async fn disable(
+    state: State<App>,
+    username: Segment,
+    posted: Posted,
+) -> Result<Response, Failure> {
+    set_disabled(state, username, posted, true).await
+}
+
+pub(crate) async fn enable(
+    state: State<App>,
+    username: Segment,
+    posted: Posted,
+) -> Result<Response, Failure> {
+    set_disabled(state, username, posted, false).await
+}
+
+async fn set_disabled(
+    State(app): State<App>,
+    Segment(username): Segment,
+    posted: Posted,
+    disabled: bool,
+) -> Result<Response, Failure> {
+    posted.page.to_administer()?;
+    let account = app.account(&username).await?;
+    let change = AccountChange { disabled: Some(disabled), ..AccountChange::default() };
+    app.change_user(&posted.page.operator, &account, change, None).await?;
+    let done = if disabled { "disabled" } else { "enabled" };
+    Ok(see(&format!("/users/{}?done={done}", percent(account.username.as_str()))))
+}
+
+pub(crate) async fn remove(
+    State(app): State<App>,
+    Segment(username): Segment,
+    posted: Posted,
+) -> Result<Response, Failure> {
+    posted.page.to_administer()?;
+    let account = app.account(&username).await?;
+    app.remove_user(&posted.page.operator, &account).await?;
+    Ok(see("/users?done=removed"))
+}
+
+impl Shared {
+    async fn user_page(&self, page: Page, account: Account, form: Option<Form>) -> Result<Response, Failure> {
+        let sessions = self.core.session.of(account.id).into_iter().map(|info| self.session_view(info));
+        let sessions = sessions.collect();
+        let now = self.core.clock.now();
+        let feed = self.core.store.feed(account.id, Default::default(), now, PENDING).await?;
+        let pending = feed.pending.into_iter().map(|notification| Pending {
+            id: notification.id.to_string(),
+            headline: headline(&notification.content),
+            priority: notification.priority.as_str(),
+            sent_at: moment(notification.sent_at),
+            expires_at: moment(notification.expires_at),
+        });
+        let pending = pending.collect();
+        let UserDetails { user, topics } = self.user_details(account).await?;
+        let fault = form.as_ref().and_then(Form::summary);
+        let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+        let form = form.unwrap_or_else(|| {
+            let mut form = Form::default();
+            form.set("name", user.name.clone().unwrap_or_default());
+            form.set("email", user.email.clone().unwrap_or_default());
+            form.set("alias", user.alias.clone().unwrap_or_default());
+            form
+        });
+        Ok(html_with(status, &ShowPage { page, user, topics, sessions, pending, form, fault }))
+    }
+}
+
+fn check(form: &mut Form) {
+    if let Some(detail) = form.text("name").as_deref().and_then(name_fault) {
+        form.wrong("name", detail);
+    }
+    if let Some(detail) = form.text("email").as_deref().and_then(email_fault) {
+        form.wrong("email", detail);
+    }
+}
