@@ -100,20 +100,16 @@ impl Device {
     /// Bytes from the server have arrived.
     pub fn receive(&mut self, bytes: &[u8]) {
         let mut input = bytes;
-        let mut elements = Vec::new();
-        let Some(link) = &mut self.link else { return };
-        while let Some(frame) = link.reader.read(&mut input).unwrap() {
-            match frame {
-                Frame::Open(_) => {}
-                Frame::Stanza(stanza) => elements.push(Some(parse_stanza(stanza).unwrap())),
-                Frame::Close => elements.push(None),
-            }
-        }
-        for element in elements {
-            match element {
-                Some(element) => self.element(&element),
-                None => return self.disconnect(),
-            }
+        // One at a time: a new stream may begin right after `<success/>`.
+        while let Some(link) = &mut self.link {
+            let element = match link.reader.read(&mut input) {
+                Ok(Some(Frame::Stanza(stanza))) => parse_stanza(stanza).unwrap(),
+                Ok(Some(Frame::Open(_))) => continue,
+                Ok(Some(Frame::Close)) => return self.disconnect(),
+                Ok(None) => return,
+                Err(error) => panic!("{error} in {}", String::from_utf8_lossy(bytes)),
+            };
+            self.element(&element);
         }
     }
 
@@ -153,7 +149,8 @@ impl Device {
             },
             (Stage::Resuming, "resumed") => {
                 self.resume = element.attribute("previd").map(str::to_owned);
-                self.step(Stage::Ready, "");
+                // The first one may have been lost with the old connection.
+                self.step(Stage::Ready, "<presence/>");
             }
             (Stage::Resuming, "failed") => self.bind(),
             (Stage::Binding, "iq") if self.kind == Kind::Managed => {

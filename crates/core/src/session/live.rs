@@ -165,11 +165,8 @@ impl Session {
                 (std::cmp::Reverse(delivery.notification.priority), delivery.notification.seq)
             });
         }
-        let mut complete = true;
-        for delivery in &batch {
-            complete &= self.offer(core, delivery, out);
-        }
-        complete
+        // What comes after one that must be read from the store is read with it, in order.
+        batch.iter().all(|delivery| self.offer(core, delivery, out))
     }
 
     /// Sends one notification, or leaves it for later. False when the store must be read for it.
