@@ -168,11 +168,15 @@ class Wire:
     # Session.
 
     def request(self, kind, payload, to=None):
-        """An IQ; answers the answer."""
+        """An IQ; answers the answer. What came before it stays for later."""
         id = secrets.token_hex(4)
         to = f" to={quoteattr(to)}" if to else ""
         self.write(f"<iq type='{kind}' id='{id}'{to}>{payload}</iq>")
-        return self.until(lambda element: element.tag == CLIENT + "iq" and element.get("id") == id)
+        before = []
+        while (element := self.next()).get("id") != id:
+            before.append(element)
+        self.elements = before + self.elements
+        return element
 
     def register(self, username, password):
         answer = self.request(
@@ -248,8 +252,8 @@ class Wire:
 
     def available(self):
         self.write("<presence/>")
-        # Its own presence comes back, so the server has seen it.
-        self.until(lambda e: e.tag == CLIENT + "presence" and e.get("from") == self.jid)
+        # Streams keep their order: with this answer the presence has been seen. What came before stays.
+        self.ping()
 
     def headline(self, patience=PATIENCE):
         """The next notification message."""

@@ -10,9 +10,11 @@
 //! | `negotiating` | the negotiation's questions, answered; binding and resumption |
 //! | `live` | a bound session: feed, window, acknowledgements |
 //! | `sm` | XEP-0198's counters and resumption ids |
+//! | `address` | whether `from` and `to` may stand
 //! | `stanza`, `iq` | what a bound session's peer may send |
 //! | `registry`, `handle`, `log` | finding sessions, waking them, what broadcasts they read |
 
+mod address;
 mod connection;
 mod handle;
 mod iq;

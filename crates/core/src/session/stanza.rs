@@ -12,7 +12,7 @@ use tidings_xmpp::xml::Element;
 
 use super::handle::{Handle, Order};
 use super::live::Session;
-use super::{iq, sm};
+use super::{address, iq, sm};
 use crate::Core;
 use crate::model::{NotificationId, Show, Status};
 
@@ -40,6 +40,19 @@ pub(super) async fn handle(
     if element.ns() == ns::CLIENT {
         if let Some(sm) = &mut session.sm {
             sm.count_received();
+        }
+        match address::check(core, &session.handle, &element) {
+            Ok(()) => {}
+            Err(address::Wrong::From) => return Outcome::fail(StreamCondition::InvalidFrom),
+            Err(address::Wrong::To) => {
+                if stanza::may_be_answered(&element) {
+                    // From the server: the address that is none would not be understood either.
+                    let error = stanza::error_reply(&element, StanzaError::jid_malformed())
+                        .with_attribute("from", core.config.domain.clone());
+                    reply(session, &error, out);
+                }
+                return Outcome::Continue;
+            }
         }
         match element.name() {
             "iq" => return iq_stanza(session, core, element, out).await,

@@ -1,0 +1,40 @@
+//! Whether a stanza's addresses may stand (RFC 6120 sections 8.1.1 and 8.1.2).
+
+use tidings_xmpp::jid::Jid;
+use tidings_xmpp::xml::Element;
+
+use super::handle::Handle;
+use super::serves;
+use crate::Core;
+
+/// What is wrong with a stanza's addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// `from` is somebody else.
+    From,
+    /// `to` is not an address.
+    To,
+}
+
+/// Checks what the peer wrote there. Devices send the domain or nothing, which costs next to nothing.
+pub(super) fn check(core: &Core, handle: &Handle, stanza: &Element) -> Result<(), Wrong> {
+    if let Some(from) = stanza.attribute("from")
+        && !is_own(core, handle, from)
+    {
+        return Err(Wrong::From);
+    }
+    match stanza.attribute("to") {
+        Some(to) if to != core.config.domain && !serves(&core.config.domain, to) => {
+            Jid::new(to).map(|_| ()).map_err(|_| Wrong::To)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The bare or the full address of the session.
+fn is_own(core: &Core, handle: &Handle, from: &str) -> bool {
+    let Ok(from) = Jid::new(from) else { return false };
+    from.node().is_some_and(|node| node.as_str() == handle.username.as_str())
+        && serves(&core.config.domain, from.domain().as_str())
+        && from.resource().is_none_or(|resource| *resource.as_str() == *handle.resource)
+}
