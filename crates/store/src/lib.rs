@@ -1,9 +1,13 @@
 //! Stores for Tidings: implementations of [`tidings_core::store::Store`].
 #![forbid(unsafe_code)]
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod memory;
+mod sqlite;
 
 pub use self::memory::MemoryStore;
+pub use self::sqlite::{Options as SqliteOptions, SqliteStore};
 
 /// So many usernames of an audience are kept for listings.
 const LISTED_USERS: usize = 100;

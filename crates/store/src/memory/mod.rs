@@ -234,3 +234,23 @@ impl Store for MemoryStore {
         *self.state.lock() = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::conformance;
+
+    #[tokio::test]
+    async fn it_does_what_the_port_says() {
+        conformance::run(|| async { Arc::new(MemoryStore::new()) as Arc<dyn Store> }).await;
+    }
+
+    #[tokio::test]
+    async fn its_history_is_the_same_each_time() {
+        for seed in 0..20 {
+            conformance::compare(&MemoryStore::new(), seed, 300).await;
+        }
+    }
+}

@@ -286,9 +286,12 @@ impl State {
             }
         }
         let over = self.idempotency.iter().filter(|(_, first)| first.expires_at <= now);
-        let over: Vec<String> = over.map(|(key, _)| key.clone()).take(limit).collect();
+        let mut over: Vec<(Timestamp, String)> =
+            over.map(|(key, first)| (first.expires_at, key.clone())).collect();
+        over.sort_unstable();
+        over.truncate(limit);
         purged += over.len() as u64;
-        for key in over {
+        for (_, key) in over {
             self.idempotency.remove(&key);
         }
         purged + self.purge_admin(before, now, limit)

@@ -1,0 +1,121 @@
+use tidings_core::model::{Audience, Timestamp};
+use tidings_core::store::{AccountChange, AccountQuery, Store, StoreError};
+
+use super::world::{account, ack, at, counts, fed, keys, new_account, note, send, topic, user, users};
+
+pub(super) async fn are_created_and_found(store: &dyn Store) {
+    let mut new = new_account("Anna");
+    new.name = Some("Anna A.".into());
+    new.email = Some("anna@example.org".into());
+    let anna = store.create_account(new).await.unwrap();
+    assert_eq!(anna.username.as_str(), "anna");
+    assert_eq!(store.account(&user("anna")).await.unwrap(), Some(anna.clone()));
+    assert_eq!(store.account(&user("nobody")).await.unwrap(), None);
+    let credentials = store.credentials(&user("anna")).await.unwrap().unwrap();
+    assert_eq!((credentials.id, credentials.sha1, credentials.sha256), (anna.id, keys(1), keys(2)));
+    assert!(!credentials.disabled);
+    assert!(store.credentials(&user("nobody")).await.unwrap().is_none());
+
+    store.touch_accounts(vec![(anna.id, at(5)), (anna.id, at(9))]).await.unwrap();
+    assert_eq!(store.account(&user("anna")).await.unwrap().unwrap().last_seen, Some(at(9)));
+}
+
+pub(super) async fn have_one_name_each(store: &dyn Store) {
+    let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
+    assert_eq!(store.create_account(new_account("ANNA")).await.unwrap_err(), StoreError::Conflict);
+    let alias = |name: &str| AccountChange { alias: Some(Some(user(name))), ..AccountChange::default() };
+    store.change_account(anna, alias("phone")).await.unwrap();
+    store.change_account(anna, alias("phone")).await.unwrap();
+    assert_eq!(store.account(&user("phone")).await.unwrap().unwrap().id, anna);
+    assert!(store.credentials(&user("phone")).await.unwrap().is_none(), "no login by alias");
+    for taken in ["phone", "anna"] {
+        assert_eq!(store.change_account(bert, alias(taken)).await.unwrap_err(), StoreError::Conflict);
+    }
+    assert_eq!(store.create_account(new_account("phone")).await.unwrap_err(), StoreError::Conflict);
+    store.change_account(anna, alias("anna")).await.unwrap();
+    assert_eq!(store.account(&user("anna")).await.unwrap().unwrap().alias, None);
+    store.change_account(bert, alias("phone")).await.unwrap();
+    store.remove_account(bert).await.unwrap();
+    assert_eq!(store.account(&user("phone")).await.unwrap(), None);
+    store.create_account(new_account("phone")).await.unwrap();
+}
+
+pub(super) async fn change(store: &dyn Store) {
+    let anna = account(store, "anna").await;
+    let change = AccountChange {
+        name: Some(Some("A".into())),
+        email: Some(Some("a@example.org".into())),
+        disabled: Some(true),
+        keys: Some((keys(7), keys(8))),
+        alias: None,
+    };
+    store.change_account(anna, change.clone()).await.unwrap();
+    store
+        .change_account(anna, AccountChange { email: Some(None), ..AccountChange::default() })
+        .await
+        .unwrap();
+    let found = store.account(&user("anna")).await.unwrap().unwrap();
+    assert_eq!((found.name.as_deref(), found.email, found.disabled), (Some("A"), None, true));
+    let credentials = store.credentials(&user("anna")).await.unwrap().unwrap();
+    assert_eq!((credentials.sha1, credentials.sha256, credentials.disabled), (keys(7), keys(8), true));
+    store.remove_account(anna).await.unwrap();
+    assert_eq!(store.change_account(anna, change).await.unwrap_err(), StoreError::NotFound);
+}
+
+pub(super) async fn are_removed_with_what_was_pending(store: &dyn Store) {
+    let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
+    store.subscribe(anna, topic("news")).await.unwrap();
+    let all = send(store, note(1, Audience::All)).await;
+    send(store, note(2, users(&["anna", "bert"]))).await;
+    send(store, note(3, Audience::Topic(topic("news")))).await;
+    ack(store, anna, all.notification.seq).await;
+    assert!(store.remove_account(anna).await.unwrap());
+    assert!(!store.remove_account(anna).await.unwrap());
+    assert_eq!(counts(store, 1).await, [2, 1, 0, 0]);
+    assert_eq!(counts(store, 2).await, [2, 0, 0, 1]);
+    assert_eq!(counts(store, 3).await, [1, 0, 0, 1]);
+    assert!(store.topics(None, 10).await.unwrap().items.is_empty());
+    assert_eq!(fed(store, anna).await, Vec::<u128>::new());
+    assert_eq!(fed(store, bert).await, [1, 2]);
+    let again = account(store, "anna").await;
+    assert_ne!(again, anna, "an account's number was used twice");
+    assert_eq!(fed(store, again).await, Vec::<u128>::new());
+    assert_eq!(store.totals().await.unwrap().accounts, 2);
+}
+
+pub(super) async fn are_listed_in_pages(store: &dyn Store) {
+    for name in ["dora", "anna", "carl", "bert", "emil"] {
+        account(store, name).await;
+    }
+    let id = |name: &'static str| async move { store.account(&user(name)).await.unwrap().unwrap().id };
+    let (anna, bert, dora) = (id("anna").await, id("bert").await, id("dora").await);
+    let name = AccountChange { name: Some(Some("Straße BERTA".into())), ..AccountChange::default() };
+    store.change_account(dora, name).await.unwrap();
+    send(store, note(1, users(&["bert"]))).await;
+    send(store, note(2, Audience::All)).await;
+
+    let names = |query: AccountQuery| async move {
+        let page = store.accounts(query).await.unwrap();
+        let names = page.items.iter().map(|row| row.account.username.to_string()).collect::<Vec<_>>();
+        (names.join(" "), page.next)
+    };
+    let query = AccountQuery { limit: 2, ..AccountQuery::default() };
+    assert_eq!(names(query.clone()).await, ("anna bert".into(), Some("bert".into())));
+    let after = |name: &str| AccountQuery { after: Some(name.into()), ..query.clone() };
+    assert_eq!(names(after("bert")).await, ("carl dora".into(), Some("dora".into())));
+    assert_eq!(names(after("dora")).await, ("emil".into(), None));
+    let contains = |text: &str| AccountQuery { contains: Some(text.into()), ..query.clone() };
+    assert_eq!(names(contains("Bert")).await, ("bert dora".into(), None));
+    assert_eq!(names(contains("STRAßE")).await, ("dora".into(), None));
+    assert_eq!(names(contains("100%_")).await, (String::new(), None));
+    let only = AccountQuery { only: Some(vec![dora, anna, dora]), limit: 10, ..AccountQuery::default() };
+    assert_eq!(names(only).await, ("anna dora".into(), None));
+    let except = AccountQuery { except: Some(vec![anna, bert]), limit: 10, ..AccountQuery::default() };
+    assert_eq!(names(except).await, ("carl dora emil".into(), None));
+    let none = AccountQuery { only: Some(vec![]), limit: 10, ..AccountQuery::default() };
+    assert_eq!(names(none).await, (String::new(), None));
+
+    let page = store.accounts(AccountQuery { limit: 9, ..AccountQuery::default() }).await.unwrap();
+    assert_eq!(page.items.iter().map(|row| row.pending).collect::<Vec<_>>(), [1, 2, 1, 1, 1]);
+    assert!(page.items.iter().all(|row| row.account.created_at > Timestamp(0)));
+}

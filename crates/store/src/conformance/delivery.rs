@@ -1,0 +1,222 @@
+use tidings_core::model::{
+    AccountId, Audience, Content, NotificationId, NotificationState, Priority, Seq, Target, Username,
+};
+use tidings_core::store::{AccountChange, NewNotification, Settlement, Store, StoreError};
+
+use super::world::{
+    NOTHING, START, account, ack, at, counters, counts, fed, note, send, to_topic, topic, user, users,
+};
+
+pub(super) async fn a_broadcast_is_for_those_who_exist(store: &dyn Store) {
+    let anna = account(store, "anna").await;
+    let first = send(store, note(1, Audience::All)).await;
+    assert_eq!((first.target, first.recipients), (Target::All, 1));
+    let bert = account(store, "bert").await;
+    let second = send(store, note(2, Audience::All)).await;
+    assert!(second.notification.seq > first.notification.seq);
+    assert_eq!(second.recipients, 2);
+    assert_eq!(fed(store, anna).await, [1, 2]);
+    assert_eq!(fed(store, bert).await, [2]);
+    assert_eq!(fed(store, AccountId(999)).await, Vec::<u128>::new());
+    assert_eq!(ack(store, bert, first.notification.seq).await, 0);
+    assert_eq!(counts(store, 1).await, [1, 0, 0, 0]);
+}
+
+pub(super) async fn named_accounts_are_all_known_or_none_is_served(store: &dyn Store) {
+    let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
+    let alias = AccountChange { alias: Some(Some(user("phone"))), ..AccountChange::default() };
+    store.change_account(bert, alias).await.unwrap();
+    let unknown = store.accept(note(1, users(&["anna", "zoe", "yan", "zoe"]))).await.unwrap_err();
+    assert_eq!(unknown, StoreError::UnknownUsers(vec!["zoe".into(), "yan".into()]));
+    let many: Vec<Username> = (0..150).map(|n| user(&format!("nobody{n}"))).collect();
+    let Err(StoreError::UnknownUsers(named)) = store.accept(note(1, Audience::Users(many))).await else {
+        panic!("unknown users were accepted");
+    };
+    assert_eq!(named.len(), 100);
+    assert!(store.notification(NotificationId(1)).await.unwrap().is_none());
+    assert_eq!(fed(store, anna).await, Vec::<u128>::new());
+    let released = send(store, note(1, users(&["phone", "anna", "bert", "anna"]))).await;
+    assert_eq!(released.target, Target::Accounts(vec![anna, bert]));
+    assert_eq!(released.recipients, 2);
+    assert_eq!(fed(store, bert).await, [1]);
+    let record = store.notification(NotificationId(1)).await.unwrap().unwrap();
+    assert_eq!(record.audience, users(&["bert", "anna"]));
+}
+
+pub(super) async fn the_urgent_goes_first_and_order_holds(store: &dyn Store) {
+    let anna = account(store, "anna").await;
+    store.subscribe(anna, topic("news")).await.unwrap();
+    let audiences = [Audience::All, users(&["anna"]), to_topic("news")];
+    let priorities = [Priority::Low, Priority::Normal, Priority::High];
+    let mut number = 0;
+    for audience in audiences.iter().cycle().take(6) {
+        for priority in priorities {
+            number += 1;
+            send(store, NewNotification { priority, ..note(number, audience.clone()) }).await;
+        }
+    }
+    let expected: Vec<u128> = [3, 2, 1].iter().flat_map(|first| (*first..=18).step_by(3)).collect();
+    assert_eq!(fed(store, anna).await, expected);
+}
+
+pub(super) async fn a_feed_goes_on_where_it_stopped(store: &dyn Store) {
+    let anna = account(store, "anna").await;
+    for number in 1..=9 {
+        let audience = if number % 2 == 0 { Audience::All } else { users(&["anna"]) };
+        let priority = if number % 3 == 0 { Priority::High } else { Priority::Low };
+        send(store, NewNotification { priority, ..note(number, audience) }).await;
+    }
+    let (mut after, mut seen) = (NOTHING, Vec::new());
+    loop {
+        let feed = store.feed(anna, after, START, 2).await.unwrap();
+        assert!(feed.pending.len() <= 2);
+        for notification in &feed.pending {
+            after[notification.priority.index()] = notification.seq;
+            assert!(notification.seq <= feed.head);
+            seen.push(notification.id.0);
+        }
+        if !feed.more {
+            break;
+        }
+    }
+    assert_eq!(seen, [3, 6, 9, 1, 2, 4, 5, 7, 8]);
+    let exact = store.feed(anna, NOTHING, START, 9).await.unwrap();
+    assert_eq!((exact.pending.len(), exact.more), (9, false));
+    assert!(store.feed(anna, NOTHING, START, 0).await.unwrap().more);
+}
+
+pub(super) async fn settling_is_idempotent(store: &dyn Store) {
+    let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
+    let all = send(store, note(1, Audience::All)).await.notification.seq;
+    let direct = send(store, note(2, users(&["anna", "bert"]))).await.notification.seq;
+    let each = |account, seq| Settlement { account, seq };
+    let batch =
+        vec![each(bert, direct), each(anna, all), each(anna, direct), each(anna, all), each(bert, all)];
+    let settled = store.settle(batch.clone()).await.unwrap();
+    assert_eq!(settled.delivered, [(all, NotificationId(1), 2), (direct, NotificationId(2), 2)]);
+    assert!(store.settle(batch).await.unwrap().delivered.is_empty());
+    assert_eq!(counts(store, 1).await, [2, 2, 0, 0]);
+    assert_eq!(counts(store, 2).await, [2, 2, 0, 0]);
+    assert_eq!(fed(store, anna).await, Vec::<u128>::new());
+    assert_eq!(store.next_expiry().await.unwrap(), None, "nobody waits for anything");
+}
+
+pub(super) async fn settling_in_any_order_loses_nothing(store: &dyn Store) {
+    let anna = account(store, "anna").await;
+    let bert = account(store, "bert").await;
+    store.subscribe(anna, topic("news")).await.unwrap();
+    let mut seqs = Vec::new();
+    for number in 1..=8 {
+        let audience = if number % 3 == 0 { to_topic("news") } else { Audience::All };
+        seqs.push(send(store, note(number, audience)).await.notification.seq);
+    }
+    let mut left: Vec<u128> = (1..=8).collect();
+    for number in [5, 8, 3, 1, 7, 2, 6, 4] {
+        assert_eq!(ack(store, anna, seqs[number - 1]).await, 1);
+        assert_eq!(ack(store, anna, seqs[number - 1]).await, 0);
+        left.retain(|other| *other != number as u128);
+        assert_eq!(fed(store, anna).await, left);
+    }
+    assert_eq!(fed(store, bert).await, [1, 2, 4, 5, 7, 8]);
+}
+
+pub(super) async fn strangers_settle_nothing(store: &dyn Store) {
+    let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
+    store.subscribe(anna, topic("news")).await.unwrap();
+    let direct = send(store, note(1, users(&["anna"]))).await.notification.seq;
+    let of_topic = send(store, note(2, to_topic("news"))).await.notification.seq;
+    for seq in [direct, of_topic, Seq(0), Seq(999), Seq(u64::MAX)] {
+        assert_eq!(ack(store, bert, seq).await, 0);
+        assert_eq!(ack(store, AccountId(999), seq).await, 0);
+    }
+    assert!(!store.opened(bert, NotificationId(1)).await.unwrap());
+    assert!(!store.opened(bert, NotificationId(2)).await.unwrap());
+    assert!(!store.opened(AccountId(999), NotificationId(1)).await.unwrap());
+    assert!(!store.opened(anna, NotificationId(999)).await.unwrap());
+    assert_eq!(fed(store, anna).await, [1, 2]);
+}
+
+pub(super) async fn opening_settles_and_counts_once(store: &dyn Store) {
+    let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
+    store.subscribe(anna, topic("news")).await.unwrap();
+    send(store, note(1, users(&["anna", "bert"]))).await;
+    send(store, note(2, Audience::All)).await;
+    let third = send(store, note(3, to_topic("news"))).await.notification.seq;
+    assert_eq!(ack(store, anna, third).await, 1);
+    for number in 1..=3 {
+        assert!(store.opened(anna, NotificationId(number)).await.unwrap(), "{number}");
+        assert!(!store.opened(anna, NotificationId(number)).await.unwrap(), "{number}");
+        let counters = counters(store, number).await;
+        assert_eq!((counters.delivered, counters.opened), (1, 1), "{number}");
+    }
+    assert_eq!(fed(store, anna).await, Vec::<u128>::new());
+    assert_eq!(fed(store, bert).await, [1, 2]);
+}
+
+pub(super) async fn opening_is_counted_after_the_end(store: &dyn Store) {
+    let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
+    let direct = send(store, note(1, users(&["anna", "bert"]))).await.notification.seq;
+    let all = send(store, note(2, Audience::All)).await.notification.seq;
+    let single = send(store, note(3, users(&["anna"]))).await.notification.seq;
+    for seq in [direct, all, single] {
+        ack(store, anna, seq).await;
+    }
+    store.expire_due(at(1000), 10).await.unwrap();
+    for number in 1..=3 {
+        assert!(store.opened(anna, NotificationId(number)).await.unwrap(), "{number}");
+        assert!(!store.opened(bert, NotificationId(number)).await.unwrap(), "{number}: it had expired there");
+    }
+    assert_eq!(counters(store, 1).await.opened, 1);
+}
+
+pub(super) async fn a_record_tells_all(store: &dyn Store) {
+    account(store, "anna").await;
+    let content = Content {
+        title: Some("T\u{1f600}".into()),
+        message: Some(String::new()),
+        uri: Some("https://example.org/?a=1&b=2".into()),
+        image: None,
+        data: [("k".to_owned(), "v\n\"".to_owned())].into(),
+    };
+    let new = NewNotification {
+        content: content.clone(),
+        priority: Priority::High,
+        collapse_key: Some("k'".into()),
+        send_at: Some(START),
+        ..note(u128::MAX, to_topic("news"))
+    };
+    let released = send(store, new).await;
+    let record = store.notification(NotificationId(u128::MAX)).await.unwrap().unwrap();
+    assert_eq!(record.notification, released.notification);
+    assert_eq!(record.notification.content, content);
+    assert_eq!(record.audience, to_topic("news"));
+    assert_eq!(record.state, NotificationState::Live);
+    assert_eq!((record.created_at, record.notification.sent_at, record.send_at), (START, START, None));
+    assert_eq!(store.find(NotificationId(u128::MAX)).await.unwrap(), Some(released.notification.seq));
+    assert_eq!(store.find(NotificationId(1)).await.unwrap(), None);
+    assert!(store.notification(NotificationId(1)).await.unwrap().is_none());
+}
+
+pub(super) async fn history_is_newest_first(store: &dyn Store) {
+    for number in 1..=5 {
+        send(store, note(number, Audience::All)).await;
+    }
+    let (mut before, mut seen) = (None, Vec::new());
+    loop {
+        let page = store.notifications(before, 2).await.unwrap();
+        seen.extend(page.items.iter().map(|record| record.notification.id.0));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, [5, 4, 3, 2, 1]);
+}
+
+pub(super) async fn an_id_is_taken_once(store: &dyn Store) {
+    let anna = account(store, "anna").await;
+    send(store, note(1, Audience::All)).await;
+    assert_eq!(store.accept(note(1, users(&["anna"]))).await.unwrap_err(), StoreError::Conflict);
+    assert_eq!(fed(store, anna).await, [1]);
+    assert_eq!(store.totals().await.unwrap().notifications, 1);
+}

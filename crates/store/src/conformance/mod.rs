@@ -1,0 +1,85 @@
+//! What every store must do, as cases that run on any of them.
+//!
+//! [`run`] tries each promise of the port by itself. [`compare`] runs a seeded
+//! random history on a store and on [`MemoryStore`](crate::MemoryStore) side by
+//! side and expects the same answers. A case that fails panics and says which.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a failed case panics")]
+
+mod accounts;
+mod admin;
+mod collapse;
+mod delivery;
+mod ending;
+mod model;
+mod scheduled;
+mod topics;
+mod world;
+
+use std::sync::Arc;
+
+use tidings_core::store::Store;
+
+pub use self::model::compare;
+
+macro_rules! cases {
+    ($make:ident: $($case:path),* $(,)?) => {$({
+        let store = $make().await;
+        // Boxed: so many cases in one future would be a large one.
+        Box::pin($case(&*store)).await;
+        let wrong = store.recount().await.unwrap_or_default();
+        assert!(wrong.is_empty(), "{}: {wrong:?}", stringify!($case));
+    })*};
+}
+
+/// Runs every case, each on a store that `make` makes, which must be empty.
+///
+/// # Panics
+/// When a case fails.
+pub async fn run<F, T>(make: F)
+where
+    F: Fn() -> T,
+    T: Future<Output = Arc<dyn Store>>,
+{
+    cases!(make:
+        accounts::are_created_and_found,
+        accounts::have_one_name_each,
+        accounts::change,
+        accounts::are_removed_with_what_was_pending,
+        accounts::are_listed_in_pages,
+        topics::are_subscribed_once,
+        topics::reach_whom_they_were_released_to,
+        topics::forget_what_was_before_a_second_subscription,
+        delivery::a_broadcast_is_for_those_who_exist,
+        delivery::named_accounts_are_all_known_or_none_is_served,
+        delivery::the_urgent_goes_first_and_order_holds,
+        delivery::a_feed_goes_on_where_it_stopped,
+        delivery::settling_is_idempotent,
+        delivery::settling_in_any_order_loses_nothing,
+        delivery::strangers_settle_nothing,
+        delivery::opening_settles_and_counts_once,
+        delivery::opening_is_counted_after_the_end,
+        delivery::a_record_tells_all,
+        delivery::history_is_newest_first,
+        delivery::an_id_is_taken_once,
+        ending::the_expired_is_not_fed_and_not_settled,
+        ending::expiry_is_bounded_and_in_order,
+        ending::cancelling_ends_what_is_pending,
+        ending::totals_are_kept,
+        ending::the_finished_is_purged,
+        scheduled::release_gives_a_new_place,
+        scheduled::release_is_for_those_who_exist_then,
+        scheduled::the_scheduled_can_be_cancelled,
+        scheduled::a_repeat_answers_the_first,
+        collapse::among_named_accounts,
+        collapse::a_broadcast_replaces_broadcasts,
+        collapse::a_topic_replaces_its_own,
+        collapse::one_for_an_account_replaces_a_shared_one_there,
+        collapse::a_broadcast_replaces_queued_ones_when_fed,
+        collapse::a_topic_replaces_a_broadcast_for_its_subscribers,
+        admin::keys,
+        admin::operators_and_their_logins,
+        admin::the_audit_log,
+        admin::settings,
+        admin::a_closed_store_refuses,
+    );
+}

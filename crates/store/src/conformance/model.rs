@@ -1,0 +1,339 @@
+//! A random history, the same for two stores, which must give the same answers.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use tidings_core::model::{AccountId, Audience, NotificationId, Priority, Seq, Target, Timestamp};
+use tidings_core::store::{
+    Acceptance, AccountChange, AccountQuery, Ended, Idempotency, NewNotification, NotificationRecord,
+    Positions, Released, Settlement, Store,
+};
+
+use super::world::{at, new_account, note, topic, user};
+use crate::MemoryStore;
+
+const NAMES: [&str; 6] = ["anna", "bert", "carl", "dora", "emil", "fred"];
+const TOPICS: [&str; 3] = ["art", "biz", "chess"];
+const KEYS: [&str; 2] = ["k", "l"];
+
+/// Runs the history of `seed` on `candidate`, which must be empty, and on a
+/// [`MemoryStore`].
+///
+/// # Panics
+/// Where the two answer differently, or a counter does not count.
+pub async fn compare(candidate: &dyn Store, seed: u64, steps: usize) {
+    let reference = MemoryStore::new();
+    let mut sides = [Side::new(&reference), Side::new(candidate)];
+    let mut dice = Dice(seed);
+    let mut plan = Plan::default();
+    let mut history = Vec::new();
+    for step in 0..steps {
+        let action = plan.next(&mut dice);
+        history.push(format!("{action:?}"));
+        let mut answers = Vec::new();
+        for side in &mut sides {
+            answers.push(side.apply(&action).await);
+        }
+        let recent = || history.iter().rev().take(25).rev().cloned().collect::<Vec<_>>().join("\n");
+        assert_eq!(answers[0], answers[1], "seed {seed}, step {step}, after\n{}", recent());
+        if step % 7 == 0 {
+            let (expected, found) =
+                (sides[0].everything(plan.now).await, sides[1].everything(plan.now).await);
+            assert_eq!(expected, found, "seed {seed}, step {step}, after\n{}", recent());
+        }
+    }
+}
+
+/// Numbers that look random, always the same for a seed (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % sides.max(1) as u64).unwrap_or(0)
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.roll(from.len())]
+    }
+}
+
+/// What is done next, in words that mean the same to both stores.
+#[derive(Debug, Clone)]
+enum Action {
+    Create(&'static str),
+    Remove(&'static str),
+    Alias(&'static str, Option<&'static str>),
+    Subscribe(&'static str, &'static str),
+    Unsubscribe(&'static str, &'static str),
+    Accept(Box<NewNotification>),
+    Settle(Vec<(&'static str, u128)>),
+    /// Everything that a feed shows, in any order.
+    SettleFed(&'static str, usize),
+    Feed(&'static str, usize, usize),
+    Opened(&'static str, u128),
+    Cancel(u128),
+    Release(Timestamp, usize),
+    Expire(Timestamp, usize),
+    Purge(Timestamp, Timestamp, usize),
+}
+
+#[derive(Default)]
+struct Plan {
+    now: Timestamp,
+    notifications: u128,
+}
+
+impl Plan {
+    fn next(&mut self, dice: &mut Dice) -> Action {
+        if self.now == Timestamp(0) {
+            self.now = at(0);
+        }
+        self.now = Timestamp(self.now.0 + dice.roll(4000) as i64);
+        let name = dice.pick(&NAMES);
+        match dice.roll(40) {
+            0..=4 => Action::Create(name),
+            5 => Action::Remove(name),
+            6 => {
+                let alias = [None, Some("x"), Some("y"), Some("anna"), Some("bert")];
+                Action::Alias(name, dice.pick(&alias))
+            }
+            7..=9 => Action::Subscribe(name, dice.pick(&TOPICS)),
+            10 => Action::Unsubscribe(name, dice.pick(&TOPICS)),
+            11..=20 => Action::Accept(Box::new(self.notification(dice))),
+            21..=24 => {
+                let count = 1 + dice.roll(6);
+                Action::Settle((0..count).map(|_| (dice.pick(&NAMES), self.recent(dice))).collect())
+            }
+            25..=26 => Action::SettleFed(name, dice.roll(4)),
+            27..=30 => Action::Feed(name, 1 + dice.roll(8), dice.roll(3)),
+            31..=33 => Action::Opened(name, self.recent(dice)),
+            34 => Action::Cancel(self.recent(dice)),
+            35..=36 => Action::Release(self.now, 1 + dice.roll(3)),
+            37..=38 => Action::Expire(self.now, 1 + dice.roll(5)),
+            _ => Action::Purge(Timestamp(self.now.0 - 60_000), self.now, 1 + dice.roll(5)),
+        }
+    }
+
+    fn recent(&self, dice: &mut Dice) -> u128 {
+        self.notifications.saturating_sub(dice.roll(12) as u128)
+    }
+
+    fn notification(&mut self, dice: &mut Dice) -> NewNotification {
+        self.notifications += 1;
+        let audience = match dice.roll(6) {
+            0..=1 => Audience::All,
+            2..=3 => Audience::Topic(topic(dice.pick(&TOPICS))),
+            _ => {
+                let pool = ["anna", "bert", "carl", "dora", "emil", "fred", "x", "y"];
+                let count = 1 + dice.roll(3);
+                Audience::Users((0..count).map(|_| user(dice.pick(&pool))).collect())
+            }
+        };
+        let idempotency = (dice.roll(8) == 0).then(|| Idempotency {
+            key: format!("key {}", dice.roll(3)),
+            fingerprint: [dice.roll(2) as u8; 32],
+            expires_at: Timestamp(self.now.0 + dice.roll(30_000) as i64),
+        });
+        let later = |dice: &mut Dice, span: usize| Timestamp(self.now.0 + dice.roll(span) as i64);
+        NewNotification {
+            priority: dice.pick(&Priority::DESCENDING),
+            collapse_key: (dice.roll(2) == 0).then(|| dice.pick(&KEYS).to_owned()),
+            created_at: self.now,
+            send_at: (dice.roll(5) == 0).then(|| later(dice, 20_000)),
+            expires_at: later(dice, 90_000),
+            idempotency,
+            ..note(self.notifications, audience)
+        }
+    }
+}
+
+/// A store, and its own numbers for what the actions name.
+struct Side<'a> {
+    store: &'a dyn Store,
+    accounts: BTreeMap<&'static str, AccountId>,
+    seqs: BTreeMap<NotificationId, Seq>,
+}
+
+impl<'a> Side<'a> {
+    fn new(store: &'a dyn Store) -> Self {
+        Self { store, accounts: BTreeMap::new(), seqs: BTreeMap::new() }
+    }
+
+    /// Also knows accounts that were removed.
+    fn account(&self, name: &str) -> AccountId {
+        self.accounts.get(name).copied().unwrap_or(AccountId(-1))
+    }
+
+    fn name(&self, id: AccountId) -> &'static str {
+        self.accounts.iter().find(|(_, known)| **known == id).map_or("?", |(name, _)| *name)
+    }
+
+    fn seq(&self, number: u128) -> Seq {
+        self.seqs.get(&NotificationId(number)).copied().unwrap_or(Seq(u64::MAX / 4))
+    }
+
+    /// Does it, and tells the answer without the store's own numbers.
+    async fn apply(&mut self, action: &Action) -> String {
+        let store = self.store;
+        match action {
+            Action::Create(name) => match store.create_account(new_account(name)).await {
+                Ok(account) => {
+                    self.accounts.insert(name, account.id);
+                    format!("created {}", account.username)
+                }
+                Err(error) => error.to_string(),
+            },
+            Action::Remove(name) => format!("{:?}", store.remove_account(self.account(name)).await),
+            Action::Alias(name, alias) => {
+                let change = AccountChange { alias: Some(alias.map(user)), ..AccountChange::default() };
+                format!("{:?}", store.change_account(self.account(name), change).await)
+            }
+            Action::Subscribe(name, of) => {
+                format!("{:?}", store.subscribe(self.account(name), topic(of)).await)
+            }
+            Action::Unsubscribe(name, of) => {
+                format!("{:?}", store.unsubscribe(self.account(name), topic(of)).await)
+            }
+            Action::Accept(new) => match store.accept((**new).clone()).await {
+                Ok(Acceptance::Released(released)) => self.released(released),
+                other => format!("{other:?}"),
+            },
+            Action::Settle(which) => {
+                let batch = which.iter();
+                let batch = batch.map(|(name, number)| (self.account(name), self.seq(*number)));
+                self.settle(batch.map(|(account, seq)| Settlement { account, seq }).collect()).await
+            }
+            Action::SettleFed(name, skip) => {
+                let account = self.account(name);
+                let feed = store.feed(account, [Seq(0); 3], at(0), 100).await.unwrap();
+                let seqs = feed.pending.iter().rev().skip(*skip).map(|one| one.seq);
+                self.settle(seqs.map(|seq| Settlement { account, seq }).collect()).await
+            }
+            Action::Feed(name, limit, pages) => self.feed(name, *limit, *pages).await,
+            Action::Opened(name, number) => {
+                format!("{:?}", store.opened(self.account(name), NotificationId(*number)).await)
+            }
+            Action::Cancel(number) => {
+                let ended = store.cancel(NotificationId(*number)).await.unwrap();
+                ended.map_or("none".into(), |ended| self.ended(&[ended]))
+            }
+            Action::Release(now, limit) => {
+                let released = store.release_due(*now, *limit).await.unwrap();
+                released.into_iter().map(|one| self.released(one)).collect::<Vec<_>>().join("; ")
+            }
+            Action::Expire(now, limit) => {
+                let ended = store.expire_due(*now, *limit).await.unwrap();
+                self.ended(&ended)
+            }
+            Action::Purge(before, now, limit) => {
+                format!("{:?}", store.purge(*before, *now, *limit).await)
+            }
+        }
+    }
+
+    fn released(&mut self, released: Released) -> String {
+        let mut notification = released.notification;
+        let newest = self.seqs.values().copied().max().unwrap_or_default();
+        assert!(notification.seq > newest, "a place that is not after all others");
+        self.seqs.insert(notification.id, notification.seq);
+        notification.seq = Seq(0);
+        let target = match released.target {
+            Target::Accounts(ids) => {
+                let mut names: Vec<_> = ids.into_iter().map(|id| self.name(id)).collect();
+                names.sort_unstable();
+                names.join(" ")
+            }
+            shared => format!("{shared:?}"),
+        };
+        format!("released {notification:?} to {target}: {}", released.recipients)
+    }
+
+    async fn settle(&self, batch: Vec<Settlement>) -> String {
+        let mut answer = String::new();
+        for (seq, id, copies) in self.store.settle(batch).await.unwrap().delivered {
+            assert_eq!(self.seqs.get(&id), Some(&seq));
+            let _ = write!(answer, "{}: {copies}; ", id.0);
+        }
+        answer
+    }
+
+    fn ended(&self, ended: &[Ended]) -> String {
+        let mut answer = String::new();
+        for Ended { seq, id, accounts } in ended {
+            assert_eq!(self.seqs.get(id).copied().unwrap_or_default(), *seq);
+            let _ = write!(answer, "{}: {accounts}; ", id.0);
+        }
+        answer
+    }
+
+    async fn feed(&self, name: &str, limit: usize, pages: usize) -> String {
+        let mut after: Positions = [Seq(0); 3];
+        let mut answer = String::new();
+        for _ in 0..=pages {
+            let feed = self.store.feed(self.account(name), after, at(0), limit).await.unwrap();
+            for notification in &feed.pending {
+                assert_eq!(self.seqs.get(&notification.id), Some(&notification.seq));
+                after[notification.priority.index()] = notification.seq;
+                let _ = write!(answer, "{} ", notification.id.0);
+            }
+            let _ = write!(answer, "more: {}; ", feed.more);
+        }
+        answer
+    }
+
+    /// All that can be asked for.
+    async fn everything(&self, now: Timestamp) -> String {
+        let store = self.store;
+        let mut all = String::new();
+        let mut before = None;
+        loop {
+            let page = store.notifications(before, 50).await.unwrap();
+            for record in page.items {
+                self.check_record(&record);
+                let counters = &record.counters;
+                let _ = writeln!(
+                    all,
+                    "{} {:?} {:?} {:?} {counters:?}",
+                    record.notification.id.0, record.state, record.audience, record.send_at
+                );
+            }
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        let accounts = store.accounts(AccountQuery { limit: 50, ..AccountQuery::default() }).await.unwrap();
+        for row in accounts.items {
+            let id = row.account.id;
+            assert_eq!(store.pending_count(id).await.unwrap(), row.pending);
+            let topics = store.subscriptions(id).await.unwrap();
+            let live = store.feed(id, [Seq(0); 3], now, 1).await.unwrap();
+            let _ = writeln!(
+                all,
+                "{} {:?} {topics:?} {} {}",
+                row.account.username,
+                row.account.alias,
+                row.pending,
+                live.pending.len()
+            );
+        }
+        let _ = writeln!(all, "{:?}", store.topics(None, 50).await.unwrap());
+        let _ = writeln!(all, "{:?} {:?}", store.next_expiry().await, store.next_release().await);
+        let _ = writeln!(all, "{:?}", store.totals().await.unwrap());
+        let wrong = store.recount().await.unwrap();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        all
+    }
+
+    fn check_record(&self, record: &NotificationRecord) {
+        let seq = self.seqs.get(&record.notification.id).copied().unwrap_or_default();
+        assert_eq!(record.notification.seq, seq);
+        let counters = &record.counters;
+        assert!(counters.opened <= counters.delivered);
+        assert!(counters.delivered + counters.expired + counters.cancelled <= counters.recipients);
+    }
+}

@@ -1,0 +1,107 @@
+//! What the cases have in common.
+
+use tidings_core::model::{
+    AccountId, Audience, Content, Counters, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp,
+    Topic, Username,
+};
+use tidings_core::store::{Acceptance, NewNotification, Released, Settlement, Store};
+
+/// When everything begins.
+pub(super) const START: Timestamp = Timestamp(1_700_000_000_000);
+/// Before any notification.
+pub(super) const NOTHING: [Seq; 3] = [Seq(0); 3];
+
+pub(super) fn at(seconds: i64) -> Timestamp {
+    Timestamp(START.0 + seconds * 1000)
+}
+
+pub(super) fn user(name: &str) -> Username {
+    Username::parse(name).unwrap()
+}
+
+pub(super) fn topic(name: &str) -> Topic {
+    Topic::parse(name).unwrap()
+}
+
+pub(super) fn keys(salt: u8) -> ScramKeys {
+    ScramKeys {
+        salt: vec![salt; 16],
+        iterations: 4096,
+        stored_key: vec![salt; 20],
+        server_key: vec![!salt; 20],
+    }
+}
+
+pub(super) fn new_account(name: &str) -> NewAccount {
+    NewAccount {
+        username: user(name),
+        name: None,
+        email: None,
+        sha1: keys(1),
+        sha256: keys(2),
+        created_at: START,
+    }
+}
+
+pub(super) async fn account(store: &dyn Store, name: &str) -> AccountId {
+    store.create_account(new_account(name)).await.unwrap().id
+}
+
+pub(super) fn users(names: &[&str]) -> Audience {
+    Audience::Users(names.iter().map(|name| user(name)).collect())
+}
+
+pub(super) fn to_topic(name: &str) -> Audience {
+    Audience::Topic(topic(name))
+}
+
+/// A notification with this number as its id; it lives for 1000 seconds.
+pub(super) fn note(number: u128, audience: Audience) -> NewNotification {
+    NewNotification {
+        id: NotificationId(number),
+        audience,
+        content: Content { title: Some(format!("number {number}")), ..Content::default() },
+        priority: Priority::Normal,
+        collapse_key: None,
+        created_at: START,
+        send_at: None,
+        expires_at: at(1000),
+        idempotency: None,
+    }
+}
+
+pub(super) fn keyed(number: u128, audience: Audience, key: &str) -> NewNotification {
+    NewNotification { collapse_key: Some(key.into()), ..note(number, audience) }
+}
+
+pub(super) async fn send(store: &dyn Store, new: NewNotification) -> Released {
+    match store.accept(new).await.unwrap() {
+        Acceptance::Released(released) => released,
+        other => panic!("not released: {other:?}"),
+    }
+}
+
+/// The numbers of what is pending for an account.
+pub(super) async fn fed(store: &dyn Store, account: AccountId) -> Vec<u128> {
+    let feed = store.feed(account, NOTHING, START, 1000).await.unwrap();
+    assert!(!feed.more);
+    let count = store.pending_count(account).await.unwrap();
+    assert_eq!(feed.pending.len() as u64, count, "pending_count disagrees with feed");
+    feed.pending.iter().map(|notification| notification.id.0).collect()
+}
+
+/// Acknowledges; how many copies that newly delivered.
+pub(super) async fn ack(store: &dyn Store, account: AccountId, seq: Seq) -> u64 {
+    let settled = store.settle(vec![Settlement { account, seq }]).await.unwrap();
+    settled.delivered.iter().map(|(_, _, copies)| copies).sum()
+}
+
+/// Recipients, delivered, expired, cancelled.
+pub(super) async fn counts(store: &dyn Store, number: u128) -> [u64; 4] {
+    let Counters { recipients, delivered, expired, cancelled, .. } = counters(store, number).await;
+    [recipients, delivered, expired, cancelled]
+}
+
+pub(super) async fn counters(store: &dyn Store, number: u128) -> Counters {
+    store.notification(NotificationId(number)).await.unwrap().unwrap().counters
+}

@@ -1,0 +1,297 @@
+use std::collections::HashSet;
+
+use rusqlite::{OptionalExtension, params};
+use tidings_core::model::{
+    AccountId, Audience, Content, Notification, NotificationId, Seq, Target, Timestamp,
+};
+use tidings_core::store::{Acceptance, Idempotency, NewNotification, Released, StoreError};
+
+use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
+use super::fault::{Done, Fault};
+use super::live::Shared;
+use super::pack;
+use super::standing::registered_at;
+use super::writer::Writer;
+use crate::{LISTED_USERS, NAMED_UNKNOWN};
+
+impl Writer {
+    /// `content` is the notification's content as it is stored.
+    pub fn accept(&mut self, new: NewNotification, content: &str) -> Done<Acceptance> {
+        if let Some(asked) = &new.idempotency
+            && let Some(first) = self.remembered(asked, new.created_at)?
+        {
+            return Ok(first);
+        }
+        let (target, users) = self.resolve(new.audience)?;
+        let due = new.send_at.filter(|at| *at > new.created_at);
+        let recipients = match &target {
+            Target::All => self.kept.totals.accounts,
+            Target::Topic(topic) => self.subscribers(topic)?,
+            Target::Accounts(accounts) => accounts.len() as u64,
+        };
+        let position = self.kept.number();
+        let notification = Notification {
+            seq: Seq(position),
+            id: new.id,
+            content: new.content,
+            priority: new.priority,
+            topic: if let Target::Topic(topic) = &target { Some(topic.clone()) } else { None },
+            collapse_key: new.collapse_key,
+            sent_at: due.unwrap_or(new.created_at),
+            expires_at: new.expires_at,
+        };
+        self.insert(&notification, &target, new.created_at, due, recipients)?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO contents (position, content, users, members) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![int(position), content, users, members(&target)])?;
+        self.kept.totals.notifications += 1;
+        if let Some(asked) = &new.idempotency {
+            self.remember(asked, new.id, recipients)?;
+        }
+        if due.is_some() {
+            self.kept.totals.scheduled += 1;
+            return Ok(Acceptance::Scheduled(recipients));
+        }
+        self.place(&notification, &target, recipients)?;
+        Ok(Acceptance::Released(Released { notification, target, recipients }))
+    }
+
+    fn remembered(&self, asked: &Idempotency, now: Timestamp) -> Done<Option<Acceptance>> {
+        let first = self
+            .connection
+            .prepare_cached(
+                "SELECT fingerprint, id, recipients FROM idempotency WHERE key = ?1 AND expires_at > ?2",
+            )?
+            .query_row(params![asked.key, now.0], |row| {
+                Ok((row.get::<_, [u8; 32]>(0)?, convert::id_from(row.get(1)?), uint(row.get(2)?)))
+            })
+            .optional()?;
+        Ok(first.map(|(fingerprint, id, recipients)| {
+            if fingerprint == asked.fingerprint {
+                Acceptance::Repeated(id, recipients)
+            } else {
+                Acceptance::Mismatch
+            }
+        }))
+    }
+
+    fn remember(&self, asked: &Idempotency, id: NotificationId, recipients: u64) -> Done<()> {
+        self.connection.prepare_cached("REPLACE INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(
+            params![asked.key, asked.fingerprint, id_bytes(id), int(recipients), asked.expires_at.0],
+        )?;
+        Ok(())
+    }
+
+    /// Finds the accounts behind the names, and the usernames to list, as JSON.
+    fn resolve(&self, audience: Audience) -> Done<(Target, Option<String>)> {
+        let names = match audience {
+            Audience::All => return Ok((Target::All, None)),
+            Audience::Topic(topic) => return Ok((Target::Topic(topic), None)),
+            Audience::Users(names) => names,
+        };
+        let mut by_username =
+            self.connection.prepare_cached("SELECT id FROM accounts WHERE username = ?1")?;
+        let mut by_alias =
+            self.connection.prepare_cached("SELECT id, username FROM accounts WHERE alias = ?1")?;
+        let mut accounts = Vec::with_capacity(names.len());
+        let mut seen = HashSet::with_capacity(names.len());
+        let mut listed: Vec<String> = Vec::new();
+        let mut unknown: Vec<String> = Vec::new();
+        for name in &names {
+            let name = name.as_str();
+            let known = by_username.query_row([name], |row| Ok((row.get(0)?, None))).optional()?;
+            let known: Option<(i64, Option<String>)> = match known {
+                Some(known) => Some(known),
+                None => by_alias.query_row([name], |row| Ok((row.get(0)?, Some(row.get(1)?)))).optional()?,
+            };
+            let Some((id, username)) = known else {
+                if unknown.len() < NAMED_UNKNOWN && !unknown.iter().any(|seen| seen == name) {
+                    unknown.push(name.to_owned());
+                }
+                continue;
+            };
+            if seen.insert(id) {
+                accounts.push(AccountId(id));
+                if listed.len() < LISTED_USERS {
+                    listed.push(username.unwrap_or_else(|| name.to_owned()));
+                }
+            }
+        }
+        if !unknown.is_empty() {
+            return Err(StoreError::UnknownUsers(unknown).into());
+        }
+        accounts.sort_unstable();
+        let listed = serde_json::to_string(&listed).map_err(|_| Fault::corrupt("audience"))?;
+        Ok((Target::Accounts(accounts), Some(listed)))
+    }
+
+    fn insert(
+        &self,
+        notification: &Notification,
+        target: &Target,
+        created_at: Timestamp,
+        due: Option<Timestamp>,
+        recipients: u64,
+    ) -> Done<()> {
+        let topic = match target {
+            Target::All => Some(""),
+            Target::Topic(topic) => Some(topic.as_str()),
+            Target::Accounts(_) => None,
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO notifications (seq, position, id, topic, priority, state, open, created_at,
+                    send_at, sent_at, expires_at, collapse_key, recipients)
+                 VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?
+            .execute(params![
+                int(notification.seq.0),
+                id_bytes(notification.id),
+                topic,
+                notification.priority.index() as i64,
+                if due.is_some() { state::SCHEDULED } else { state::LIVE },
+                due.is_none() && recipients > 0,
+                created_at.0,
+                due.map(Timestamp::millis),
+                notification.sent_at.0,
+                notification.expires_at.0,
+                notification.collapse_key,
+                int(recipients),
+            ])?;
+        Ok(())
+    }
+
+    /// Puts a released notification in front of its recipients.
+    fn place(&mut self, notification: &Notification, target: &Target, recipients: u64) -> Done<()> {
+        self.collapse(notification, target)?;
+        self.kept.totals.counters.recipients += recipients;
+        let seq = notification.seq.0;
+        if let Target::Accounts(accounts) = target {
+            let mut statement = self.connection.prepare_cached(
+                "INSERT INTO queue (account, priority, seq, collapse) VALUES (?1, ?2, ?3, ?4)",
+            )?;
+            let hash = notification.collapse_key.as_deref().map(key_hash);
+            for account in accounts {
+                statement.execute(params![
+                    account.0,
+                    notification.priority.index() as i64,
+                    int(seq),
+                    hash
+                ])?;
+            }
+        } else if recipients > 0 {
+            let shared = Shared {
+                id: notification.id,
+                priority: notification.priority,
+                topic: notification.topic.clone(),
+                collapse_key: notification.collapse_key.clone(),
+                pending: recipients,
+            };
+            self.live_changed = true;
+            self.live.insert(seq, shared);
+        }
+        Ok(())
+    }
+
+    pub fn release_due(&mut self, now: Timestamp, limit: usize) -> Done<Vec<Released>> {
+        let due: Vec<i64> = self
+            .connection
+            .prepare_cached(
+                "SELECT position FROM notifications INDEXED BY scheduled_by_time
+                 WHERE state = 0 AND send_at <= ?1 ORDER BY send_at, position LIMIT ?2",
+            )?
+            .query_map(params![now.0, sql_limit(limit)], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        due.into_iter().map(|position| self.release(position, now)).collect()
+    }
+
+    /// Gives a scheduled notification its place in the order.
+    fn release(&mut self, position: i64, now: Timestamp) -> Done<Released> {
+        let (mut notification, topic, packed) = self.scheduled(position)?;
+        let target = match topic.as_deref() {
+            Some("") => Target::All,
+            Some(name) => Target::Topic(convert::topic(name)?),
+            None => Target::Accounts(self.still_there(packed.as_deref().unwrap_or_default())?),
+        };
+        let recipients = match &target {
+            Target::All => self.kept.totals.accounts,
+            Target::Topic(topic) => self.subscribers(topic)?,
+            Target::Accounts(accounts) => accounts.len() as u64,
+        };
+        notification.seq = Seq(self.kept.number());
+        notification.sent_at = now;
+        if let Target::Topic(topic) = &target {
+            notification.topic = Some(topic.clone());
+        }
+        self.connection
+            .prepare_cached(
+                "UPDATE notifications SET seq = ?2, state = ?3, open = ?4, sent_at = ?5, recipients = ?6
+                 WHERE seq = ?1",
+            )?
+            .execute(params![
+                position,
+                int(notification.seq.0),
+                state::LIVE,
+                recipients > 0,
+                now.0,
+                int(recipients)
+            ])?;
+        let present = members(&target);
+        if present != packed {
+            self.connection
+                .prepare_cached("UPDATE contents SET members = ?2 WHERE position = ?1")?
+                .execute(params![position, present])?;
+        }
+        self.kept.totals.scheduled -= 1;
+        self.place(&notification, &target, recipients)?;
+        Ok(Released { notification, target, recipients })
+    }
+
+    /// A scheduled notification, its topic column and its packed members.
+    fn scheduled(&self, position: i64) -> Done<(Notification, Option<String>, Option<Vec<u8>>)> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT n.id, n.priority, n.expires_at, n.collapse_key, n.topic, c.content, c.members
+             FROM notifications n JOIN contents c ON c.position = n.position WHERE n.seq = ?1",
+        )?;
+        let mut rows = statement.query([position])?;
+        let row = rows.next()?.ok_or_else(|| Fault::corrupt("schedule"))?;
+        let notification = Notification {
+            seq: Seq(0),
+            id: convert::id_from(row.get(0)?),
+            content: content_from(&row.get::<_, String>(5)?)?,
+            priority: convert::priority(row.get(1)?)?,
+            topic: None,
+            collapse_key: row.get(3)?,
+            sent_at: Timestamp(0),
+            expires_at: Timestamp(row.get(2)?),
+        };
+        Ok((notification, row.get(4)?, row.get(6)?))
+    }
+
+    /// Those of the packed accounts that were not removed since.
+    fn still_there(&self, packed: &[u8]) -> Done<Vec<AccountId>> {
+        let mut accounts = Vec::new();
+        for id in pack::unpack(packed).ok_or_else(|| Fault::corrupt("audience"))? {
+            let id = AccountId(int(id));
+            if registered_at(&self.connection, id)?.is_some() {
+                accounts.push(id);
+            }
+        }
+        Ok(accounts)
+    }
+}
+
+/// Named accounts, packed.
+fn members(target: &Target) -> Option<Vec<u8>> {
+    match target {
+        Target::Accounts(accounts) => Some(pack::pack(accounts.iter().map(|id| uint(id.0)))),
+        Target::All | Target::Topic(_) => None,
+    }
+}
+
+/// Reads a stored content.
+pub(super) fn content_from(json: &str) -> Done<Content> {
+    serde_json::from_str(json).map_err(|_| Fault::corrupt("content"))
+}

@@ -1,0 +1,301 @@
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tidings_core::model::{Account, AccountId, Credentials, NewAccount, ScramKeys, Seq, Timestamp, Username};
+use tidings_core::store::{AccountChange, AccountQuery, AccountRow, Page, StoreError};
+
+use super::convert::{self, int, uint};
+use super::fault::Done;
+use super::feed::pending_count;
+use super::standing::Standing;
+use super::writer::Writer;
+
+/// With at most so many accounts asked for by number, they are looked up one by one.
+const FEW: usize = 2000;
+/// Between the fields that a search looks at.
+const SEPARATOR: char = '\u{1f}';
+
+impl Writer {
+    pub fn create_account(&mut self, new: NewAccount) -> Done<Account> {
+        if find(&self.connection, &new.username)?.is_some() {
+            return Err(StoreError::Conflict.into());
+        }
+        self.kept.last_account += 1;
+        self.kept.totals.accounts += 1;
+        let account = Account {
+            id: AccountId(int(self.kept.last_account)),
+            username: new.username,
+            alias: None,
+            name: new.name,
+            email: new.email,
+            disabled: false,
+            created_at: new.created_at,
+            last_seen: None,
+            registered_at: Seq(self.kept.last),
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO accounts (id, username, name, email, disabled, created_at, registered_at, search)
+                 VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                account.id.0,
+                account.username.as_str(),
+                account.name,
+                account.email,
+                account.created_at.0,
+                int(account.registered_at.0),
+                searchable(&account),
+            ])?;
+        self.put_credentials(account.id, &new.sha1, &new.sha256)?;
+        Ok(account)
+    }
+
+    fn put_credentials(&self, id: AccountId, sha1: &ScramKeys, sha256: &ScramKeys) -> Done<()> {
+        self.connection
+            .prepare_cached("REPLACE INTO credentials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
+            .execute(params![
+                id.0,
+                sha1.salt,
+                sha1.iterations,
+                sha1.stored_key,
+                sha1.server_key,
+                sha256.salt,
+                sha256.iterations,
+                sha256.stored_key,
+                sha256.server_key,
+            ])?;
+        Ok(())
+    }
+
+    pub fn change_account(&mut self, id: AccountId, change: AccountChange) -> Done<()> {
+        let mut account = by_id(&self.connection, id)?.ok_or(StoreError::NotFound)?;
+        if let Some(alias) = change.alias {
+            let owner = alias.as_ref().map(|alias| find(&self.connection, alias)).transpose()?.flatten();
+            if owner.is_some_and(|owner| owner != id) {
+                return Err(StoreError::Conflict.into());
+            }
+            // One's own username adds nothing as an alias.
+            account.alias = alias.filter(|alias| *alias != account.username);
+        }
+        if let Some(name) = change.name {
+            account.name = name;
+        }
+        if let Some(email) = change.email {
+            account.email = email;
+        }
+        if let Some(disabled) = change.disabled {
+            account.disabled = disabled;
+        }
+        if let Some((sha1, sha256)) = &change.keys {
+            self.put_credentials(id, sha1, sha256)?;
+        }
+        self.connection
+            .prepare_cached(
+                "UPDATE accounts SET alias = ?2, name = ?3, email = ?4, disabled = ?5, search = ?6 WHERE id = ?1",
+            )?
+            .execute(params![
+                id.0,
+                account.alias.as_ref().map(Username::as_str),
+                account.name,
+                account.email,
+                account.disabled,
+                searchable(&account),
+            ])?;
+        Ok(())
+    }
+
+    pub fn remove_account(&mut self, id: AccountId) -> Done<bool> {
+        let Some(mut standing) = Standing::load(&self.connection, id)? else { return Ok(false) };
+        for seq in standing.pending(&self.connection, &self.live)? {
+            self.count_cancelled(seq, 1)?;
+        }
+        let queued: Vec<u64> = self
+            .connection
+            .prepare_cached("SELECT seq FROM queue WHERE account = ?1")?
+            .query_map([id.0], |row| row.get(0).map(uint))?
+            .collect::<Result<_, _>>()?;
+        for seq in queued {
+            self.count_cancelled(seq, 1)?;
+        }
+        for topic in standing.subscriptions(&self.connection)? {
+            self.leave_topic(&topic.0)?;
+        }
+        for sql in [
+            "DELETE FROM queue WHERE account = ?1",
+            "DELETE FROM subscriptions WHERE account = ?1",
+            "DELETE FROM cursors WHERE account = ?1",
+            "DELETE FROM credentials WHERE account = ?1",
+            "DELETE FROM accounts WHERE id = ?1",
+        ] {
+            self.connection.prepare_cached(sql)?.execute([id.0])?;
+        }
+        self.kept.totals.accounts -= 1;
+        Ok(true)
+    }
+
+    pub fn touch_accounts(&mut self, mut seen: Vec<(AccountId, Timestamp)>) -> Done<()> {
+        // A stable sort: of two for one account the later stays the later.
+        seen.sort_by_key(|(id, _)| *id);
+        let mut statement =
+            self.connection.prepare_cached("UPDATE accounts SET last_seen = ?2 WHERE id = ?1")?;
+        for (id, at) in seen {
+            statement.execute([id.0, at.0])?;
+        }
+        Ok(())
+    }
+}
+
+/// The account with this username or alias.
+pub(super) fn find(connection: &Connection, name: &Username) -> Done<Option<AccountId>> {
+    for sql in ["SELECT id FROM accounts WHERE username = ?1", "SELECT id FROM accounts WHERE alias = ?1"] {
+        let mut statement = connection.prepare_cached(sql)?;
+        let id = statement.query_row([name.as_str()], |row| row.get(0).map(AccountId)).optional()?;
+        if id.is_some() {
+            return Ok(id);
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn account(connection: &Connection, name: &Username) -> Done<Option<Account>> {
+    match find(connection, name)? {
+        Some(id) => by_id(connection, id),
+        None => Ok(None),
+    }
+}
+
+fn by_id(connection: &Connection, id: AccountId) -> Done<Option<Account>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT username, alias, name, email, disabled, created_at, last_seen, registered_at
+         FROM accounts WHERE id = ?1",
+    )?;
+    let mut rows = statement.query([id.0])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let alias: Option<String> = row.get(1)?;
+    Ok(Some(Account {
+        id,
+        username: convert::username(&row.get::<_, String>(0)?)?,
+        alias: alias.as_deref().map(convert::username).transpose()?,
+        name: row.get(2)?,
+        email: row.get(3)?,
+        disabled: row.get(4)?,
+        created_at: Timestamp(row.get(5)?),
+        last_seen: row.get::<_, Option<i64>>(6)?.map(Timestamp),
+        registered_at: Seq(uint(row.get(7)?)),
+    }))
+}
+
+pub(super) fn credentials(connection: &Connection, username: &Username) -> Done<Option<Credentials>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT a.id, a.disabled, c.* FROM accounts a JOIN credentials c ON c.account = a.id
+         WHERE a.username = ?1",
+    )?;
+    let keys = |row: &Row<'_>, first: usize| {
+        Ok::<_, rusqlite::Error>(ScramKeys {
+            salt: row.get(first)?,
+            iterations: row.get(first + 1)?,
+            stored_key: row.get(first + 2)?,
+            server_key: row.get(first + 3)?,
+        })
+    };
+    let found = statement.query_row([username.as_str()], |row| {
+        Ok(Credentials {
+            id: AccountId(row.get(0)?),
+            username: username.clone(),
+            disabled: row.get(1)?,
+            sha1: keys(row, 3)?,
+            sha256: keys(row, 7)?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+pub(super) fn accounts(connection: &Connection, query: &AccountQuery) -> Done<Page<AccountRow, String>> {
+    let limit = query.limit.max(1);
+    let found = match &query.only {
+        Some(only) if only.len() <= FEW => among(connection, query, only)?,
+        _ => scan(connection, query, limit)?,
+    };
+    let more = found.len() > limit;
+    let mut items = Vec::with_capacity(found.len().min(limit));
+    for id in found.into_iter().take(limit) {
+        if let Some(account) = by_id(connection, id)? {
+            items.push(AccountRow { pending: pending_count(connection, id)?, account });
+        }
+    }
+    let last = items.last().map(|row| row.account.username.to_string());
+    Ok(Page { items, next: last.filter(|_| more) })
+}
+
+/// The matching ones of a few accounts, by username.
+fn among(connection: &Connection, query: &AccountQuery, only: &[AccountId]) -> Done<Vec<AccountId>> {
+    let matches = Matcher::new(query);
+    let mut statement = connection.prepare_cached("SELECT username, search FROM accounts WHERE id = ?1")?;
+    let mut found = Vec::new();
+    for id in only {
+        let row = statement.query_row([id.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
+        if let Some((username, search)) = row.optional()?
+            && query.after.as_ref().is_none_or(|after| username > *after)
+            && matches.matches(*id, &search)
+        {
+            found.push((username, *id));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found.into_iter().map(|(_, id)| id).collect())
+}
+
+/// One more than `limit`, walking the index of usernames.
+fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Done<Vec<AccountId>> {
+    let matches = Matcher::new(query);
+    let mut statement =
+        connection.prepare_cached("SELECT id, search FROM accounts WHERE username > ?1 ORDER BY username")?;
+    let mut rows = statement.query([query.after.as_deref().unwrap_or_default()])?;
+    let mut found = Vec::new();
+    while found.len() <= limit
+        && let Some(row) = rows.next()?
+    {
+        let id = AccountId(row.get(0)?);
+        if matches.matches(id, row.get_ref(1)?.as_str().unwrap_or_default()) {
+            found.push(id);
+        }
+    }
+    Ok(found)
+}
+
+/// What an [`AccountQuery`] asks of an account, apart from its place.
+struct Matcher {
+    contains: Option<String>,
+    only: Option<HashSet<AccountId>>,
+    except: Option<HashSet<AccountId>>,
+}
+
+impl Matcher {
+    fn new(query: &AccountQuery) -> Self {
+        let set = |ids: &Vec<AccountId>| ids.iter().copied().collect();
+        Self {
+            contains: query.contains.as_ref().map(|text| text.to_lowercase()),
+            only: query.only.as_ref().map(set),
+            except: query.except.as_ref().map(set),
+        }
+    }
+
+    fn matches(&self, id: AccountId, search: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&id))
+            && self.except.as_ref().is_none_or(|except| !except.contains(&id))
+            && self.contains.as_ref().is_none_or(|text| search.contains(text.as_str()))
+    }
+}
+
+fn searchable(account: &Account) -> String {
+    let mut search = account.username.as_str().to_lowercase();
+    let more =
+        [account.alias.as_ref().map(Username::as_str), account.name.as_deref(), account.email.as_deref()];
+    for field in more.into_iter().flatten() {
+        search.push(SEPARATOR);
+        search.push_str(&field.to_lowercase());
+    }
+    search
+}

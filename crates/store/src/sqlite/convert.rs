@@ -1,0 +1,75 @@
+//! Between SQLite's values and the product's words.
+
+use tidings_core::model::{NotificationId, NotificationState, Priority, Topic, Username};
+
+use super::fault::{Done, Fault};
+
+/// SQLite's integers have a sign; ours that are stored there never need the last bit.
+pub(super) fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn uint(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// `limit` for SQL.
+pub(super) fn limit(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn id_bytes(id: NotificationId) -> [u8; 16] {
+    id.0.to_be_bytes()
+}
+
+pub(super) fn id_from(bytes: [u8; 16]) -> NotificationId {
+    NotificationId(u128::from_be_bytes(bytes))
+}
+
+pub(super) fn username(text: &str) -> Done<Username> {
+    Username::parse(text).map_err(|_| Fault::corrupt("username"))
+}
+
+pub(super) fn topic(text: &str) -> Done<Topic> {
+    Topic::parse(text).map_err(|_| Fault::corrupt("topic"))
+}
+
+pub(super) fn priority(index: i64) -> Done<Priority> {
+    let index = usize::try_from(index).ok();
+    index.and_then(Priority::from_index).ok_or_else(|| Fault::corrupt("priority"))
+}
+
+/// `notifications.state`.
+pub(super) mod state {
+    pub const SCHEDULED: i64 = 0;
+    pub const LIVE: i64 = 1;
+    pub const EXPIRED: i64 = 2;
+    pub const CANCELLED: i64 = 3;
+    /// Cancelled before its release: it never had a place in the order.
+    pub const WITHDRAWN: i64 = 4;
+}
+
+pub(super) fn state_from(number: i64) -> Done<NotificationState> {
+    match number {
+        state::SCHEDULED => Ok(NotificationState::Scheduled),
+        state::LIVE => Ok(NotificationState::Live),
+        state::EXPIRED => Ok(NotificationState::Expired),
+        state::CANCELLED | state::WITHDRAWN => Ok(NotificationState::Cancelled),
+        _ => Err(Fault::corrupt("state")),
+    }
+}
+
+/// Whether a notification in this state has, or had, its place in the order.
+pub(super) fn released(number: i64) -> bool {
+    matches!(number, state::LIVE | state::EXPIRED | state::CANCELLED)
+}
+
+/// `queue.collapse`: finds candidates; the key itself decides.
+/// FNV-1a, because the value is stored and must never change.
+pub(super) fn key_hash(key: &str) -> i64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in key.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    i64::from_ne_bytes(hash.to_ne_bytes())
+}

@@ -1,0 +1,275 @@
+//! How notifications end without delivery: their time is over, they are
+//! cancelled or replaced; and how the finished are forgotten.
+
+use rusqlite::{OptionalExtension, params};
+use tidings_core::model::{AccountId, Counters, Notification, NotificationId, Seq, Target, Timestamp};
+use tidings_core::store::Ended;
+
+use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
+use super::fault::{Done, Fault};
+use super::pack;
+use super::settle::{Counted, Direct};
+use super::standing::Standing;
+use super::writer::Writer;
+
+/// How a whole notification ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Expired,
+    Cancelled,
+}
+
+impl Writer {
+    pub fn expire_due(&mut self, now: Timestamp, limit: usize) -> Done<Vec<Ended>> {
+        let due: Vec<u64> = self
+            .connection
+            .prepare_cached(
+                "SELECT seq FROM notifications INDEXED BY open_by_expiry
+                 WHERE open = 1 AND expires_at <= ?1 ORDER BY expires_at, seq LIMIT ?2",
+            )?
+            .query_map(params![now.0, sql_limit(limit)], |row| row.get(0).map(uint))?
+            .collect::<Result<_, _>>()?;
+        due.into_iter().map(|seq| self.end(seq, End::Expired)).collect()
+    }
+
+    pub fn cancel(&mut self, id: NotificationId) -> Done<Option<Ended>> {
+        let row = self
+            .connection
+            .prepare_cached("SELECT seq, state, open, recipients FROM notifications WHERE id = ?1")?
+            .query_row([id_bytes(id)], |row| {
+                Ok((uint(row.get(0)?), row.get::<_, i64>(1)?, row.get::<_, bool>(2)?, uint(row.get(3)?)))
+            })
+            .optional()?;
+        let Some((seq, state, open, recipients)) = row else { return Ok(None) };
+        if open {
+            return self.end(seq, End::Cancelled).map(Some);
+        }
+        if state != state::SCHEDULED {
+            let seq = if convert::released(state) { seq } else { 0 };
+            return Ok(Some(Ended { seq: Seq(seq), id, accounts: 0 }));
+        }
+        self.connection
+            .prepare_cached("UPDATE notifications SET state = ?2, cancelled = recipients WHERE seq = ?1")?
+            .execute(params![int(seq), state::WITHDRAWN])?;
+        self.kept.totals.scheduled -= 1;
+        Ok(Some(Ended { seq: Seq(0), id, accounts: recipients }))
+    }
+
+    /// Ends an open notification for everyone who still waits for it.
+    fn end(&mut self, seq: u64, how: End) -> Done<Ended> {
+        let direct = self.direct(seq)?.ok_or_else(|| Fault::corrupt("queue"))?;
+        let pending = direct.counters.pending();
+        if !direct.shared {
+            self.empty_queues(seq, &direct)?;
+        }
+        self.live_changed = true;
+        self.live.remove(seq);
+        let (state, column) = match how {
+            End::Expired => {
+                self.kept.totals.counters.expired += pending;
+                (
+                    state::EXPIRED,
+                    "UPDATE notifications SET state = ?2, open = 0, expired = expired + ?3 WHERE seq = ?1",
+                )
+            }
+            End::Cancelled => {
+                self.kept.totals.counters.cancelled += pending;
+                (
+                    state::CANCELLED,
+                    "UPDATE notifications SET state = ?2, open = 0, cancelled = cancelled + ?3 WHERE seq = ?1",
+                )
+            }
+        };
+        self.connection.prepare_cached(column)?.execute(params![int(seq), state, int(pending)])?;
+        Ok(Ended { seq: Seq(seq), id: direct.id, accounts: pending })
+    }
+
+    /// Takes a notification for named accounts out of their queues.
+    fn empty_queues(&self, seq: u64, direct: &Direct) -> Done<()> {
+        let packed: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached(
+                "SELECT members FROM contents WHERE position = (SELECT position FROM notifications WHERE seq = ?1)",
+            )?
+            .query_row([int(seq)], |row| row.get(0))?;
+        let members = pack::unpack(packed.as_deref().unwrap_or_default());
+        for account in members.ok_or_else(|| Fault::corrupt("audience"))? {
+            self.unqueue_dropped(AccountId(int(account)), seq, direct)?;
+        }
+        Ok(())
+    }
+
+    /// Takes one copy out of a queue, and remembers that it was not delivered.
+    /// With a single recipient the counters say so.
+    fn unqueue_dropped(&self, account: AccountId, seq: u64, direct: &Direct) -> Done<bool> {
+        let was_pending = self.unqueue(account, seq, direct.priority)?;
+        if was_pending && direct.counters.recipients > 1 {
+            self.note_dropped(account, seq)?;
+        }
+        Ok(was_pending)
+    }
+
+    fn note_dropped(&self, account: AccountId, seq: u64) -> Done<()> {
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO dropped (seq, account) VALUES (?1, ?2)")?
+            .execute([int(seq), account.0])?;
+        Ok(())
+    }
+
+    /// Withdraws single copies, where they are pending.
+    pub fn drop_copies(&mut self, account: AccountId, seqs: &[u64]) -> Done<()> {
+        for seq in seqs {
+            self.drop_copy(account, *seq)?;
+        }
+        Ok(())
+    }
+
+    fn drop_copy(&mut self, account: AccountId, seq: u64) -> Done<()> {
+        let Some(shared) = self.live.get(seq).cloned() else {
+            if let Some(direct) = self.direct(seq)?
+                && self.unqueue_dropped(account, seq, &direct)?
+            {
+                self.count_cancelled(seq, 1)?;
+            }
+            return Ok(());
+        };
+        let Some(mut standing) = Standing::load(&self.connection, account)? else { return Ok(()) };
+        if standing.unsettled(seq, shared.priority)
+            && standing.meant(&self.connection, seq, shared.topic.as_ref())?
+        {
+            standing.settle(&self.connection, &self.live, seq, shared.priority)?;
+            standing.save(&self.connection)?;
+            self.note_dropped(account, seq)?;
+            self.count_cancelled(seq, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Counts copies as cancelled.
+    pub fn count_cancelled(&mut self, seq: u64, copies: u64) -> Done<()> {
+        self.count(seq, Counted::Cancelled, copies)
+    }
+
+    /// What a new notification replaces at once: older ones of its own kind,
+    /// and for named accounts whatever is pending there. Where one for all or
+    /// for a topic meets older ones of another kind, feeding replaces them
+    /// (see `feed`), because that may be a million accounts.
+    pub fn collapse(&mut self, notification: &Notification, target: &Target) -> Done<()> {
+        let Some(key) = notification.collapse_key.as_deref() else { return Ok(()) };
+        let shared = self.live.with_key(key);
+        match target {
+            Target::All => {
+                for seq in shared {
+                    self.end(seq, End::Cancelled)?;
+                }
+            }
+            Target::Topic(topic) => {
+                for seq in shared {
+                    if self.live.get(seq).is_some_and(|older| older.topic.as_ref() == Some(topic)) {
+                        self.end(seq, End::Cancelled)?;
+                    }
+                }
+            }
+            Target::Accounts(accounts) => {
+                for account in accounts {
+                    self.drop_copies(*account, &shared)?;
+                    for seq in self.queued_with_key(*account, key)? {
+                        self.drop_copy(*account, seq)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn queued_with_key(&self, account: AccountId, key: &str) -> Done<Vec<u64>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT q.seq FROM queue q CROSS JOIN notifications n ON n.seq = q.seq
+             WHERE q.account = ?1 AND q.collapse = ?2 AND n.collapse_key = ?3",
+        )?;
+        let seqs = statement.query_map(params![account.0, key_hash(key), key], |row| row.get(0).map(uint))?;
+        Ok(seqs.collect::<Result<_, _>>()?)
+    }
+
+    pub fn purge(&mut self, before: Timestamp, now: Timestamp, limit: usize) -> Done<u64> {
+        let mut purged = 0;
+        for (seq, position, forgotten) in self.finished(before, limit)? {
+            for (sql, key) in [
+                ("DELETE FROM notifications WHERE seq = ?1", seq),
+                ("DELETE FROM contents WHERE position = ?1", position),
+                ("DELETE FROM dropped WHERE seq = ?1", seq),
+                ("DELETE FROM openings WHERE seq = ?1", seq),
+            ] {
+                self.connection.prepare_cached(sql)?.execute([key])?;
+            }
+            add(&mut self.kept.forgotten, &forgotten);
+            purged += 1;
+        }
+        for (sql, moment) in [
+            (
+                "DELETE FROM idempotency WHERE key IN
+                   (SELECT key FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at, key LIMIT ?2)",
+                now,
+            ),
+            (
+                "DELETE FROM web_sessions WHERE hash IN
+                   (SELECT hash FROM web_sessions WHERE expires_at <= ?1 LIMIT ?2)",
+                now,
+            ),
+            (
+                "DELETE FROM audit WHERE position IN
+                   (SELECT position FROM audit WHERE at < ?1 ORDER BY position LIMIT ?2)",
+                before,
+            ),
+        ] {
+            let rows = self.connection.prepare_cached(sql)?.execute(params![moment.0, sql_limit(limit)])?;
+            purged += rows as u64;
+        }
+        Ok(purged)
+    }
+
+    /// Notifications accepted before `before` that nobody waits for: places and
+    /// what they counted. They are accepted in order, so the first that is not
+    /// old ends the walk.
+    fn finished(&self, before: Timestamp, limit: usize) -> Done<Vec<(i64, i64, Counters)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT seq, position, created_at, state, open, recipients, delivered, opened, expired, cancelled
+             FROM notifications ORDER BY position",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            if row.get::<_, i64>(2)? >= before.0 {
+                break;
+            }
+            let state: i64 = row.get(3)?;
+            if state == state::SCHEDULED || row.get(4)? {
+                continue;
+            }
+            let counters = if convert::released(state) {
+                Counters {
+                    recipients: uint(row.get(5)?),
+                    delivered: uint(row.get(6)?),
+                    opened: uint(row.get(7)?),
+                    expired: uint(row.get(8)?),
+                    cancelled: uint(row.get(9)?),
+                }
+            } else {
+                Counters::default()
+            };
+            found.push((row.get(0)?, row.get(1)?, counters));
+        }
+        Ok(found)
+    }
+}
+
+/// Adds counters up.
+pub(super) fn add(sum: &mut Counters, more: &Counters) {
+    sum.recipients += more.recipients;
+    sum.delivered += more.delivered;
+    sum.opened += more.opened;
+    sum.expired += more.expired;
+    sum.cancelled += more.cancelled;
+}

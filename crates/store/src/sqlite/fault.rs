@@ -1,0 +1,55 @@
+use rusqlite::ErrorCode;
+use rusqlite::ffi;
+use tidings_core::store::StoreError;
+
+/// What goes wrong inside.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// An answer of the port.
+    Store(StoreError),
+    /// SQLite said no.
+    Sql(rusqlite::Error),
+}
+
+/// A result inside.
+pub(super) type Done<T> = Result<T, Fault>;
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl Fault {
+    /// Something in the database that this program did not write.
+    pub fn corrupt(what: &str) -> Self {
+        Self::Store(StoreError::Failed(format!("the database holds an unreadable {what}")))
+    }
+
+    pub fn into_error(self) -> StoreError {
+        match self {
+            Self::Store(error) => error,
+            Self::Sql(error) => translate(&error),
+        }
+    }
+}
+
+/// SQLite's error in the port's words.
+fn translate(error: &rusqlite::Error) -> StoreError {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) => match (failure.code, failure.extended_code) {
+            // The shared-memory index and the log grow on the same disk.
+            (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => StoreError::Full,
+            (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_UNIQUE)
+            | (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => StoreError::Conflict,
+            _ => StoreError::Failed(error.to_string()),
+        },
+        _ => StoreError::Failed(error.to_string()),
+    }
+}

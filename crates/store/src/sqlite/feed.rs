@@ -1,0 +1,188 @@
+//! What waits for one account, read beside the writer.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use tidings_core::model::{AccountId, Notification, Priority, Seq, Timestamp, Topic};
+use tidings_core::store::{Feed, Positions};
+
+use super::accept::content_from;
+use super::convert::{self, int, limit as sql_limit, uint};
+use super::fault::{Done, Fault};
+use super::kept::Kept;
+use super::standing::Standing;
+
+/// A feed, and what of the account's copies a newer one replaced meanwhile:
+/// the writer has to be told.
+pub(super) struct Read {
+    pub feed: Feed,
+    pub superseded: Vec<u64>,
+}
+
+/// A pending notification, not read yet.
+struct Candidate {
+    seq: u64,
+    collapse_key: Option<String>,
+}
+
+pub(super) fn feed(
+    connection: &Connection,
+    account: AccountId,
+    after: Positions,
+    now: Timestamp,
+    limit: usize,
+) -> Done<Read> {
+    let head = Seq(Kept::load(connection)?.last);
+    let mut read = Read { feed: Feed { pending: Vec::new(), more: false, head }, superseded: Vec::new() };
+    let Some(mut standing) = Standing::load(connection, account)? else { return Ok(read) };
+    for priority in Priority::DESCENDING {
+        let mut after = after[priority.index()].0;
+        loop {
+            // One more than there is room for tells whether there are more.
+            let wanted = limit.saturating_add(1) - read.feed.pending.len();
+            let found = candidates(connection, &mut standing, priority, after, now, wanted)?;
+            let last_page = found.len() < wanted;
+            for candidate in found {
+                after = candidate.seq;
+                if superseded(connection, &mut standing, &candidate)? {
+                    read.superseded.push(candidate.seq);
+                } else if read.feed.pending.len() < limit {
+                    read.feed.pending.push(notification(connection, candidate.seq)?);
+                } else {
+                    read.feed.more = true;
+                    return Ok(read);
+                }
+            }
+            if last_page {
+                break;
+            }
+        }
+    }
+    Ok(read)
+}
+
+/// The first `wanted` pending ones of a priority beyond `after`, in order.
+fn candidates(
+    connection: &Connection,
+    standing: &mut Standing,
+    priority: Priority,
+    after: u64,
+    now: Timestamp,
+    wanted: usize,
+) -> Done<Vec<Candidate>> {
+    let mut found = Vec::new();
+    let mut queued = connection.prepare_cached(
+        "SELECT n.seq, n.collapse_key FROM queue q CROSS JOIN notifications n ON n.seq = q.seq
+         WHERE q.account = ?1 AND q.priority = ?2 AND q.seq > ?3 AND n.expires_at > ?4
+         ORDER BY q.seq LIMIT ?5",
+    )?;
+    let mut rows = queued.query(params![
+        standing.account.0,
+        priority.index() as i64,
+        int(after),
+        now.0,
+        sql_limit(wanted)
+    ])?;
+    while let Some(row) = rows.next()? {
+        found.push(Candidate { seq: uint(row.get(0)?), collapse_key: row.get(1)? });
+    }
+    let cursor = standing.cursor(priority).max(after);
+    let mut shared = connection.prepare_cached(
+        "SELECT seq, collapse_key, expires_at FROM notifications INDEXED BY open_shared
+         WHERE open = 1 AND topic = ?1 AND priority = ?2 AND seq > ?3 ORDER BY seq",
+    )?;
+    let mut collect = |topic: &str, after: u64, standing: &Standing| {
+        let mut rows = shared.query(params![topic, priority.index() as i64, int(after)])?;
+        let mut taken = 0;
+        while taken < wanted
+            && let Some(row) = rows.next()?
+        {
+            let seq = uint(row.get(0)?);
+            if row.get::<_, i64>(2)? > now.0 && standing.unsettled(seq, priority) {
+                found.push(Candidate { seq, collapse_key: row.get(1)? });
+                taken += 1;
+            }
+        }
+        Ok::<_, Fault>(())
+    };
+    collect("", cursor, standing)?;
+    standing.subscriptions(connection)?;
+    for (topic, since) in standing.known_subscriptions() {
+        collect(topic.as_str(), cursor.max(*since), standing)?;
+    }
+    // Each source gave its first ones in order, so the first of all are among them.
+    found.sort_unstable_by_key(|candidate| candidate.seq);
+    found.truncate(wanted);
+    Ok(found)
+}
+
+/// Whether a newer one for all or for a topic, with the same key, came for this
+/// account, whatever became of it.
+fn superseded(connection: &Connection, standing: &mut Standing, older: &Candidate) -> Done<bool> {
+    let Some(key) = &older.collapse_key else { return Ok(false) };
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, topic FROM notifications INDEXED BY shared_by_key
+         WHERE collapse_key = ?1 AND topic IS NOT NULL AND seq > ?2 AND state IN (1, 2, 3)",
+    )?;
+    let mut rows = statement.query(params![key, int(older.seq)])?;
+    while let Some(row) = rows.next()? {
+        let (seq, topic) = (uint(row.get(0)?), row.get::<_, String>(1)?);
+        let subscriptions = standing.subscriptions(connection)?;
+        let subscribed = |(name, since): &(Topic, u64)| name.as_str() == topic && seq > *since;
+        if topic.is_empty() || subscriptions.iter().any(subscribed) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn notification(connection: &Connection, seq: u64) -> Done<Notification> {
+    let mut statement = connection.prepare_cached(
+        "SELECT n.id, n.priority, n.topic, n.collapse_key, n.sent_at, n.expires_at, c.content
+         FROM notifications n JOIN contents c ON c.position = n.position WHERE n.seq = ?1",
+    )?;
+    let mut rows = statement.query([int(seq)])?;
+    let row = rows.next()?.ok_or_else(|| Fault::corrupt("queue"))?;
+    let topic: Option<String> = row.get(2)?;
+    let content = row.get_ref(6)?;
+    Ok(Notification {
+        seq: Seq(seq),
+        id: convert::id_from(row.get(0)?),
+        content: content_from(content.as_str().map_err(|_| Fault::corrupt("content"))?)?,
+        priority: convert::priority(row.get(1)?)?,
+        topic: topic.filter(|name| !name.is_empty()).as_deref().map(convert::topic).transpose()?,
+        collapse_key: row.get(3)?,
+        sent_at: Timestamp(row.get(4)?),
+        expires_at: Timestamp(row.get(5)?),
+    })
+}
+
+/// How much is pending for one account.
+pub(super) fn pending_count(connection: &Connection, account: AccountId) -> Done<u64> {
+    let Some(mut standing) = Standing::load(connection, account)? else { return Ok(0) };
+    let mut queued = connection.prepare_cached("SELECT count(*) FROM queue WHERE account = ?1")?;
+    let mut pending = uint(queued.query_row([account.0], |row| row.get(0))?);
+    standing.subscriptions(connection)?;
+    let mut shared = connection.prepare_cached(
+        "SELECT seq FROM notifications INDEXED BY open_shared
+         WHERE open = 1 AND topic = ?1 AND priority = ?2 AND seq > ?3",
+    )?;
+    for priority in Priority::DESCENDING {
+        let cursor = standing.cursor(priority);
+        let topics = standing.known_subscriptions().iter();
+        let topics = topics.map(|(topic, since)| (topic.as_str(), cursor.max(*since)));
+        for (topic, after) in std::iter::once(("", cursor)).chain(topics) {
+            let mut rows = shared.query(params![topic, priority.index() as i64, int(after)])?;
+            while let Some(row) = rows.next()? {
+                pending += u64::from(standing.unsettled(uint(row.get(0)?), priority));
+            }
+        }
+    }
+    Ok(pending)
+}
+
+/// A released notification's place, by id.
+pub(super) fn find(connection: &Connection, id: tidings_core::model::NotificationId) -> Done<Option<Seq>> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq FROM notifications WHERE id = ?1 AND state IN (1, 2, 3)")?;
+    let seq = statement.query_row([convert::id_bytes(id)], |row| row.get(0).map(uint));
+    Ok(seq.optional()?.map(Seq))
+}

@@ -1,0 +1,88 @@
+use rusqlite::{Connection, params};
+use tidings_core::model::Counters;
+use tidings_core::store::Totals;
+
+use super::convert::{int, uint};
+use super::fault::Done;
+
+/// The numbers given out, and the totals: one row, written once a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// The last number given out: places in the listing and in the order of release.
+    pub last: u64,
+    pub last_account: u64,
+    pub totals: Totals,
+    /// What purged notifications had counted.
+    pub forgotten: Counters,
+}
+
+impl Kept {
+    pub fn load(connection: &Connection) -> Done<Self> {
+        let mut statement = connection.prepare_cached(
+            "SELECT last, last_account, accounts, notifications, scheduled,
+                    recipients, delivered, opened, expired, cancelled,
+                    forgotten_recipients, forgotten_delivered, forgotten_opened,
+                    forgotten_expired, forgotten_cancelled
+             FROM kept",
+        )?;
+        let kept = statement.query_row([], |row| {
+            let number = |index: usize| row.get(index).map(uint);
+            let counters = |first: usize| {
+                Ok::<_, rusqlite::Error>(Counters {
+                    recipients: number(first)?,
+                    delivered: number(first + 1)?,
+                    opened: number(first + 2)?,
+                    expired: number(first + 3)?,
+                    cancelled: number(first + 4)?,
+                })
+            };
+            Ok(Self {
+                last: number(0)?,
+                last_account: number(1)?,
+                totals: Totals {
+                    accounts: number(2)?,
+                    notifications: number(3)?,
+                    scheduled: number(4)?,
+                    counters: counters(5)?,
+                },
+                forgotten: counters(10)?,
+            })
+        })?;
+        Ok(kept)
+    }
+
+    pub fn save(&self, connection: &Connection) -> Done<()> {
+        let (all, gone) = (&self.totals.counters, &self.forgotten);
+        connection
+            .prepare_cached(
+                "UPDATE kept SET last = ?1, last_account = ?2, accounts = ?3, notifications = ?4,
+                    scheduled = ?5, recipients = ?6, delivered = ?7, opened = ?8, expired = ?9,
+                    cancelled = ?10, forgotten_recipients = ?11, forgotten_delivered = ?12,
+                    forgotten_opened = ?13, forgotten_expired = ?14, forgotten_cancelled = ?15",
+            )?
+            .execute(params![
+                int(self.last),
+                int(self.last_account),
+                int(self.totals.accounts),
+                int(self.totals.notifications),
+                int(self.totals.scheduled),
+                int(all.recipients),
+                int(all.delivered),
+                int(all.opened),
+                int(all.expired),
+                int(all.cancelled),
+                int(gone.recipients),
+                int(gone.delivered),
+                int(gone.opened),
+                int(gone.expired),
+                int(gone.cancelled),
+            ])?;
+        Ok(())
+    }
+
+    /// The next number.
+    pub fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+}

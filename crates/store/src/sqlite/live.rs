@@ -1,0 +1,127 @@
+//! What is shared and pending for somebody, in the writer's memory: settling
+//! asks it for every acknowledgement.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rusqlite::Connection;
+use tidings_core::model::{NotificationId, Priority, Topic};
+
+use super::convert;
+use super::fault::Done;
+
+/// Notifications for all or for a topic that are pending for somebody.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    shared: HashMap<u64, Shared>,
+    /// For all, by priority.
+    all: [BTreeSet<u64>; 3],
+    /// For any topic, by priority.
+    topical: [BTreeSet<u64>; 3],
+    topics: HashMap<Topic, [BTreeSet<u64>; 3]>,
+    keys: HashMap<String, BTreeSet<u64>>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shared {
+    pub id: NotificationId,
+    pub priority: Priority,
+    /// `None`: for all.
+    pub topic: Option<Topic>,
+    pub collapse_key: Option<String>,
+    /// How many accounts it waits for.
+    pub pending: u64,
+}
+
+impl Live {
+    pub fn load(connection: &Connection) -> Done<Self> {
+        let mut live = Self::default();
+        let mut statement = connection.prepare_cached(
+            "SELECT seq, id, priority, topic, collapse_key, recipients - delivered - expired - cancelled
+             FROM notifications INDEXED BY open_shared WHERE open = 1 AND topic IS NOT NULL",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let topic: String = row.get(3)?;
+            let shared = Shared {
+                id: convert::id_from(row.get(1)?),
+                priority: convert::priority(row.get(2)?)?,
+                topic: if topic.is_empty() { None } else { Some(convert::topic(&topic)?) },
+                collapse_key: row.get(4)?,
+                pending: convert::uint(row.get(5)?),
+            };
+            live.insert(convert::uint(row.get(0)?), shared);
+        }
+        Ok(live)
+    }
+
+    pub fn insert(&mut self, seq: u64, shared: Shared) {
+        let index = shared.priority.index();
+        if let Some(topic) = &shared.topic {
+            self.topical[index].insert(seq);
+            self.topics.entry(topic.clone()).or_default()[index].insert(seq);
+        } else {
+            self.all[index].insert(seq);
+        }
+        if let Some(key) = &shared.collapse_key {
+            self.keys.entry(key.clone()).or_default().insert(seq);
+        }
+        self.shared.insert(seq, shared);
+    }
+
+    pub fn remove(&mut self, seq: u64) {
+        let Some(shared) = self.shared.remove(&seq) else { return };
+        let index = shared.priority.index();
+        if let Some(topic) = &shared.topic {
+            self.topical[index].remove(&seq);
+            if let Some(of_topic) = self.topics.get_mut(topic) {
+                of_topic[index].remove(&seq);
+                if of_topic.iter().all(BTreeSet::is_empty) {
+                    self.topics.remove(topic);
+                }
+            }
+        } else {
+            self.all[index].remove(&seq);
+        }
+        if let Some(key) = shared.collapse_key
+            && let Some(of_key) = self.keys.get_mut(&key)
+        {
+            of_key.remove(&seq);
+            if of_key.is_empty() {
+                self.keys.remove(&key);
+            }
+        }
+    }
+
+    pub fn get(&self, seq: u64) -> Option<&Shared> {
+        self.shared.get(&seq)
+    }
+
+    pub fn get_mut(&mut self, seq: u64) -> Option<&mut Shared> {
+        self.shared.get_mut(&seq)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &Shared)> {
+        self.shared.iter().map(|(seq, shared)| (*seq, shared))
+    }
+
+    /// Those for all.
+    pub fn all(&self, priority: Priority) -> &BTreeSet<u64> {
+        &self.all[priority.index()]
+    }
+
+    /// Those for any topic.
+    pub fn topical(&self, priority: Priority) -> &BTreeSet<u64> {
+        &self.topical[priority.index()]
+    }
+
+    /// Those for one topic.
+    pub fn of_topic(&self, topic: &Topic, priority: Priority) -> Option<&BTreeSet<u64>> {
+        self.topics.get(topic).map(|of_topic| &of_topic[priority.index()])
+    }
+
+    /// Those with a collapse key, in order.
+    pub fn with_key(&self, key: &str) -> Vec<u64> {
+        self.keys.get(key).map(|seqs| seqs.iter().copied().collect()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,168 @@
+//! The store in one SQLite file.
+//!
+//! One thread writes, and commits whatever was queued meanwhile in one go: a
+//! commit costs a disk sync, however much it carries. A few threads read beside
+//! it. The journal is a write-ahead log with `synchronous=FULL`, so what was
+//! answered is on the disk.
+
+mod accept;
+mod accounts;
+mod admin;
+mod backup;
+mod convert;
+mod ending;
+mod fault;
+mod feed;
+mod kept;
+mod live;
+mod pack;
+mod port;
+mod records;
+mod recount;
+mod schema;
+mod settle;
+mod standing;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod topics;
+mod writer;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use tidings_core::store::{Result, StoreError};
+
+use self::fault::{Done, Fault};
+use self::threads::{Readers, WriterHandle};
+use self::writer::Writer;
+
+/// How a [`SqliteStore`] works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Writes that may wait; more are refused with [`StoreError::Busy`].
+    pub queue: usize,
+    /// Writes in one commit, at most.
+    pub group: usize,
+    /// Threads that read.
+    pub readers: usize,
+    /// KiB of pages that the writer keeps in memory, at most.
+    pub cache_kib: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { queue: 8192, group: 512, readers: 2, cache_kib: 32 * 1024 }
+    }
+}
+
+/// A store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: WriterHandle,
+    readers: Readers,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, or makes one; an older one is brought up
+    /// to date. Nobody else can open it meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Incompatible`] when the file is not a Tidings database, is
+    /// from a newer version (nothing is touched then), or is in use by another
+    /// process. [`StoreError::Failed`] for I/O.
+    pub fn open(path: &Path, options: Options) -> Result<Self> {
+        schema::inspect(path, schema::STEPS.len())?;
+        let lock = lock(path)?;
+        let connection = connect(path, options, schema::STEPS).map_err(Fault::into_error)?;
+        let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<Done<_>>();
+        let readers = readers.map_err(Fault::into_error)?;
+        let writer = Writer::new(connection).map_err(Fault::into_error)?;
+        let started = |error: std::io::Error| StoreError::Failed(error.to_string());
+        Ok(Self {
+            path: path.to_owned(),
+            writer: WriterHandle::start(writer, options.queue.max(1), options.group.max(1), lock)
+                .map_err(started)?,
+            readers: Readers::start(readers, options.queue.max(1)).map_err(started)?,
+        })
+    }
+
+    /// Copies the database to a new file while it is in use.
+    ///
+    /// # Errors
+    /// When `to` exists or cannot be written.
+    pub async fn backup(&self, to: &Path) -> Result<()> {
+        let (from, to) = (self.path.clone(), to.to_owned());
+        tokio::task::spawn_blocking(move || backup::backup(&from, &to))
+            .await
+            .map_err(|error| StoreError::Failed(error.to_string()))?
+    }
+}
+
+impl Drop for SqliteStore {
+    /// Finishes what was accepted.
+    fn drop(&mut self) {
+        for thread in self.readers.close().into_iter().chain(self.writer.close()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Keeps other processes, and other stores in this one, away from the database.
+fn lock(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let failed = |error: std::io::Error| {
+        StoreError::Failed(format!("{} cannot be locked: {error}", Path::new(&name).display()))
+    };
+    let mut open = File::options();
+    let file = open.create(true).write(true).truncate(false).open(&name).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(StoreError::Incompatible(format!("{} is in use by another tidings process", path.display())))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// The connection that writes.
+fn connect(path: &Path, options: Options, steps: &[&str]) -> Done<Connection> {
+    let mut connection = Connection::open(path)?;
+    prepare(&connection)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Elsewhere than on Linux a sync alone may stop at the drive's cache.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", -i64::from(options.cache_kib))?;
+    schema::migrate(&mut connection, path, steps)?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        return Err(StoreError::Failed(format!("{} cannot have a write-ahead log", path.display())).into());
+    }
+    // Checkpoints copy pages back and sync twice: rather seldom than small.
+    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    // The file's own header must tell whose it is, even to one who reads no log.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    Ok(connection)
+}
+
+/// A connection that reads.
+fn reader(path: &Path) -> Done<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    prepare(&connection)?;
+    connection.pragma_update(None, "cache_size", -8192)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection) -> Done<()> {
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Notifications as listings and the API show them.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tidings_core::model::{
+    Audience, Counters, Notification, NotificationId, Seq, Timestamp, Topic, Username,
+};
+use tidings_core::store::{NotificationRecord, Page};
+
+use super::accept::content_from;
+use super::convert::{self, id_bytes, int, limit as sql_limit, uint};
+use super::fault::{Done, Fault};
+
+/// The columns that [`record`] reads.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT n.seq, n.position, n.id, n.topic, n.priority, n.state, n.created_at, n.send_at,
+                n.sent_at, n.expires_at, n.collapse_key, n.recipients, n.delivered, n.opened, n.expired,
+                n.cancelled, c.content, c.users
+             FROM notifications n JOIN contents c ON c.position = n.position ",
+            $rest
+        )
+    };
+}
+
+pub(super) fn notification(connection: &Connection, id: NotificationId) -> Done<Option<NotificationRecord>> {
+    let mut statement = connection.prepare_cached(select!("WHERE n.id = ?1"))?;
+    let mut rows = statement.query([id_bytes(id)])?;
+    rows.next()?.map(record).transpose()
+}
+
+pub(super) fn notifications(
+    connection: &Connection,
+    before: Option<u64>,
+    limit: usize,
+) -> Done<Page<NotificationRecord, u64>> {
+    let limit = limit.max(1);
+    let mut statement =
+        connection.prepare_cached(select!("WHERE n.position < ?1 ORDER BY n.position DESC LIMIT ?2"))?;
+    let before = int(before.unwrap_or(u64::MAX));
+    let mut rows = statement.query(params![before, sql_limit(limit.saturating_add(1))])?;
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        items.push(record(row)?);
+    }
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|record: &NotificationRecord| record.position);
+    Ok(Page { items, next })
+}
+
+fn record(row: &Row<'_>) -> Done<NotificationRecord> {
+    let state: i64 = row.get(5)?;
+    let topic: Option<String> = row.get(3)?;
+    let topic = match topic.as_deref() {
+        None | Some("") => topic.map(|_| None),
+        Some(name) => Some(Some(convert::topic(name)?)),
+    };
+    let users: Option<String> = row.get(17)?;
+    let content: String = row.get(16)?;
+    Ok(NotificationRecord {
+        position: uint(row.get(1)?),
+        audience: audience(topic.as_ref(), users.as_deref())?,
+        notification: Notification {
+            seq: Seq(if convert::released(state) { uint(row.get(0)?) } else { 0 }),
+            id: convert::id_from(row.get(2)?),
+            content: content_from(&content)?,
+            priority: convert::priority(row.get(4)?)?,
+            topic: topic.flatten(),
+            collapse_key: row.get(10)?,
+            sent_at: Timestamp(row.get(8)?),
+            expires_at: Timestamp(row.get(9)?),
+        },
+        created_at: Timestamp(row.get(6)?),
+        send_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+        state: convert::state_from(state)?,
+        counters: Counters {
+            recipients: uint(row.get(11)?),
+            delivered: uint(row.get(12)?),
+            opened: uint(row.get(13)?),
+            expired: uint(row.get(14)?),
+            cancelled: uint(row.get(15)?),
+        },
+    })
+}
+
+/// `topic`: outer `None` for named accounts, inner `None` for all.
+fn audience(topic: Option<&Option<Topic>>, users: Option<&str>) -> Done<Audience> {
+    match topic {
+        Some(Some(topic)) => Ok(Audience::Topic(topic.clone())),
+        Some(None) => Ok(Audience::All),
+        None => {
+            let names: Vec<String> =
+                serde_json::from_str(users.unwrap_or("[]")).map_err(|_| Fault::corrupt("audience"))?;
+            let names: Vec<Username> =
+                names.iter().map(|name| convert::username(name)).collect::<Done<_>>()?;
+            Ok(Audience::Users(names))
+        }
+    }
+}
+
+pub(super) fn next_release(connection: &Connection) -> Done<Option<Timestamp>> {
+    first_time(
+        connection,
+        "SELECT send_at FROM notifications INDEXED BY scheduled_by_time WHERE state = 0
+         ORDER BY send_at LIMIT 1",
+    )
+}
+
+pub(super) fn next_expiry(connection: &Connection) -> Done<Option<Timestamp>> {
+    first_time(
+        connection,
+        "SELECT expires_at FROM notifications INDEXED BY open_by_expiry WHERE open = 1
+         ORDER BY expires_at LIMIT 1",
+    )
+}
+
+fn first_time(connection: &Connection, sql: &str) -> Done<Option<Timestamp>> {
+    Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0).map(Timestamp)).optional()?)
+}

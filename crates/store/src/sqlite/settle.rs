@@ -1,0 +1,222 @@
+//! Acknowledgements and openings.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::OptionalExtension;
+use tidings_core::model::{AccountId, Counters, NotificationId, Priority, Seq};
+use tidings_core::store::{Settled, Settlement};
+
+use super::convert::{self, id_bytes, int, uint};
+use super::fault::{Done, Fault};
+use super::pack;
+use super::standing::{Standing, registered_at};
+use super::writer::Writer;
+
+/// How a copy ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    Delivered,
+    Cancelled,
+}
+
+/// What one needs to know of an open notification to end a copy of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Direct {
+    pub id: NotificationId,
+    pub priority: Priority,
+    /// For all or for a topic: there is nothing in the queues.
+    pub shared: bool,
+    pub counters: Counters,
+}
+
+impl Writer {
+    pub fn settle(&mut self, mut batch: Vec<Settlement>) -> Done<Settled> {
+        batch.sort_unstable();
+        let mut delivered = BTreeMap::<u64, (NotificationId, u64)>::new();
+        // What the queue rows of one notification have in common is read once.
+        let mut directs = HashMap::<u64, Option<Direct>>::new();
+        let mut current: Option<Standing> = None;
+        for Settlement { account, seq: Seq(seq) } in batch {
+            let id = if let Some(shared) = self.live.get(seq) {
+                let (id, priority, topic) = (shared.id, shared.priority, shared.topic.as_ref());
+                if current.as_ref().is_none_or(|standing| standing.account != account) {
+                    if let Some(mut done) = current.take() {
+                        done.save(&self.connection)?;
+                    }
+                    current = Standing::load(&self.connection, account)?;
+                }
+                let Some(standing) = &mut current else { continue };
+                if !standing.unsettled(seq, priority) || !standing.meant(&self.connection, seq, topic)? {
+                    continue;
+                }
+                standing.settle(&self.connection, &self.live, seq, priority)?;
+                id
+            } else {
+                let direct = match directs.get(&seq) {
+                    Some(direct) => *direct,
+                    None => *directs.entry(seq).or_insert(self.direct(seq)?),
+                };
+                let Some(direct) = direct.filter(|direct| !direct.shared) else { continue };
+                if !self.unqueue(account, seq, direct.priority)? {
+                    continue;
+                }
+                direct.id
+            };
+            delivered.entry(seq).or_insert((id, 0)).1 += 1;
+        }
+        if let Some(mut done) = current {
+            done.save(&self.connection)?;
+        }
+        for (seq, (_, copies)) in &delivered {
+            self.count(*seq, Counted::Delivered, *copies)?;
+        }
+        let rows = delivered.into_iter().map(|(seq, (id, copies))| (Seq(seq), id, copies));
+        Ok(Settled { delivered: rows.collect() })
+    }
+
+    /// An open notification; `None` where nobody waits for that one.
+    pub fn direct(&self, seq: u64) -> Done<Option<Direct>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, priority, topic IS NOT NULL, recipients, delivered, opened, expired, cancelled
+             FROM notifications WHERE seq = ?1 AND open = 1",
+        )?;
+        let mut rows = statement.query([int(seq)])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some(Direct {
+            id: convert::id_from(row.get(0)?),
+            priority: convert::priority(row.get(1)?)?,
+            shared: row.get(2)?,
+            counters: Counters {
+                recipients: uint(row.get(3)?),
+                delivered: uint(row.get(4)?),
+                opened: uint(row.get(5)?),
+                expired: uint(row.get(6)?),
+                cancelled: uint(row.get(7)?),
+            },
+        }))
+    }
+
+    /// Takes one copy out of a queue. False when it was not there.
+    pub fn unqueue(&self, account: AccountId, seq: u64, priority: Priority) -> Done<bool> {
+        let rows = self
+            .connection
+            .prepare_cached("DELETE FROM queue WHERE account = ?1 AND priority = ?2 AND seq = ?3")?
+            .execute([account.0, priority.index() as i64, int(seq)])?;
+        Ok(rows > 0)
+    }
+
+    /// Counts copies that ended; the notification is closed with the last one.
+    pub fn count(&mut self, seq: u64, how: Counted, copies: u64) -> Done<()> {
+        let counters = &mut self.kept.totals.counters;
+        let sql = match how {
+            Counted::Delivered => {
+                counters.delivered += copies;
+                "UPDATE notifications SET delivered = delivered + ?2,
+                    open = recipients > delivered + expired + cancelled + ?2 WHERE seq = ?1"
+            }
+            Counted::Cancelled => {
+                counters.cancelled += copies;
+                "UPDATE notifications SET cancelled = cancelled + ?2,
+                    open = recipients > delivered + expired + cancelled + ?2 WHERE seq = ?1"
+            }
+        };
+        self.connection.prepare_cached(sql)?.execute([int(seq), int(copies)])?;
+        if let Some(shared) = self.live.get_mut(seq) {
+            self.live_changed = true;
+            shared.pending = shared.pending.saturating_sub(copies);
+            if shared.pending == 0 {
+                self.live.remove(seq);
+            }
+        }
+        Ok(())
+    }
+
+    /// A shared notification that is over is taken to have arrived where that
+    /// one or a later one of its priority was settled: order holds.
+    pub fn opened(&mut self, account: AccountId, id: NotificationId) -> Done<bool> {
+        let row = self
+            .connection
+            .prepare_cached(
+                "SELECT seq, position, topic, priority, state, recipients, delivered, opened
+                 FROM notifications WHERE id = ?1",
+            )?
+            .query_row([id_bytes(id)], |row| {
+                let counters = Counters {
+                    recipients: uint(row.get(5)?),
+                    delivered: uint(row.get(6)?),
+                    opened: uint(row.get(7)?),
+                    ..Counters::default()
+                };
+                let topic: Option<String> = row.get(2)?;
+                let places: (i64, i64) = (row.get(0)?, row.get(1)?);
+                Ok((places, topic, row.get::<_, i64>(3)?, row.get::<_, i64>(4)?, counters))
+            })
+            .optional()?;
+        let Some(((seq, position), topic, priority, state, counters)) = row else { return Ok(false) };
+        let Some(registered_at) = registered_at(&self.connection, account)? else { return Ok(false) };
+        if !convert::released(state)
+            || self.noted("dropped", seq, account)?
+            || self.noted("openings", seq, account)?
+        {
+            return Ok(false);
+        }
+        let priority = convert::priority(priority)?;
+        let had = match topic.as_deref() {
+            None => counters.delivered > 0 && self.is_member(position, account)?,
+            Some(name) => {
+                let Some(standing) = Standing::load(&self.connection, account)? else { return Ok(false) };
+                self.shared_with(standing, registered_at, uint(seq), priority, name)?
+            }
+        };
+        let settled = self.settle(vec![Settlement { account, seq: Seq(uint(seq)) }])?;
+        let now_delivered = counters.delivered + settled.delivered.len() as u64;
+        if (!had && settled.delivered.is_empty()) || counters.opened >= now_delivered {
+            return Ok(false);
+        }
+        for sql in [
+            "INSERT INTO openings (seq, account) VALUES (?1, ?2)",
+            "UPDATE notifications SET opened = opened + 1 WHERE seq = ?1 AND ?2 IS NOT NULL",
+        ] {
+            self.connection.prepare_cached(sql)?.execute([seq, account.0])?;
+        }
+        self.kept.totals.counters.opened += 1;
+        Ok(true)
+    }
+
+    /// Whether a shared notification is meant for an account that is past it.
+    fn shared_with(
+        &self,
+        mut standing: Standing,
+        registered_at: u64,
+        seq: u64,
+        priority: Priority,
+        topic: &str,
+    ) -> Done<bool> {
+        let meant = if topic.is_empty() {
+            seq > registered_at
+        } else {
+            let subscriptions = standing.subscriptions(&self.connection)?;
+            subscriptions.iter().any(|(name, since)| name.as_str() == topic && seq > *since)
+        };
+        Ok(meant && seq <= standing.reached(priority))
+    }
+
+    fn noted(&self, table: &str, seq: i64, account: AccountId) -> Done<bool> {
+        let sql = match table {
+            "dropped" => "SELECT 1 FROM dropped WHERE seq = ?1 AND account = ?2",
+            _ => "SELECT 1 FROM openings WHERE seq = ?1 AND account = ?2",
+        };
+        Ok(self.connection.prepare_cached(sql)?.exists([seq, account.0])?)
+    }
+
+    /// Whether a notification for named accounts named this one.
+    fn is_member(&self, position: i64, account: AccountId) -> Done<bool> {
+        let packed: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached("SELECT members FROM contents WHERE position = ?1")?
+            .query_row([position], |row| row.get(0))?;
+        let members = pack::unpack(packed.as_deref().unwrap_or_default());
+        let members = members.ok_or_else(|| Fault::corrupt("audience"))?;
+        Ok(members.binary_search(&uint(account.0)).is_ok())
+    }
+}

@@ -1,0 +1,212 @@
+//! Where one account stands with what is shared: its cursor and its subscriptions.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use tidings_core::model::{AccountId, Priority, Topic};
+
+use super::convert::{self, int, uint};
+use super::fault::{Done, Fault};
+use super::live::Live;
+use super::pack;
+
+/// An account's cursor, read for a while and written back once.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub account: AccountId,
+    /// All shared ones up to here are settled or were never for the account.
+    cursor: [u64; 3],
+    /// Settled beyond the cursor, because something before is still pending.
+    ahead: [BTreeSet<u64>; 3],
+    subscriptions: Option<Vec<(Topic, u64)>>,
+    changed: bool,
+}
+
+impl Standing {
+    /// `None` where there is no such account.
+    pub fn load(connection: &Connection, account: AccountId) -> Done<Option<Self>> {
+        let row = connection
+            .prepare_cached("SELECT low, normal, high, ahead FROM cursors WHERE account = ?1")?
+            .query_row([account.0], |row| {
+                let cursor = [uint(row.get(0)?), uint(row.get(1)?), uint(row.get(2)?)];
+                Ok((cursor, row.get::<_, Option<Vec<u8>>>(3)?))
+            })
+            .optional()?;
+        let (cursor, ahead) = match row {
+            Some((cursor, ahead)) => (cursor, ahead.as_deref().map(decode).transpose()?.unwrap_or_default()),
+            None => {
+                let Some(registered_at) = registered_at(connection, account)? else { return Ok(None) };
+                ([registered_at; 3], Default::default())
+            }
+        };
+        Ok(Some(Self { account, cursor, ahead, subscriptions: None, changed: false }))
+    }
+
+    pub fn save(&mut self, connection: &Connection) -> Done<()> {
+        if !self.changed {
+            return Ok(());
+        }
+        let [low, normal, high] = self.cursor.map(int);
+        connection
+            .prepare_cached(
+                "REPLACE INTO cursors (account, low, normal, high, ahead) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![self.account.0, low, normal, high, encode(&self.ahead)])?;
+        self.changed = false;
+        Ok(())
+    }
+
+    /// The account's topics, each with the newest number at subscription.
+    pub fn subscriptions(&mut self, connection: &Connection) -> Done<&[(Topic, u64)]> {
+        if self.subscriptions.is_none() {
+            let mut statement =
+                connection.prepare_cached("SELECT topic, since FROM subscriptions WHERE account = ?1")?;
+            let mut rows = statement.query([self.account.0])?;
+            let mut topics = Vec::new();
+            while let Some(row) = rows.next()? {
+                topics.push((
+                    convert::topic(row.get_ref(0)?.as_str().map_err(|_| Fault::corrupt("topic"))?)?,
+                    uint(row.get(1)?),
+                ));
+            }
+            self.subscriptions = Some(topics);
+        }
+        Ok(self.known_subscriptions())
+    }
+
+    /// What [`Standing::subscriptions`] has read; empty before.
+    pub fn known_subscriptions(&self) -> &[(Topic, u64)] {
+        self.subscriptions.as_deref().unwrap_or_default()
+    }
+
+    /// Everything of this priority up to here was settled, or is not pending.
+    pub fn cursor(&self, priority: Priority) -> u64 {
+        self.cursor[priority.index()]
+    }
+
+    /// The newest shared one of this priority that was settled.
+    pub fn reached(&self, priority: Priority) -> u64 {
+        let index = priority.index();
+        self.ahead[index].last().copied().unwrap_or(0).max(self.cursor[index])
+    }
+
+    /// Whether a shared one that is meant for the account was not settled by it.
+    pub fn unsettled(&self, seq: u64, priority: Priority) -> bool {
+        let index = priority.index();
+        seq > self.cursor[index] && !self.ahead[index].contains(&seq)
+    }
+
+    /// Whether a shared one beyond the cursor is for this account. What lies
+    /// before the account's creation never is beyond its cursor.
+    pub fn meant(&mut self, connection: &Connection, seq: u64, topic: Option<&Topic>) -> Done<bool> {
+        let Some(topic) = topic else { return Ok(true) };
+        let subscriptions = self.subscriptions(connection)?;
+        Ok(subscriptions.iter().any(|(name, since)| name == topic && seq > *since))
+    }
+
+    /// Settles a shared one that is meant for the account and unsettled, and
+    /// moves the cursor as far as nothing pending lies before it.
+    pub fn settle(&mut self, connection: &Connection, live: &Live, seq: u64, priority: Priority) -> Done<()> {
+        let index = priority.index();
+        self.ahead[index].insert(seq);
+        self.changed = true;
+        let Some(top) = self.ahead[index].last().copied() else { return Ok(()) };
+        let stop = self.first_pending(connection, live, priority, top)?.unwrap_or(u64::MAX);
+        let beyond = self.ahead[index].split_off(&stop);
+        if let Some(reached) = self.ahead[index].last() {
+            self.cursor[index] = *reached;
+        }
+        self.ahead[index] = beyond;
+        Ok(())
+    }
+
+    /// The first one below `top` that is pending for this account.
+    fn first_pending(
+        &mut self,
+        connection: &Connection,
+        live: &Live,
+        priority: Priority,
+        top: u64,
+    ) -> Done<Option<u64>> {
+        let cursor = self.cursor(priority);
+        let first = |seqs: &BTreeSet<u64>, ahead: &BTreeSet<u64>, after: u64| {
+            if after >= top {
+                return None;
+            }
+            seqs.range(after + 1..top).find(|seq| !ahead.contains(seq)).copied()
+        };
+        let mut stop = first(live.all(priority), &self.ahead[priority.index()], cursor);
+        if first(live.topical(priority), &self.ahead[priority.index()], cursor).is_some() {
+            self.subscriptions(connection)?;
+            for (topic, since) in self.known_subscriptions() {
+                let Some(seqs) = live.of_topic(topic, priority) else { continue };
+                let found = first(seqs, &self.ahead[priority.index()], cursor.max(*since));
+                stop = [stop, found].into_iter().flatten().min();
+            }
+        }
+        Ok(stop)
+    }
+
+    /// Everything shared that is pending for this account.
+    pub fn pending(&mut self, connection: &Connection, live: &Live) -> Done<Vec<u64>> {
+        self.subscriptions(connection)?;
+        let mut pending = Vec::new();
+        for priority in Priority::DESCENDING {
+            let mut collect = |seqs: &BTreeSet<u64>, after: u64| {
+                let beyond = seqs.range(after.saturating_add(1)..);
+                pending.extend(beyond.filter(|seq| self.unsettled(**seq, priority)));
+            };
+            collect(live.all(priority), self.cursor(priority));
+            for (topic, since) in self.known_subscriptions() {
+                if let Some(seqs) = live.of_topic(topic, priority) {
+                    collect(seqs, self.cursor(priority).max(*since));
+                }
+            }
+        }
+        Ok(pending)
+    }
+}
+
+/// The newest number when an account was created; `None` where there is none.
+pub(super) fn registered_at(connection: &Connection, account: AccountId) -> Done<Option<u64>> {
+    let mut statement = connection.prepare_cached("SELECT registered_at FROM accounts WHERE id = ?1")?;
+    Ok(statement.query_row([account.0], |row| row.get(0).map(uint)).optional()?)
+}
+
+/// Three lists, each behind its length; nothing where all are empty.
+fn encode(ahead: &[BTreeSet<u64>; 3]) -> Option<Vec<u8>> {
+    if ahead.iter().all(BTreeSet::is_empty) {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    for seqs in ahead {
+        let packed = pack::pack(seqs.iter().copied());
+        pack::put(&mut bytes, packed.len() as u64);
+        bytes.extend(packed);
+    }
+    Some(bytes)
+}
+
+fn decode(mut bytes: &[u8]) -> Done<[BTreeSet<u64>; 3]> {
+    let mut list = || {
+        let length = usize::try_from(pack::take(&mut bytes)?).ok()?;
+        let (packed, rest) = bytes.split_at_checked(length)?;
+        bytes = rest;
+        Some(pack::unpack(packed)?.into_iter().collect())
+    };
+    let lists = (|| Some([list()?, list()?, list()?]))();
+    lists.ok_or_else(|| Fault::corrupt("cursor"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ahead_comes_back() {
+        let ahead = [BTreeSet::from([5, 9, 1 << 40]), BTreeSet::new(), BTreeSet::from([7])];
+        assert_eq!(decode(&encode(&ahead).unwrap()).unwrap(), ahead);
+        assert_eq!(encode(&Default::default()), None);
+        assert!(decode(&[9, 1]).is_err());
+    }
+}

@@ -1,0 +1,97 @@
+use rusqlite::{Connection, OptionalExtension, params};
+use tidings_core::model::{AccountId, Topic};
+use tidings_core::store::{Page, StoreError};
+
+use super::convert::{self, int, limit as sql_limit, uint};
+use super::fault::Done;
+use super::standing::{Standing, registered_at};
+use super::writer::Writer;
+
+impl Writer {
+    pub fn subscribe(&mut self, account: AccountId, topic: &Topic) -> Done<bool> {
+        if registered_at(&self.connection, account)?.is_none() {
+            return Err(StoreError::NotFound.into());
+        }
+        let added = self
+            .connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO subscriptions (account, topic, since) VALUES (?1, ?2, ?3)",
+            )?
+            .execute(params![account.0, topic.as_str(), int(self.kept.last)])?;
+        if added == 0 {
+            return Ok(false);
+        }
+        self.connection
+            .prepare_cached(
+                "INSERT INTO topics (name, subscribers) VALUES (?1, 1)
+                 ON CONFLICT (name) DO UPDATE SET subscribers = subscribers + 1",
+            )?
+            .execute([topic.as_str()])?;
+        Ok(true)
+    }
+
+    pub fn unsubscribe(&mut self, account: AccountId, topic: &Topic) -> Done<bool> {
+        let Some(mut standing) = Standing::load(&self.connection, account)? else { return Ok(false) };
+        if !standing.subscriptions(&self.connection)?.iter().any(|(name, _)| name == topic) {
+            return Ok(false);
+        }
+        for seq in standing.pending(&self.connection, &self.live)? {
+            if self.live.get(seq).is_some_and(|shared| shared.topic.as_ref() == Some(topic)) {
+                self.count_cancelled(seq, 1)?;
+            }
+        }
+        self.connection
+            .prepare_cached("DELETE FROM subscriptions WHERE account = ?1 AND topic = ?2")?
+            .execute(params![account.0, topic.as_str()])?;
+        self.leave_topic(topic)?;
+        Ok(true)
+    }
+
+    /// Counts one subscriber less.
+    pub fn leave_topic(&self, topic: &Topic) -> Done<()> {
+        for sql in [
+            "UPDATE topics SET subscribers = subscribers - 1 WHERE name = ?1",
+            "DELETE FROM topics WHERE name = ?1 AND subscribers <= 0",
+        ] {
+            self.connection.prepare_cached(sql)?.execute([topic.as_str()])?;
+        }
+        Ok(())
+    }
+
+    /// How many accounts a release to this topic reaches now.
+    pub fn subscribers(&self, topic: &Topic) -> Done<u64> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT subscribers FROM topics WHERE name = ?1")?;
+        Ok(statement.query_row([topic.as_str()], |row| row.get(0).map(uint)).optional()?.unwrap_or(0))
+    }
+}
+
+pub(super) fn subscriptions(connection: &Connection, account: AccountId) -> Done<Vec<Topic>> {
+    let mut statement =
+        connection.prepare_cached("SELECT topic FROM subscriptions WHERE account = ?1 ORDER BY topic")?;
+    let mut rows = statement.query([account.0])?;
+    let mut topics = Vec::new();
+    while let Some(row) = rows.next()? {
+        topics.push(convert::topic(&row.get::<_, String>(0)?)?);
+    }
+    Ok(topics)
+}
+
+pub(super) fn topics(
+    connection: &Connection,
+    after: Option<&str>,
+    limit: usize,
+) -> Done<Page<(Topic, u64), String>> {
+    let limit = limit.max(1);
+    let mut statement = connection
+        .prepare_cached("SELECT name, subscribers FROM topics WHERE name > ?1 ORDER BY name LIMIT ?2")?;
+    let mut rows = statement.query(params![after.unwrap_or_default(), sql_limit(limit.saturating_add(1))])?;
+    let mut items = Vec::new();
+    while let Some(row) = rows.next()? {
+        items.push((convert::topic(&row.get::<_, String>(0)?)?, uint(row.get(1)?)));
+    }
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|(topic, _): &(Topic, u64)| topic.as_str().to_owned());
+    Ok(Page { items, next })
+}

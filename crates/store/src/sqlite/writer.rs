@@ -1,0 +1,103 @@
+//! What the writer thread works with: the one connection that writes, and what
+//! it keeps in memory beside it.
+
+use rusqlite::Connection;
+
+use super::fault::Done;
+use super::kept::Kept;
+use super::live::Live;
+
+/// The only one who changes the database. Its memory is a copy of what the
+/// open transaction says; after a rollback it is read again.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub connection: Connection,
+    pub kept: Kept,
+    /// As the database has it.
+    saved: Kept,
+    pub live: Live,
+    /// Whether `live` was changed since [`Writer::begin_step`].
+    pub live_changed: bool,
+    /// What memory says is not to be trusted: a rollback could not be followed by a read.
+    stale: bool,
+}
+
+impl Writer {
+    pub fn new(connection: Connection) -> Done<Self> {
+        let kept = Kept::load(&connection)?;
+        let live = Live::load(&connection)?;
+        Ok(Self { connection, kept, saved: kept, live, live_changed: false, stale: false })
+    }
+
+    /// Begins a commit group.
+    pub fn begin(&mut self) -> Done<()> {
+        if self.stale {
+            self.reload()?;
+        }
+        self.run("BEGIN IMMEDIATE")
+    }
+
+    /// Runs one step of the group: all of it happens, or nothing.
+    pub fn step<T>(&mut self, work: impl FnOnce(&mut Self) -> Done<T>) -> Done<T> {
+        let kept = self.kept;
+        self.live_changed = false;
+        self.run("SAVEPOINT step")?;
+        let done = work(self);
+        if done.is_ok() {
+            self.run("RELEASE step")?;
+            return done;
+        }
+        // After some errors SQLite has rolled the whole transaction back by itself.
+        if !self.connection.is_autocommit() {
+            self.run("ROLLBACK TO step")?;
+            self.run("RELEASE step")?;
+        }
+        self.kept = kept;
+        if self.live_changed {
+            self.live = Live::load(&self.connection)?;
+        }
+        done
+    }
+
+    /// Whether the group still has its transaction.
+    pub fn in_group(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    /// Makes the group durable.
+    pub fn commit(&mut self) -> Done<()> {
+        if self.kept != self.saved {
+            self.kept.save(&self.connection)?;
+        }
+        self.run("COMMIT")?;
+        self.saved = self.kept;
+        Ok(())
+    }
+
+    /// Undoes the group.
+    pub fn rollback(&mut self) {
+        self.stale = true;
+        if self.in_group()
+            && let Err(error) = self.run("ROLLBACK")
+        {
+            tracing::error!(?error, "a rollback failed");
+            return;
+        }
+        if let Err(error) = self.reload() {
+            tracing::error!(?error, "the database cannot be read after a rollback");
+        }
+    }
+
+    fn reload(&mut self) -> Done<()> {
+        self.kept = Kept::load(&self.connection)?;
+        self.saved = self.kept;
+        self.live = Live::load(&self.connection)?;
+        self.stale = false;
+        Ok(())
+    }
+
+    fn run(&self, sql: &str) -> Done<()> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+}
