@@ -96,6 +96,7 @@ impl Connection {
                 Ok(None) => break,
                 Err(error) => return self.fail(error, None, out),
             };
+            let settlements = self.settlements();
             let control = match (&mut self.phase, unit) {
                 (Phase::Bound(session), Unit::Acknowledgement(h)) => {
                     match stanza::acknowledged(session, &self.core, h, out).await {
@@ -106,6 +107,9 @@ impl Connection {
                 // Boxed: what happens seldom should not make every connection's future large.
                 (_, unit) => Box::pin(self.unit(unit, out)).await,
             };
+            if self.settlements() != settlements {
+                self.bucket.give_back();
+            }
             if control != Control::Continue {
                 return control;
             }
@@ -390,6 +394,13 @@ impl Connection {
         }
     }
 
+    fn settlements(&self) -> u32 {
+        match &self.phase {
+            Phase::Bound(session) => session.settlements,
+            Phase::Negotiating(_) | Phase::Over => 0,
+        }
+    }
+
     fn idle_deadline(&self) -> Instant {
         let limits = &self.core.config.limits;
         let mut span = limits.idle_seconds;
@@ -445,5 +456,10 @@ impl Bucket {
         }
         self.taken = self.taken.saturating_add(1);
         self.taken <= per_second.saturating_mul(10)
+    }
+
+    /// A stanza that settles what was sent is one that the server asked for.
+    fn give_back(&mut self) {
+        self.taken = self.taken.saturating_sub(1);
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Session {
     log_at: u64,
     /// Notifications sent in this session, for sessions without XEP-0198.
     sent: u32,
+    /// Stanzas of the peer that acknowledged something.
+    pub(super) settlements: u32,
     ping: Option<Ping>,
     pings: u32,
     /// The peer has sent a XEP-0184 receipt: a ping's answer proves nothing to it any more.
@@ -85,6 +87,7 @@ impl Session {
             head: Seq(0),
             log_at: 0,
             sent: 0,
+            settlements: 0,
             ping: None,
             pings: 0,
             receipts: false,
@@ -345,6 +348,7 @@ impl Session {
         match self.outstanding.iter().position(|outstanding| outstanding.id == id) {
             Some(index) => {
                 let settled = self.outstanding.remove(index).map(|outstanding| outstanding.seq);
+                self.settlements = self.settlements.wrapping_add(1);
                 self.release_memory();
                 self.settle(core, settled.into_iter().collect()).await;
             }
@@ -360,6 +364,9 @@ impl Session {
     fn pop(&mut self, acknowledged: impl Fn(u32) -> bool) -> Vec<Seq> {
         let count =
             self.outstanding.iter().take_while(|outstanding| acknowledged(outstanding.number)).count();
+        if count > 0 {
+            self.settlements = self.settlements.wrapping_add(1);
+        }
         let settled = self.outstanding.drain(..count).map(|outstanding| outstanding.seq).collect();
         self.release_memory();
         settled
