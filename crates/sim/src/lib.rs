@@ -6,7 +6,12 @@
 //! is simulated is the network, the devices and time. A run that breaks a promise
 //! names its seed, and `TIDINGS_SIM_SEED` plays it again.
 #![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a simulation fails loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a simulation fails loudly, and says where it stood"
+)]
 
 mod device;
 mod rng;
