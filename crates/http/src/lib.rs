@@ -1,6 +1,6 @@
 //! HTTP: the API under `/v1`, androidpn's form, health and metrics, and the console.
 //!
-//! [`Http`] is made once from a [`Core`] and [`Settings`]; [`Http::serve`] runs it
+//! [`Http`] is made once from a [`Core`](tidings_core::Core) and [`Settings`]; [`Http::serve`] runs it
 //! on a listener until it is told to stop.
 //!
 //! | part | serves |
