@@ -7,7 +7,7 @@ mod memory;
 mod sqlite;
 
 pub use self::memory::MemoryStore;
-pub use self::sqlite::{Options as SqliteOptions, SqliteStore};
+pub use self::sqlite::{Options as SqliteOptions, Report as SqliteReport, SqliteStore};
 
 /// So many usernames of an audience are kept for listings.
 const LISTED_USERS: usize = 100;

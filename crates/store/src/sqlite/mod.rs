@@ -11,6 +11,7 @@ mod admin;
 mod backup;
 mod convert;
 mod ending;
+mod examine;
 mod fault;
 mod feed;
 mod kept;
@@ -35,6 +36,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tidings_core::store::{Result, StoreError};
 
+pub use self::examine::Report;
 use self::fault::{Done, Fault};
 use self::threads::{Readers, WriterHandle};
 use self::writer::Writer;
@@ -88,6 +90,24 @@ impl SqliteStore {
                 .map_err(started)?,
             readers: Readers::start(readers, options.queue.max(1)).map_err(started)?,
         })
+    }
+
+    /// Copies the database at `from` to a new file, also while another process uses it.
+    ///
+    /// # Errors
+    /// When there is no Tidings database at `from`, or `to` exists or cannot be written.
+    pub fn copy(from: &Path, to: &Path) -> Result<()> {
+        schema::inspect(from, schema::STEPS.len())?;
+        backup::backup(from, to)
+    }
+
+    /// Looks a database over without changing it, also while another process uses it.
+    ///
+    /// # Errors
+    /// When it is no Tidings database or cannot be read.
+    pub fn examine(path: &Path) -> Result<Report> {
+        schema::inspect(path, schema::STEPS.len())?;
+        examine::examine(path).map_err(Fault::into_error)
     }
 
     /// Copies the database to a new file while it is in use.
