@@ -1,1 +1,51 @@
-//! tidings-client
+//! The device SDK: an account on a Tidings server, a connection that is kept up, and a
+//! stream of notifications.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), tidings_client::ClientError> {
+//! use tidings_client::Device;
+//!
+//! let mut device = Device::builder("push.example.org")
+//!     .account_file("device.json") // registered on the first run
+//!     .topic("news")
+//!     .start()?;
+//! loop {
+//!     let notification = device.next().await?;
+//!     println!("{}", notification.title.as_deref().unwrap_or_default());
+//!     notification.ack(); // only now does the server count it as delivered
+//! }
+//! # }
+//! ```
+//!
+//! What it sees to: registration, TLS and whom to trust, SCRAM with channel binding,
+//! reconnecting with jitter, resuming (XEP-0198), dead links, acknowledging what the
+//! application has and nothing else, and dropping what it had already.
+//!
+//! What it deliberately does not do: look servers up in the DNS, show anything, or keep
+//! notifications for the application.
+#![forbid(unsafe_code)]
+
+mod account;
+mod backoff;
+mod connect;
+mod counters;
+mod deliveries;
+mod device;
+mod driver;
+mod error;
+mod fingerprint;
+mod notification;
+mod random;
+mod seen;
+mod session;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+pub use self::account::{Account, AccountError, KnownBy};
+pub use self::device::{Device, DeviceBuilder, DeviceHandle, Status};
+pub use self::error::ClientError;
+pub use self::fingerprint::{Fingerprint, NoFingerprint};
+pub use self::notification::{Notification, Priority};
+pub use self::random::{Random, SystemRandom};
+pub use self::tls::{CertificateChanged, Trust};

@@ -1,0 +1,241 @@
+//! One attempt to get a session: TCP, TLS, and the negotiation in it.
+
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::ServerName;
+use tidings_xmpp::sasl::{SaltedPassword, ScramSecret};
+use tidings_xmpp::stream::client::{
+    Negotiation, NegotiationError, Options, Ready, Registration, Resume, Step,
+};
+use tidings_xmpp::xml::{FrameReader, StreamContext};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::account::Account;
+use crate::error::ClientError;
+use crate::random::Random;
+use crate::tls::{Tls, binding, certificate_error};
+
+/// What a stream runs over.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Makes connections to the server.
+pub(crate) trait Dial: Send + Sync {
+    fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn Io>>>;
+}
+
+/// Makes them by TCP.
+pub(crate) struct Tcp {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl Dial for Tcp {
+    fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn Io>>> {
+        Box::pin(async {
+            let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            // Small writes, each of which is complete.
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as Box<dyn Io>)
+        })
+    }
+}
+
+/// Where and how to connect: the same for all attempts.
+pub(crate) struct Target {
+    /// For messages.
+    pub(crate) address: String,
+    pub(crate) domain: String,
+    pub(crate) direct_tls: bool,
+    pub(crate) dial: Box<dyn Dial>,
+    pub(crate) tls: Tls,
+    pub(crate) timeout: Duration,
+    pub(crate) token: Option<String>,
+    pub(crate) allow_plain: bool,
+    pub(crate) resource: String,
+    pub(crate) random: Arc<dyn Random>,
+}
+
+/// Who connects, and what was learned while connecting.
+pub(crate) struct Identity {
+    pub(crate) account: Account,
+    /// Where the account is kept.
+    pub(crate) path: Option<PathBuf>,
+    /// An earlier registration may have gone through unseen.
+    pub(crate) uncertain: bool,
+    pub(crate) salted: Option<SaltedPassword>,
+}
+
+/// A session that has just begun or been resumed.
+pub(crate) struct Link {
+    pub(crate) io: Box<dyn Io>,
+    pub(crate) reader: FrameReader,
+    pub(crate) context: StreamContext,
+    /// What came behind the negotiation.
+    pub(crate) left: Vec<u8>,
+    pub(crate) ready: Ready,
+}
+
+impl Identity {
+    fn save(&self) -> Result<(), ClientError> {
+        match &self.path {
+            Some(path) => Ok(self.account.save(path)?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Makes one attempt. The identity comes back with what it has learned.
+pub(crate) async fn connect(
+    target: Arc<Target>,
+    mut identity: Identity,
+    resume: Option<Resume>,
+) -> (Identity, Result<Link, ClientError>) {
+    let attempt = async {
+        match negotiate(&target, &mut identity, resume.clone()).await {
+            // Our own registration, of which only the answer was lost.
+            Err(ClientError::Negotiation(error)) if error.is_username_taken() && identity.uncertain => {
+                identity.account.registered = true;
+                let result = negotiate(&target, &mut identity, resume).await;
+                identity.account.registered = result.is_ok();
+                if result.is_ok() { identity.save().and(result) } else { result }
+            }
+            result => result,
+        }
+    };
+    let result = match tokio::time::timeout(target.timeout, Box::pin(attempt)).await {
+        Ok(result) => result,
+        Err(_) => Err(ClientError::Timeout(target.timeout)),
+    };
+    (identity, result)
+}
+
+async fn negotiate(
+    target: &Target,
+    identity: &mut Identity,
+    resume: Option<Resume>,
+) -> Result<Link, ClientError> {
+    let mut nonce = [0; 24];
+    target.random.fill(&mut nonce);
+    let options = Options {
+        domain: target.domain.clone(),
+        username: identity.account.username.clone(),
+        secret: ScramSecret {
+            password: Some(identity.account.password.clone()),
+            salted: identity.salted.clone(),
+        },
+        registration: (!identity.account.registered).then(|| Registration { token: target.token.clone() }),
+        allow_plain: target.allow_plain,
+        resource: Some(target.resource.clone()),
+        resume,
+        nonce,
+    };
+
+    let connect_error = |source| ClientError::Connect { address: target.address.clone(), source };
+    let mut io = target.dial.dial().await.map_err(connect_error)?;
+    let mut out = Vec::new();
+    let mut negotiation = if target.direct_tls {
+        let (stream, tls) = start_tls(target, io).await?;
+        io = stream;
+        Negotiation::new(options, Some(tls), &mut out)
+    } else {
+        Negotiation::new(options, None, &mut out)
+    };
+
+    let mut buffer = vec![0; 4096];
+    let mut left: Vec<u8> = Vec::new();
+    loop {
+        let mut input = left.as_slice();
+        let step = negotiation.receive(&mut input, &mut out);
+        let used = left.len() - input.len();
+        left.drain(..used);
+        // Credentials are on disk before the server learns them.
+        if matches!(step, Ok(Step::Registering)) {
+            identity.account.certificate = target.tls.known();
+            identity.save()?;
+        }
+        if !out.is_empty() {
+            io.write_all(&out).await?;
+            io.flush().await?;
+            out.clear();
+        }
+        match step {
+            Ok(Step::More) => {
+                let read = io.read(&mut buffer).await?;
+                if read == 0 {
+                    return Err(NegotiationError::Closed.into());
+                }
+                left.extend_from_slice(buffer.get(..read).unwrap_or_default());
+            }
+            Ok(Step::StartTls) => {
+                let (stream, tls) = start_tls(target, io).await?;
+                io = stream;
+                left.clear();
+                negotiation.tls_started(tls, &mut out);
+            }
+            Ok(Step::Registering) => identity.uncertain = true,
+            Ok(Step::Registered) => {
+                identity.account.registered = true;
+                identity.uncertain = false;
+                identity.save()?;
+            }
+            Ok(Step::Ready(ready)) => {
+                identity.salted.clone_from(&ready.salted);
+                // Its proof makes an account's first server the right one.
+                if identity.account.certificate != target.tls.known() && target.tls.known().is_some() {
+                    identity.account.certificate = target.tls.known();
+                    identity.save()?;
+                }
+                let (reader, context) = negotiation.finish();
+                return Ok(Link { io, reader, context, left, ready: *ready });
+            }
+            Err(error) => {
+                forget_refused(identity, &error);
+                return Err(error.into());
+            }
+        }
+    }
+}
+
+/// Removes the credentials of an account that will not be.
+fn forget_refused(identity: &mut Identity, error: &NegotiationError) {
+    let refused = matches!(error, NegotiationError::Registration(_)) && error.is_permanent();
+    if refused && !error.is_username_taken() {
+        identity.uncertain = false;
+        if let Some(path) = &identity.path
+            && let Err(error) = std::fs::remove_file(path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %path.display(), %error, "cannot remove the account file");
+        }
+    }
+}
+
+async fn start_tls(
+    target: &Target,
+    io: Box<dyn Io>,
+) -> Result<(Box<dyn Io>, tidings_xmpp::sasl::TlsBinding), ClientError> {
+    let name = ServerName::try_from(target.domain.clone())
+        .map_err(|_| ClientError::Configuration(format!("{:?} is no domain", target.domain)))?;
+    let connector = TlsConnector::from(Arc::clone(&target.tls.config));
+    match connector.connect(name, io).await {
+        Ok(stream) => {
+            let binding = binding(stream.get_ref().1);
+            Ok((Box::new(stream), binding))
+        }
+        Err(error) => Err(match certificate_error(&error) {
+            Some(Ok(changed)) => changed.into(),
+            Some(Err(certificate)) => ClientError::Untrusted(certificate.to_string()),
+            None => ClientError::Tls(error),
+        }),
+    }
+}

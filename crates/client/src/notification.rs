@@ -1,0 +1,135 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use tidings_xmpp::ext::push::PushMessage;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What a back end sent to this device.
+///
+/// It is the application's until [`ack`](Self::ack): one that was dropped is offered
+/// again when the program next starts, and until then the server counts neither it nor
+/// those after it as delivered.
+#[derive(Clone, Serialize)]
+pub struct Notification {
+    /// Its id, the same at every delivery.
+    pub id: String,
+    /// A headline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What opens on a tap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// A picture's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// What the app reads.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub data: BTreeMap<String, String>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// The topic that it was sent to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// When it was sent: RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<String>,
+    /// When it is over: RFC 3339, UTC.
+    #[serde(skip)]
+    pub expires_at: Option<String>,
+    #[serde(skip)]
+    acks: UnboundedSender<String>,
+}
+
+/// How urgent a notification is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// May wait until the device is in use.
+    Low,
+    /// As usual.
+    #[default]
+    Normal,
+    /// At once.
+    High,
+}
+
+impl Priority {
+    /// The name on the wire; whatever is not known is normal.
+    fn from_name(name: &str) -> Self {
+        match name {
+            "low" => Self::Low,
+            "high" => Self::High,
+            _ => Self::Normal,
+        }
+    }
+}
+
+impl Notification {
+    pub(crate) fn new(push: PushMessage, acks: UnboundedSender<String>) -> Self {
+        Self {
+            id: push.id,
+            title: push.title,
+            message: push.message,
+            uri: push.uri,
+            image: push.image,
+            data: push.data.into_iter().collect(),
+            priority: Priority::from_name(&push.priority),
+            topic: push.topic,
+            sent_at: Some(push.sent).filter(|sent| !sent.is_empty()),
+            expires_at: push.expires,
+            acks,
+        }
+    }
+
+    /// The application has it, stored or shown: the server may forget it. A process that
+    /// dies right after this call may be offered it once more.
+    pub fn ack(self) {
+        // Nobody there: the device was closed, and the server will offer it again.
+        let _ = self.acks.send(self.id);
+    }
+}
+
+impl fmt::Debug for Notification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Notification")
+            .field("id", &self.id)
+            .field("title", &self.title)
+            .field("priority", &self.priority)
+            .field("topic", &self.topic)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_what_is_there_in_the_order_of_the_contract() {
+        let (acks, mut acknowledged) = tokio::sync::mpsc::unbounded_channel();
+        let push = PushMessage {
+            id: "1".into(),
+            title: Some("T".into()),
+            data: vec![("k".into(), "v".into())],
+            priority: "high".into(),
+            sent: "2026-01-02T03:04:05Z".into(),
+            expires: Some("2026-01-03T03:04:05Z".into()),
+            ..PushMessage::default()
+        };
+        let notification = Notification::new(push, acks.clone());
+        assert_eq!(
+            serde_json::to_string(&notification).unwrap(),
+            r#"{"id":"1","title":"T","data":{"k":"v"},"priority":"high","sent_at":"2026-01-02T03:04:05Z"}"#
+        );
+        notification.ack();
+        assert_eq!(acknowledged.try_recv().unwrap(), "1");
+
+        let bare = PushMessage { id: "2".into(), ..PushMessage::default() };
+        let json = serde_json::to_string(&Notification::new(bare, acks)).unwrap();
+        assert_eq!(json, r#"{"id":"2","priority":"normal"}"#);
+    }
+}

@@ -1,0 +1,385 @@
+//! Whom to believe to be the server, and what TLS gives to the login.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, OtherError,
+    ProtocolVersion, RootCertStore, SignatureScheme,
+};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use sha2::{Digest, Sha256, Sha384, Sha512};
+use thiserror::Error as ThisError;
+use tidings_xmpp::sasl::TlsBinding;
+
+use crate::account::KnownBy;
+use crate::fingerprint::Fingerprint;
+
+/// Whom to believe to be the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// At the first connection, a certificate that an authority of this machine vouches
+    /// for, or else whatever certificate the server shows; from then on the same. What
+    /// was met is kept in the account file.
+    #[default]
+    FirstUse,
+    /// Only certificates that are in this PEM file, or vouched for by one that is.
+    Ca(PathBuf),
+    /// Anybody. For tests.
+    Insecure,
+}
+
+/// The certificate is not the one that the server was known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ThisError)]
+#[error(
+    "the server's certificate has changed: it is {met} (SHA-256) now, and {}. \
+     Either the operator has replaced it, or someone stands between here and the server. \
+     If it was replaced, remove \"certificate\" from the account file",
+    was(.known)
+)]
+pub struct CertificateChanged {
+    /// By what the server was known.
+    pub known: KnownBy,
+    /// What it shows now.
+    pub met: Fingerprint,
+}
+
+fn was(known: &KnownBy) -> String {
+    match known {
+        KnownBy::System => "was vouched for by an authority when this device met it first".to_owned(),
+        KnownBy::Sha256(fingerprint) => format!("was {fingerprint} when this device met it first"),
+    }
+}
+
+/// The TLS side of a device: one for all its connections.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    pub(crate) config: Arc<ClientConfig>,
+    verifier: Arc<Verifier>,
+}
+
+impl Tls {
+    /// # Errors
+    /// When the file of [`Trust::Ca`] cannot be used.
+    pub(crate) fn new(trust: &Trust, known: Option<KnownBy>, direct: bool) -> io::Result<Self> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let belief = match trust {
+            Trust::Insecure => Belief::Anybody,
+            Trust::Ca(path) => Belief::authorities(path, &provider)?,
+            Trust::FirstUse => Belief::Known(Mutex::new(known)),
+        };
+        let verifier =
+            Arc::new(Verifier { belief, provider: Arc::clone(&provider), system: OnceLock::new() });
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
+            .with_no_client_auth();
+        if direct {
+            config.alpn_protocols = vec![b"xmpp-client".to_vec()];
+        }
+        Ok(Self { config: Arc::new(config), verifier })
+    }
+
+    /// By what the server is known by now, where that matters.
+    pub(crate) fn known(&self) -> Option<KnownBy> {
+        match &self.verifier.belief {
+            Belief::Known(known) => *known.lock().unwrap_or_else(PoisonError::into_inner),
+            Belief::Anybody | Belief::Authorities { .. } => None,
+        }
+    }
+}
+
+/// What a finished handshake gives to the login.
+pub(crate) fn binding(connection: &ClientConnection) -> TlsBinding {
+    let tls13 = connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+    // RFC 9266 section 4.2: with TLS 1.2 it needs the extended master secret, which
+    // rustls does not tell of.
+    let exporter = tls13
+        .then(|| connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", None).ok())
+        .flatten();
+    TlsBinding {
+        version: if tls13 { "TLSv1.3" } else { "TLSv1.2" },
+        server_end_point: connection
+            .peer_certificates()
+            .and_then(<[_]>::first)
+            .and_then(|certificate| end_point(certificate)),
+        exporter,
+    }
+}
+
+/// Why a handshake failed: the certificate, or anything else.
+pub(crate) fn certificate_error(error: &io::Error) -> Option<Result<CertificateChanged, CertificateError>> {
+    match error.get_ref()?.downcast_ref::<Error>()? {
+        Error::InvalidCertificate(CertificateError::Other(other)) => {
+            Some(other.0.downcast_ref::<CertificateChanged>().copied().ok_or(CertificateError::BadEncoding))
+        }
+        Error::InvalidCertificate(error) => Some(Err(error.clone())),
+        _ => None,
+    }
+}
+
+struct Verifier {
+    belief: Belief,
+    provider: Arc<CryptoProvider>,
+    /// The authorities of this machine; read when they are first asked for.
+    system: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
+}
+
+enum Belief {
+    Anybody,
+    Authorities { exact: Vec<CertificateDer<'static>>, signers: Option<Arc<WebPkiServerVerifier>> },
+    Known(Mutex<Option<KnownBy>>),
+}
+
+impl Belief {
+    fn authorities(path: &Path, provider: &Arc<CryptoProvider>) -> io::Result<Self> {
+        let unfit = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+        let certificates: Vec<_> =
+            CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| match error {
+                rustls_pki_types::pem::Error::Io(error) => error,
+                error => unfit(error.to_string()),
+            })?;
+        if certificates.is_empty() {
+            return Err(unfit("there is no PEM certificate in it".to_owned()));
+        }
+        let signers = signers(certificates.iter().cloned(), provider);
+        Ok(Self::Authorities { exact: certificates, signers })
+    }
+}
+
+fn signers(
+    certificates: impl IntoIterator<Item = CertificateDer<'static>>,
+    provider: &Arc<CryptoProvider>,
+) -> Option<Arc<WebPkiServerVerifier>> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates);
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().ok()
+}
+
+impl Verifier {
+    fn system(&self) -> Option<&Arc<WebPkiServerVerifier>> {
+        let load = || signers(rustls_native_certs::load_native_certs().certs, &self.provider);
+        self.system.get_or_init(load).as_ref()
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier")
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let ask = |signers: &Arc<WebPkiServerVerifier>| {
+            signers.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        match &self.belief {
+            Belief::Anybody => Ok(ServerCertVerified::assertion()),
+            Belief::Authorities { exact, .. } if exact.contains(end_entity) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            Belief::Authorities { signers, .. } => match signers {
+                Some(signers) => ask(signers),
+                None => Err(CertificateError::UnknownIssuer.into()),
+            },
+            Belief::Known(known) => {
+                let met = Fingerprint::of(end_entity);
+                let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                if *known == Some(KnownBy::Sha256(met)) {
+                    return Ok(ServerCertVerified::assertion());
+                }
+                let vouched_for = self.system().is_some_and(|signers| ask(signers).is_ok());
+                match *known {
+                    // An operator who moves to an authority's certificate breaks nothing.
+                    Some(_) if vouched_for => {}
+                    Some(known) => {
+                        let changed = CertificateChanged { known, met };
+                        return Err(CertificateError::Other(OtherError(Arc::new(changed))).into());
+                    }
+                    None if vouched_for => *known = Some(KnownBy::System),
+                    None => *known = Some(KnownBy::Sha256(met)),
+                }
+                Ok(ServerCertVerified::assertion())
+            }
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The `tls-server-end-point` of a certificate (RFC 5929 section 4.1): its hash by the
+/// hash of its own signature. `None` where that names none, as Ed25519 does.
+fn end_point(certificate: &[u8]) -> Option<Arc<[u8]>> {
+    let (whole, _) = der(certificate, 0x30)?;
+    let (_, rest) = der(whole, 0x30)?;
+    let (algorithm, _) = der(rest, 0x30)?;
+    let (oid, _) = der(algorithm, 0x06)?;
+    Some(match oid {
+        // md5WithRSA, sha1WithRSA, sha256WithRSA; ecdsa-with-SHA1, -SHA256.
+        RSA_MD5 | RSA_SHA1 | RSA_SHA256 | ECDSA_SHA1 | ECDSA_SHA256 => {
+            Sha256::digest(certificate).as_slice().into()
+        }
+        RSA_SHA384 | ECDSA_SHA384 => Sha384::digest(certificate).as_slice().into(),
+        RSA_SHA512 | ECDSA_SHA512 => Sha512::digest(certificate).as_slice().into(),
+        _ => return None,
+    })
+}
+
+// Object identifiers of RFC 4055 and RFC 5758, in DER.
+const RSA_MD5: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 4];
+const RSA_SHA1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5];
+const RSA_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11];
+const RSA_SHA384: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 12];
+const RSA_SHA512: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 13];
+const ECDSA_SHA1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
+const ECDSA_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+const ECDSA_SHA384: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3];
+const ECDSA_SHA512: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4];
+
+/// The content of a DER value with this tag, and what follows it.
+fn der(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (first, rest) = bytes.split_first()?;
+    let (length, rest) = rest.split_first()?;
+    let (length, rest) = match length {
+        0..=0x7f => (usize::from(*length), rest),
+        0x81..=0x83 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(length & 0x0f))?;
+            (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
+        }
+        _ => return None,
+    };
+    (*first == tag).then_some(())?;
+    rest.split_at_checked(length)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) struct Identity {
+        pub(crate) certificate: CertificateDer<'static>,
+        pub(crate) key: rustls_pki_types::PrivateKeyDer<'static>,
+        pub(crate) pem: String,
+    }
+
+    pub(crate) fn self_signed(name: &str) -> Identity {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        Identity {
+            certificate: made.cert.der().clone(),
+            pem: made.cert.pem(),
+            key: rustls_pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into()),
+        }
+    }
+
+    fn verify(tls: &Tls, certificate: &CertificateDer<'_>, name: &str) -> Result<(), Error> {
+        let name = ServerName::try_from(name).unwrap();
+        tls.verifier.verify_server_cert(certificate, &[], &name, &[], UnixTime::now()).map(drop)
+    }
+
+    #[test]
+    fn the_first_certificate_is_kept_and_another_is_refused() {
+        let (first, second) = (self_signed("example.org"), self_signed("example.org"));
+        let tls = Tls::new(&Trust::FirstUse, None, false).unwrap();
+        verify(&tls, &first.certificate, "example.org").unwrap();
+        let known = KnownBy::Sha256(Fingerprint::of(&first.certificate));
+        assert_eq!(tls.known(), Some(known));
+        verify(&tls, &first.certificate, "other.example").unwrap();
+
+        let error = verify(&tls, &second.certificate, "example.org").unwrap_err();
+        let error = certificate_error(&io::Error::new(io::ErrorKind::InvalidData, error));
+        let met = Fingerprint::of(&second.certificate);
+        assert_eq!(error, Some(Ok(CertificateChanged { known, met })));
+        assert_eq!(tls.known(), Some(known));
+    }
+
+    #[test]
+    fn who_was_vouched_for_may_not_come_self_signed() {
+        let certificate = self_signed("example.org").certificate;
+        let tls = Tls::new(&Trust::FirstUse, Some(KnownBy::System), false).unwrap();
+        assert!(verify(&tls, &certificate, "example.org").is_err());
+    }
+
+    #[test]
+    fn a_file_of_authorities_is_all_that_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        let (known, stranger) = (self_signed("example.org"), self_signed("example.org"));
+        std::fs::write(&path, &known.pem).unwrap();
+        let tls = Tls::new(&Trust::Ca(path.clone()), None, false).unwrap();
+        verify(&tls, &known.certificate, "127.0.0.1").unwrap();
+        assert!(verify(&tls, &stranger.certificate, "example.org").is_err());
+
+        std::fs::write(&path, "nothing").unwrap();
+        assert!(Tls::new(&Trust::Ca(path), None, false).is_err());
+        assert!(Tls::new(&Trust::Ca(dir.path().join("none.pem")), None, false).is_err());
+    }
+
+    #[test]
+    fn an_authority_vouches_for_the_name_that_it_signed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().unwrap();
+        std::fs::write(&path, parameters.self_signed(&key).unwrap().pem()).unwrap();
+        let issuer = rcgen::Issuer::new(parameters, key);
+        let leaf = rcgen::CertificateParams::new(["example.org".to_owned()]).unwrap();
+        let leaf = leaf.signed_by(&rcgen::KeyPair::generate().unwrap(), &issuer).unwrap();
+
+        let tls = Tls::new(&Trust::Ca(path), None, false).unwrap();
+        verify(&tls, leaf.der(), "example.org").unwrap();
+        assert!(verify(&tls, leaf.der(), "other.example").is_err());
+    }
+
+    #[test]
+    fn an_end_point_is_the_hash_by_the_certificates_own_algorithm() {
+        for (algorithm, length) in [
+            (&rcgen::PKCS_ECDSA_P256_SHA256, Some(32)),
+            (&rcgen::PKCS_ECDSA_P384_SHA384, Some(48)),
+            (&rcgen::PKCS_ED25519, None),
+        ] {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+            assert_eq!(end_point(certificate.der()).map(|hash| hash.len()), length);
+        }
+        for wrong in [&b""[..], b"\x30", b"\x30\x80", b"\x30\x84\xff\xff\xff\xff", b"\x30\x02\x30\x00"] {
+            assert_eq!(end_point(wrong), None);
+        }
+    }
+}
