@@ -1,6 +1,7 @@
 //! Devices and people: registration, login, change of password.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 
 use subtle::{Choice, ConstantTimeEq};
 
@@ -93,6 +94,17 @@ impl AuthManager {
     /// Counts a failed login against its source (a SCRAM proof that did not fit).
     pub fn failed(&self, source: IpAddr) {
         self.failures.record(source);
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a login that was completed.
+    pub fn succeeded(&self) {
+        self.completed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Devices' logins since the start: completed, and refused.
+    pub fn logins(&self) -> (u64, u64) {
+        (self.completed.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
     }
 
     /// Checks a password that came in the clear under TLS (PLAIN, XEP-0078). A
@@ -113,7 +125,7 @@ impl AuthManager {
             return Err(AuthError::Throttled);
         }
         if password::check(password).is_err() {
-            self.failures.record(source);
+            self.failed(source);
             return Err(AuthError::NotAuthorized);
         }
         let (keys, known) = match self.credentials(username).await? {
@@ -134,7 +146,7 @@ impl AuthManager {
                 bool::from(derived.stored_key.ct_eq(&keys.stored_key))
             });
             if !fits.await? || known.is_none() {
-                self.failures.record(source);
+                self.failed(source);
                 return Err(AuthError::NotAuthorized);
             }
             self.verified.remember(account, tag);

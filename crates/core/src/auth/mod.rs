@@ -12,6 +12,7 @@ mod throttle;
 mod workers;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use thiserror::Error;
 pub use tidings_xmpp::sasl::ScramHash;
@@ -135,6 +136,8 @@ pub struct AuthManager {
     derivations: Workers,
     operator_checks: Workers,
     keys: Keys,
+    completed: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl AuthManager {
@@ -159,6 +162,8 @@ impl AuthManager {
             derivations: Workers::new(half, DERIVATIONS_WAITING),
             operator_checks: Workers::new(2, OPERATORS_WAITING),
             keys: Keys::new(store.keys().await?),
+            completed: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             store,
             clock,
             random,

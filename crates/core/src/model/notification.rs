@@ -17,6 +17,11 @@ impl NotificationId {
         let millis = u64::try_from(now.millis()).unwrap_or(0);
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().as_u128())
     }
+
+    /// When it was accepted: the id says it (RFC 9562 section 5.7).
+    pub fn accepted_at(self) -> Timestamp {
+        Timestamp(i64::try_from(self.0 >> 80).unwrap_or(i64::MAX))
+    }
 }
 
 impl fmt::Display for NotificationId {

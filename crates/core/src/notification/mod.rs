@@ -4,6 +4,7 @@
 //! telling watchers) can be lost with the process and is found again in the store.
 
 mod delivery;
+mod latency;
 mod request;
 mod schedule;
 mod settle;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 pub use self::delivery::Delivery;
+pub use self::latency::{LATENCY_BOUNDS, Latency};
 pub use self::request::{AcceptError, Accepted, FieldError, Request};
 use self::settle::SettleQueue;
 use crate::bus::{Bus, Hint};
@@ -76,7 +78,8 @@ impl NotificationManager {
         let scheduler = Arc::clone(&self.inner);
         vec![
             tokio::spawn(async move {
-                settler.settlements.run(Arc::clone(&settler.store), settler.events.clone()).await;
+                let (store, clock) = (Arc::clone(&settler.store), Arc::clone(&settler.clock));
+                settler.settlements.run(store, settler.events.clone(), clock).await;
             }),
             tokio::spawn(async move { schedule::run(&scheduler).await }),
         ]
@@ -86,6 +89,11 @@ impl NotificationManager {
     pub(crate) fn stop(&self) {
         self.inner.stopping.send_replace(true);
         self.inner.settlements.close();
+    }
+
+    /// How long copies took from acceptance to acknowledgement, since the start.
+    pub fn latency(&self) -> Latency {
+        self.inner.settlements.latency.read()
     }
 
     /// Accepts a notification. When this returns, it is on durable storage.

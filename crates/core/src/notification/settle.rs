@@ -10,6 +10,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use super::latency::LatencyMeter;
+use crate::clock::Clock;
 use crate::events::{Event, Events};
 use crate::store::{Settlement, Store, StoreError};
 
@@ -23,6 +25,8 @@ pub(super) struct SettleQueue {
     state: Mutex<State>,
     filled: Notify,
     drained: Notify,
+    /// From acceptance to acknowledgement.
+    pub(super) latency: LatencyMeter,
 }
 
 #[derive(Default)]
@@ -36,7 +40,12 @@ struct State {
 
 impl SettleQueue {
     pub(super) fn new() -> Self {
-        Self { state: Mutex::new(State::default()), filled: Notify::new(), drained: Notify::new() }
+        Self {
+            state: Mutex::new(State::default()),
+            filled: Notify::new(),
+            drained: Notify::new(),
+            latency: LatencyMeter::default(),
+        }
     }
 
     /// Queues settlements at once. True when the queue is past its bound: the
@@ -71,7 +80,7 @@ impl SettleQueue {
     }
 
     /// Writes batches until [`close`](Self::close) and the queue is empty.
-    pub(super) async fn run(&self, store: Arc<dyn Store>, events: Events) {
+    pub(super) async fn run(&self, store: Arc<dyn Store>, events: Events, clock: Arc<dyn Clock>) {
         loop {
             let filled = self.filled.notified();
             let (batch, closed) = self.take();
@@ -83,7 +92,7 @@ impl SettleQueue {
                 continue;
             }
             let count = batch.len() as u64;
-            self.write(&*store, batch, &events).await;
+            self.write(&*store, batch, &events, &*clock).await;
             self.state.lock().written += count;
             self.drained.notify_waiters();
         }
@@ -106,12 +115,14 @@ impl SettleQueue {
         (batch, state.closed)
     }
 
-    async fn write(&self, store: &dyn Store, batch: Vec<Settlement>, events: &Events) {
+    async fn write(&self, store: &dyn Store, batch: Vec<Settlement>, events: &Events, clock: &dyn Clock) {
         let mut pause = Duration::from_millis(50);
         loop {
             match store.settle(batch.clone()).await {
                 Ok(settled) => {
+                    let now = clock.now();
                     for (_, id, accounts) in settled.delivered {
+                        self.latency.record(now.since(id.accepted_at()), accounts);
                         events.send(Event::Delivered { id, accounts });
                     }
                     return;

@@ -223,6 +223,7 @@ impl Negotiating {
             }
         }
         self.session = Some(Box::new(Session::new(handle, legacy)));
+        core.auth.succeeded();
         Ok(jid)
     }
 
@@ -257,6 +258,7 @@ impl Negotiating {
             handle.show(),
         );
         self.session = Some(session);
+        core.auth.succeeded();
         Ok(())
     }
 }

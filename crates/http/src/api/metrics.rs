@@ -12,6 +12,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use parking_lot::RwLock;
+use tidings_core::notification::{LATENCY_BOUNDS, Latency};
 
 use super::auth::{self, ToRead};
 use super::problem::Problem;
@@ -123,6 +124,8 @@ impl Shared {
             ("tidings_copies_expired_total", "counter", "Copies that outlived their time", stats.expired),
             ("tidings_copies_cancelled_total", "counter", "Copies withdrawn or replaced", stats.cancelled),
             ("tidings_copies_pending", "gauge", "Copies that wait for their account", stats.pending),
+            ("tidings_logins_total", "counter", "Devices' logins", stats.logins),
+            ("tidings_logins_refused_total", "counter", "Devices' logins refused", stats.logins_refused),
             ("tidings_store_backlog", "gauge", "Writes that wait for their commit", stats.store_backlog),
             ("tidings_store_backlog_limit", "gauge", "Writes that may wait", stats.store_capacity),
             ("tidings_uptime_seconds", "gauge", "Seconds since the start", stats.uptime),
@@ -130,11 +133,25 @@ impl Shared {
             text.head(name, kind, help);
             text.sample(name, &[], value);
         }
+        delivery(&mut text, &self.core.notification.latency());
         self.requests.write(&mut text);
         process(&mut text);
         let kind = "text/plain; version=0.0.4; charset=utf-8";
         Ok(([(CONTENT_TYPE, kind)], text.0).into_response())
     }
+}
+
+fn delivery(text: &mut Text, latency: &Latency) {
+    let name = "tidings_delivery_latency_seconds";
+    text.head(name, "histogram", "Time from a notification's acceptance to a copy's acknowledgement");
+    let mut sum = 0;
+    for (index, count) in latency.buckets.iter().enumerate() {
+        sum += count;
+        let bound = LATENCY_BOUNDS.get(index).map_or("+Inf".into(), |millis| seconds(millis * 1000));
+        text.sample(&format!("{name}_bucket"), &[("le", &bound)], sum);
+    }
+    text.sample(&format!("{name}_sum"), &[], seconds(latency.millis.saturating_mul(1000)));
+    text.sample(&format!("{name}_count"), &[], sum);
 }
 
 /// What /proc tells about this process, where there is a /proc.

@@ -7,8 +7,8 @@ use super::auth::{Key, ToRead};
 use super::problem::Problem;
 use crate::state::{App, Shared};
 
-/// Counts. Sessions, online, pending and scheduled are now; the rest is since
-/// the data directory was made.
+/// Counts. Sessions, online, pending and scheduled are now; unless it says otherwise,
+/// the rest is since the data directory was made.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub(crate) struct Stats {
     /// Accounts.
@@ -33,6 +33,10 @@ pub(crate) struct Stats {
     pub cancelled: u64,
     /// Notifications that wait for their time.
     pub scheduled: u64,
+    /// Devices' logins since the start.
+    pub logins: u64,
+    /// Devices' logins refused since the start.
+    pub logins_refused: u64,
     /// Writes that wait for their commit.
     pub store_backlog: u64,
     /// How many may wait.
@@ -57,6 +61,7 @@ impl Shared {
     /// Counts of everything.
     pub(crate) async fn stats(&self) -> Result<Stats, Problem> {
         let totals = self.core.notification.totals().await?;
+        let (logins, logins_refused) = self.core.auth.logins();
         let (backlog, capacity) = self.core.store.backlog();
         Ok(Stats {
             accounts: totals.accounts,
@@ -70,6 +75,8 @@ impl Shared {
             expired: totals.counters.expired,
             cancelled: totals.counters.cancelled,
             scheduled: totals.scheduled,
+            logins,
+            logins_refused,
             store_backlog: backlog as u64,
             store_capacity: capacity as u64,
             uptime: self.started.elapsed().as_secs(),

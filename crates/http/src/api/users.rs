@@ -349,7 +349,9 @@ impl Shared {
         let AccountRow { account, pending } = row;
         let show = self.core.session.presence(account.id);
         let online = show != Show::Unavailable;
-        let last_seen = if online { Some(self.core.clock.now()) } else { account.last_seen };
+        // The presence manager knows what the store is told only every few seconds.
+        let noted = || self.core.presence.last_seen(account.id).max(account.last_seen);
+        let last_seen = if online { Some(self.core.clock.now()) } else { noted() };
         UserView {
             username: account.username.to_string(),
             alias: account.alias.map(|alias| alias.to_string()),

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use tidings_core::model::Timestamp;
 
-const WIDTH: f64 = 480.0;
-const HEIGHT: f64 = 150.0;
+const WIDTH: f64 = 340.0;
+const HEIGHT: f64 = 132.0;
 const LEFT: f64 = 38.0;
 const RIGHT: f64 = 4.0;
 const TOP: f64 = 10.0;
@@ -23,10 +23,9 @@ pub(crate) struct Chart {
 }
 
 impl Chart {
-    /// The lines' numbers and names, where there are several.
+    /// The lines' numbers and names.
     pub fn names(&self) -> Vec<(usize, &'static str)> {
-        let several = self.series.len() > 1;
-        self.series.iter().enumerate().filter(|_| several).map(|(i, name)| (i + 1, *name)).collect()
+        self.series.iter().enumerate().map(|(i, name)| (i + 1, *name)).collect()
     }
 
     /// The drawing.
@@ -70,7 +69,8 @@ impl Chart {
     fn draw_lines(&self, svg: &mut String, first: i64, last: i64, top: f64) {
         let span = (last - first) as f64;
         let x_of = |at: i64| LEFT + (WIDTH - LEFT - RIGHT) * ((at - first) as f64 / span);
-        for (index, _) in self.series.iter().enumerate() {
+        // The first line is drawn last, on top of the others.
+        for index in (0..self.series.len()).rev() {
             let mut line = String::new();
             for (at, values) in &self.points {
                 let value = values.get(index).copied().unwrap_or_default();

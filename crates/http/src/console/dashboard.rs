@@ -2,6 +2,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use tidings_core::model::Timestamp;
+use tidings_core::notification::{LATENCY_BOUNDS, Latency};
 
 use super::chart::Chart;
 use super::filters;
@@ -92,12 +93,56 @@ fn charts(samples: &[Sample]) -> Vec<Chart> {
             filled: false,
         },
         Chart {
+            title: "Delivery, milliseconds",
+            series: vec!["median", "95 %"],
+            points: samples
+                .iter()
+                .zip(samples.iter().skip(1))
+                .filter_map(|(before, after)| {
+                    let spread = spread(&before.latency, &after.latency);
+                    Some((after.at, vec![percentile(&spread, 0.5)?, percentile(&spread, 0.95)?]))
+                })
+                .collect(),
+            filled: false,
+        },
+        Chart {
             title: "Pending copies",
             series: vec!["pending"],
             points: now(|s| vec![s.pending]),
             filled: true,
         },
+        Chart {
+            title: "Logins a minute",
+            series: vec!["completed", "refused"],
+            points: rate(|s| vec![s.logins, s.refused]),
+            filled: false,
+        },
     ]
+}
+
+/// What was acknowledged between two samples, by bucket.
+fn spread(before: &Latency, after: &Latency) -> Vec<u64> {
+    after.buckets.iter().zip(before.buckets).map(|(new, old)| new.saturating_sub(old)).collect()
+}
+
+/// The milliseconds that this share of the copies did not exceed, estimated
+/// within a bucket; `None` where there are no copies.
+#[expect(clippy::cast_precision_loss, reason = "pixels")]
+fn percentile(buckets: &[u64], share: f64) -> Option<f64> {
+    let all: u64 = buckets.iter().sum();
+    let wanted = all as f64 * share;
+    let mut below = 0.0;
+    let mut floor = 0.0;
+    for (index, count) in buckets.iter().enumerate().filter(|_| all > 0) {
+        let count = *count as f64;
+        let ceiling = LATENCY_BOUNDS.get(index).map_or(floor, |bound| *bound as f64);
+        if count > 0.0 && below + count >= wanted {
+            return Some(floor + (ceiling - floor) * (wanted - below) / count);
+        }
+        below += count;
+        floor = ceiling;
+    }
+    None
 }
 
 impl Shared {
@@ -182,4 +227,20 @@ fn qr(text: &str) -> String {
     }
     svg.push_str(r#""/></svg>"#);
     svg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_lie_in_their_bucket() {
+        let mut buckets = [0; LATENCY_BOUNDS.len() + 1];
+        assert_eq!(percentile(&buckets, 0.5), None);
+        buckets[3] = 10;
+        let median = percentile(&buckets, 0.5).unwrap();
+        assert!((median - 7.5).abs() < 1e-9, "{median}");
+        buckets[LATENCY_BOUNDS.len()] = 10;
+        assert_eq!(percentile(&buckets, 0.95), Some(60_000.0));
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tidings_core::model::Timestamp;
+use tidings_core::notification::Latency;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::state::App;
@@ -28,6 +29,9 @@ pub(crate) struct Sample {
     pub accepted: u64,
     pub delivered: u64,
     pub pending: u64,
+    pub logins: u64,
+    pub refused: u64,
+    pub latency: Latency,
 }
 
 /// Samples, oldest first.
@@ -88,6 +92,9 @@ pub(crate) async fn sample(app: App) {
                 accepted: stats.accepted,
                 delivered: stats.delivered,
                 pending: stats.pending,
+                logins: stats.logins,
+                refused: stats.logins_refused,
+                latency: app.core.notification.latency(),
             });
         }
     }

@@ -5,7 +5,7 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -31,6 +31,8 @@ pub(crate) struct Operator {
     pub csrf: String,
     pub done: Option<&'static str>,
     pub path: String,
+    /// The browser's address.
+    pub source: IpAddr,
 }
 
 impl Operator {
@@ -47,7 +49,8 @@ impl Operator {
             return Err(back());
         };
         let done = page::done(parts.uri.query());
-        Ok(Self { name: operator.name, role: operator.role, csrf: session.csrf, done, path })
+        let source = source(app, &parts.headers, &parts.extensions);
+        Ok(Self { name: operator.name, role: operator.role, csrf: session.csrf, done, path, source })
     }
 }
 
@@ -77,7 +80,7 @@ pub(crate) async fn enter(State(app): State<App>, request: Request) -> Result<Re
     if form::foreign(request.headers()) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "forged").detail("log in on this page").into());
     }
-    let source = source(&app, &request);
+    let source = source(&app, request.headers(), request.extensions());
     let mut form = form::read(request).await?;
     let (name, password) = (form.value("name").trim().to_owned(), form.value("password").to_owned());
     form.forget("password");
@@ -162,10 +165,10 @@ fn cookie_hash(headers: &HeaderMap, app: &App) -> Option<[u8; 32]> {
 }
 
 /// Where a request comes from, seen past trusted proxies.
-fn source(app: &App, request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<PeerAddress>();
+fn source(app: &App, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<PeerAddress>();
     let mut source = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical());
-    let forwarded = request.headers().get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok());
+    let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok());
     let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
     for hop in hops.iter().rev() {
         if !app.settings.trusted_proxies.contains(&source) {

@@ -1,5 +1,3 @@
-use std::net::{IpAddr, Ipv4Addr};
-
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -85,9 +83,7 @@ pub(crate) async fn change_password(State(app): State<App>, posted: Posted) -> R
     let (current, password) = (form.value("current").to_owned(), form.value("password").to_owned());
     form.forget("current");
     form.forget("password");
-    // The operator is known already: throttle by no address of its own.
-    let source = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    match app.core.auth.check_operator(&page.operator, &current, source).await {
+    match app.core.auth.check_operator(&page.operator, &current, page.source).await {
         Ok(_) => {}
         Err(AuthError::NotAuthorized | AuthError::Disabled) => {
             form.wrong("current", "this is not your password");

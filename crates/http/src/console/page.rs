@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use askama::Template;
 use axum::extract::{FromRequestParts, State};
 use axum::http::header::{
@@ -27,6 +29,8 @@ pub(crate) struct Page {
     pub domain: String,
     /// What was just done, from the address.
     pub done: Option<&'static str>,
+    /// The browser's address.
+    pub source: IpAddr,
     path: String,
 }
 
@@ -38,6 +42,7 @@ impl Page {
             csrf: operator.csrf,
             domain: app.core.config.domain.clone(),
             done: operator.done,
+            source: operator.source,
             path: operator.path,
         }
     }
