@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::commands::send;
+use crate::commands::{listen, send};
 use crate::config::{Layers, LogFormat};
 use crate::failure::Failure;
 use crate::output;
@@ -32,6 +32,8 @@ Examples:
 pub(crate) enum Command {
     /// Send a notification through a server's HTTP API
     Send(send::Args),
+    /// Be a device: print notifications as they come
+    Listen(listen::Args),
 }
 
 /// What `serve` takes.

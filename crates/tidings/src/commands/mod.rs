@@ -5,6 +5,7 @@
 //demo
 //doctor
 //key
+pub(crate) mod listen;
 pub(crate) mod send;
 //mod target;
 
@@ -18,5 +19,6 @@ use crate::failure::Failure;
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Send(args) => send::run(&args),
+        Command::Listen(args) => listen::run(&args),
     }
 }
