@@ -39,7 +39,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         let backup = Backup::new(&source, &mut target)?;
         Ok(backup.step(-1)?)
     };
-    match copy().map_err(Fault::into_error)? {
+    match copy().map_err(StoreError::from)? {
         StepResult::Done => Ok(()),
         _ => Err(StoreError::Busy),
     }

@@ -31,11 +31,13 @@ impl Fault {
     pub fn corrupt(what: &str) -> Self {
         Self::Store(StoreError::Failed(format!("the database holds an unreadable {what}")))
     }
+}
 
-    pub fn into_error(self) -> StoreError {
-        match self {
-            Self::Store(error) => error,
-            Self::Sql(error) => translate(&error),
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Store(error) => error,
+            Fault::Sql(error) => translate(&error),
         }
     }
 }

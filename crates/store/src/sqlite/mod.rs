@@ -37,7 +37,7 @@ use rusqlite::{Connection, OpenFlags};
 use tidings_core::store::{Result, StoreError};
 
 pub use self::examine::Report;
-use self::fault::{Done, Fault};
+use self::fault::Done;
 use self::threads::{Readers, WriterHandle};
 use self::writer::Writer;
 
@@ -79,10 +79,9 @@ impl SqliteStore {
     pub fn open(path: &Path, options: Options) -> Result<Self> {
         schema::inspect(path, schema::STEPS.len())?;
         let lock = lock(path)?;
-        let connection = connect(path, options, schema::STEPS).map_err(Fault::into_error)?;
-        let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<Done<_>>();
-        let readers = readers.map_err(Fault::into_error)?;
-        let writer = Writer::new(connection).map_err(Fault::into_error)?;
+        let connection = connect(path, options, schema::STEPS)?;
+        let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<Done<_>>()?;
+        let writer = Writer::new(connection)?;
         let started = |error: std::io::Error| StoreError::Failed(error.to_string());
         Ok(Self {
             path: path.to_owned(),
@@ -107,7 +106,7 @@ impl SqliteStore {
     /// When it is no Tidings database or cannot be read.
     pub fn examine(path: &Path) -> Result<Report> {
         schema::inspect(path, schema::STEPS.len())?;
-        examine::examine(path).map_err(Fault::into_error)
+        Ok(examine::examine(path)?)
     }
 
     /// Copies the database to a new file while it is in use.

@@ -10,7 +10,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 use tidings_core::store::StoreError;
 
-use super::fault::{Done, Fault};
+use super::fault::Done;
 
 /// The steps, oldest first.
 pub(super) const STEPS: &[&str] = &[include_str!("schema/0001.sql")];
@@ -74,10 +74,4 @@ fn newer(path: &Path, version: u32, known: usize) -> Result<(), StoreError> {
         "{} was made by a newer version of Tidings (schema {version}; this one knows {known})",
         path.display()
     )))
-}
-
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
-        fault.into_error()
-    }
 }

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use tidings_core::store::{Result, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
-use super::fault::{Done, Fault};
+use super::fault::Done;
 use super::writer::Writer;
 
 /// At most so many bytes, by estimate, are written in one commit.
@@ -45,7 +45,7 @@ where
             catch_unwind(AssertUnwindSafe(|| work(writer)))
                 .unwrap_or_else(|_| Err(StoreError::Failed("a write panicked".into()).into()))
         });
-        self.done = Some(done.map_err(Fault::into_error));
+        self.done = Some(done.map_err(StoreError::from));
     }
 
     fn answer(self: Box<Self>, committed: Result<()>) {
@@ -163,7 +163,7 @@ fn run_group(writer: &mut Writer, works: &mut [Box<dyn Work>]) -> Result<()> {
         }
         writer.commit()
     };
-    let committed = run(writer).map_err(Fault::into_error);
+    let committed = run(writer).map_err(StoreError::from);
     if let Err(error) = &committed {
         tracing::error!(%error, "a commit failed");
         writer.rollback();
@@ -202,7 +202,7 @@ impl Readers {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.read().clone().ok_or_else(closed)?;
         let query: Query = Box::new(move |connection| {
-            let found = in_snapshot(connection, query).map_err(Fault::into_error);
+            let found = in_snapshot(connection, query).map_err(StoreError::from);
             let _ = reply.send(found);
         });
         queue.send(query).await.map_err(|_| ended())?;
