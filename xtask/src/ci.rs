@@ -10,6 +10,7 @@ pub(crate) fn test(with_foreign: bool) -> Result<(), Failed> {
     let mut steps = Steps::new();
     steps.run("cargo test", rust_tests);
     if with_foreign {
+        steps.run("console", foreign::console);
         steps.run("foreign clients", || foreign::run(&[]));
     }
     steps.close()
@@ -28,6 +29,7 @@ pub(crate) fn everything() -> Result<(), Failed> {
     steps.run("cargo test", rust_tests);
     lint_steps(&mut steps);
     steps.run("demo (release)", demo);
+    steps.run("console", foreign::console);
     // Last, so that its closing line is the last count in the log.
     steps.run("foreign clients", || foreign::run(&[]));
     steps.close()

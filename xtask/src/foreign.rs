@@ -1,4 +1,4 @@
-//! Whole-program tests: clients of other makers against the real binary.
+//! Whole-program tests: clients of other makers, and a browser, against the real binary.
 
 use crate::command::{self, Failed, cargo, command, root, target};
 use crate::setup;
@@ -14,5 +14,16 @@ pub(crate) fn run(names: &[&str]) -> Result<(), Failed> {
             .args(names)
             .env("TIDINGS_BIN", target().join("debug/tidings"))
             .env("SMACK_DIR", setup::smack_folder()),
+    )
+}
+
+/// The console's tests, in a headless Chromium. `TIDINGS_SCREENSHOTS` names a folder for pictures of every page.
+pub(crate) fn console() -> Result<(), Failed> {
+    setup::everything()?;
+    command::run(cargo().args(["build", "--package", "tidings", "--locked"]))?;
+    command::run(
+        command("node")
+            .args(["--test", "--test-reporter=spec", "tests/console/console.test.js"])
+            .env("TIDINGS_BIN", target().join("debug/tidings")),
     )
 }

@@ -17,9 +17,11 @@ const HELP: &str = "\
 cargo xtask TASK
 
   test [--rust-only]   every test: Rust's, then real clients of other makers against the
-                       real server; installs what those clients need (Python, npm, Maven)
+                       real server, and the console in a browser; installs what those need
+                       (Python, npm, Maven, Chromium)
   foreign [NAME…]      only the foreign clients; NAME picks tests whose name contains it
-  setup                only install what the foreign clients need
+  console              only the console, in a headless Chromium
+  setup                only install what those need
   ci                   test, then format, clippy, documentation, dependency rules, demo
   lint                 format, clippy, documentation, dependency rules
 ";
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["test"] => ci::test(true),
         ["test", "--rust-only"] => ci::test(false),
         ["foreign", names @ ..] => foreign::run(names),
+        ["console"] => foreign::console(),
         ["setup"] => setup::everything(),
         ["ci"] => ci::everything(),
         ["lint"] => ci::lint(),
