@@ -33,8 +33,19 @@ pub struct Account {
 pub enum KnownBy {
     /// It is vouched for by an authority that this machine trusts.
     System,
-    /// It is this very certificate.
-    Sha256(Fingerprint),
+    /// It is this very certificate, or another one for the same key: a self-signed one
+    /// that was renewed.
+    #[serde(untagged)]
+    Pin(Pin),
+}
+
+/// A certificate that nobody vouches for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The certificate as it was first met.
+    pub sha256: Fingerprint,
+    /// Its public key (the SubjectPublicKeyInfo in DER).
+    pub key_sha256: Fingerprint,
 }
 
 /// Why an account file cannot be used.
@@ -189,7 +200,13 @@ mod tests {
         for (certificate, registered) in [
             (None, false),
             (Some(KnownBy::System), true),
-            (Some(KnownBy::Sha256(Fingerprint::of(b"certificate"))), true),
+            (
+                Some(KnownBy::Pin(Pin {
+                    sha256: Fingerprint::of(b"certificate"),
+                    key_sha256: Fingerprint::of(b"key"),
+                })),
+                true,
+            ),
         ] {
             account.certificate = certificate;
             account.registered = registered;

@@ -42,7 +42,7 @@ mod session;
 mod tests;
 mod tls;
 
-pub use self::account::{Account, AccountError, KnownBy};
+pub use self::account::{Account, AccountError, KnownBy, Pin};
 pub use self::device::{Device, DeviceBuilder, DeviceHandle, Status};
 pub use self::error::ClientError;
 pub use self::fingerprint::{Fingerprint, NoFingerprint};

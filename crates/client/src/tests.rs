@@ -219,7 +219,7 @@ async fn a_new_device_registers_and_keeps_its_account_and_its_server() {
     assert_eq!(online, Status::Online { jid: "phone@example.org/r".into(), resumed: false });
 
     let account = Account::load(&file(dir.path())).unwrap().unwrap();
-    assert!(account.registered && matches!(account.certificate, Some(KnownBy::Sha256(_))));
+    assert!(account.registered && matches!(account.certificate, Some(KnownBy::Pin(_))));
     assert_eq!(account.username, device.username());
 }
 

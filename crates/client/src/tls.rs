@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, OtherError,
     ProtocolVersion, RootCertStore, SignatureScheme,
@@ -18,7 +19,7 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use thiserror::Error as ThisError;
 use tidings_xmpp::sasl::TlsBinding;
 
-use crate::account::KnownBy;
+use crate::account::{KnownBy, Pin};
 use crate::fingerprint::Fingerprint;
 
 /// Whom to believe to be the server.
@@ -53,7 +54,7 @@ pub struct CertificateChanged {
 fn was(known: &KnownBy) -> String {
     match known {
         KnownBy::System => "was vouched for by an authority when this device met it first".to_owned(),
-        KnownBy::Sha256(fingerprint) => format!("was {fingerprint} when this device met it first"),
+        KnownBy::Pin(pin) => format!("was {} when this device met it first", pin.sha256),
     }
 }
 
@@ -124,6 +125,12 @@ pub(crate) fn certificate_error(error: &io::Error) -> Option<Result<CertificateC
         Error::InvalidCertificate(error) => Some(Err(error.clone())),
         _ => None,
     }
+}
+
+/// What is remembered of a certificate.
+fn pin(certificate: &CertificateDer<'_>) -> Result<Pin, Error> {
+    let key = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
+    Ok(Pin { sha256: Fingerprint::of(certificate), key_sha256: Fingerprint::of(&key) })
 }
 
 struct Verifier {
@@ -199,9 +206,9 @@ impl ServerCertVerifier for Verifier {
                 None => Err(CertificateError::UnknownIssuer.into()),
             },
             Belief::Known(known) => {
-                let met = Fingerprint::of(end_entity);
+                let met = pin(end_entity)?;
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-                if *known == Some(KnownBy::Sha256(met)) {
+                if matches!(*known, Some(KnownBy::Pin(pin)) if pin.key_sha256 == met.key_sha256) {
                     return Ok(ServerCertVerified::assertion());
                 }
                 let vouched_for = self.system().is_some_and(|signers| ask(signers).is_ok());
@@ -209,11 +216,11 @@ impl ServerCertVerifier for Verifier {
                     // An operator who moves to an authority's certificate breaks nothing.
                     Some(_) if vouched_for => {}
                     Some(known) => {
-                        let changed = CertificateChanged { known, met };
+                        let changed = CertificateChanged { known, met: met.sha256 };
                         return Err(CertificateError::Other(OtherError(Arc::new(changed))).into());
                     }
                     None if vouched_for => *known = Some(KnownBy::System),
-                    None => *known = Some(KnownBy::Sha256(met)),
+                    None => *known = Some(KnownBy::Pin(met)),
                 }
                 Ok(ServerCertVerified::assertion())
             }
@@ -317,7 +324,7 @@ pub(crate) mod tests {
         let (first, second) = (self_signed("example.org"), self_signed("example.org"));
         let tls = Tls::new(&Trust::FirstUse, None, false).unwrap();
         verify(&tls, &first.certificate, "example.org").unwrap();
-        let known = KnownBy::Sha256(Fingerprint::of(&first.certificate));
+        let known = KnownBy::Pin(pin(&first.certificate).unwrap());
         assert_eq!(tls.known(), Some(known));
         verify(&tls, &first.certificate, "other.example").unwrap();
 
@@ -326,6 +333,18 @@ pub(crate) mod tests {
         let met = Fingerprint::of(&second.certificate);
         assert_eq!(error, Some(Ok(CertificateChanged { known, met })));
         assert_eq!(tls.known(), Some(known));
+    }
+
+    #[test]
+    fn a_certificate_that_was_renewed_with_its_key_is_still_the_servers() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let make =
+            |name: &str| rcgen::CertificateParams::new([name.to_owned()]).unwrap().self_signed(&key).unwrap();
+        let tls = Tls::new(&Trust::FirstUse, None, false).unwrap();
+        let (first, renewed) = (make("example.org"), make("push.example.org"));
+        assert_ne!(first.der(), renewed.der());
+        verify(&tls, first.der(), "example.org").unwrap();
+        verify(&tls, renewed.der(), "example.org").unwrap();
     }
 
     #[test]

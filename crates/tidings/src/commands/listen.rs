@@ -223,9 +223,10 @@ async fn report(mut status: watch::Receiver<Status>, account: PathBuf, mut is_ne
 fn introduce(path: &Path, dim: Style) {
     let Ok(Some(account)) = Account::load(path) else { return };
     output::note(dim.paint(format_args!("registered {}, kept in {}", account.username, path.display())));
-    if let Some(KnownBy::Sha256(fingerprint)) = account.certificate {
+    if let Some(KnownBy::Pin(pin)) = account.certificate {
         output::note(dim.paint(format_args!(
-            "no authority vouches for the server's certificate; from now on only this one is trusted (SHA-256):\n  {fingerprint}"
+            "no authority vouches for the server's certificate; from now on only this one is trusted (SHA-256):\n  {}",
+            pin.sha256
         )));
     }
 }

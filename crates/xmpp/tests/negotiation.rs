@@ -1,0 +1,288 @@
+//! Both sides of a negotiation, talking to each other in memory. Whatever they say is cut
+//! at every width, because a network may.
+
+use std::sync::Arc;
+
+use tidings_xmpp::sasl::{ScramHash, ScramKeys, ScramSecret, TlsBinding, derive_keys};
+use tidings_xmpp::stanza::StanzaError;
+use tidings_xmpp::stream::client::{self, NegotiationError, Options, Ready, Registration, Resume};
+use tidings_xmpp::stream::server::{self, Answer, Bound, Question, RegisterOffer, Settings, Verdict};
+use tidings_xmpp::xml::{Frame, FrameLimits, FrameReader, StreamContext, parse_open, parse_stanza_with};
+
+fn tls(exporter: bool) -> TlsBinding {
+    TlsBinding {
+        version: "TLSv1.3",
+        server_end_point: Some(Arc::from([1; 32])),
+        exporter: exporter.then_some([2; 32]),
+    }
+}
+
+fn options() -> Options {
+    Options {
+        domain: "127.0.0.1".into(),
+        username: "phone".into(),
+        secret: ScramSecret::password("secret"),
+        registration: None,
+        allow_plain: false,
+        resource: Some("r".into()),
+        resume: None,
+        nonce: [5; 24],
+    }
+}
+
+/// A server that knows one account.
+struct Server {
+    negotiation: server::Negotiation,
+    reader: FrameReader,
+    context: StreamContext,
+    registered: bool,
+    /// What is left to do after negotiation is the session's: here, enabling XEP-0198.
+    bound: Option<Bound>,
+    resumable: bool,
+    token: Option<&'static str>,
+}
+
+fn keys(hash: ScramHash) -> ScramKeys {
+    let (stored_key, server_key) = derive_keys(hash, "secret", b"salt", 4096);
+    ScramKeys { salt: b"salt".to_vec(), iterations: 4096, stored_key, server_key }
+}
+
+fn entropy(bytes: &mut [u8]) {
+    bytes.fill(3);
+}
+
+enum Does {
+    Reads,
+    StartsTls,
+    Closes,
+}
+
+impl Server {
+    fn new(settings: Settings, first: Option<TlsBinding>) -> Self {
+        Self {
+            negotiation: server::Negotiation::new(Arc::new(settings), first),
+            reader: FrameReader::new(FrameLimits { bytes: 8192, depth: 32, attributes: 64 }),
+            context: StreamContext::default(),
+            registered: true,
+            bound: None,
+            resumable: false,
+            token: None,
+        }
+    }
+
+    fn answer(&mut self, question: Question) -> Answer {
+        let known = |name: &str| name == "phone" && self.registered;
+        match question {
+            Question::Scram { hash, .. } => Answer::Scram(Some(keys(hash))),
+            Question::ScramSucceeded { username } if known(&username) => Answer::Password(Verdict::Accepted),
+            Question::ScramSucceeded { .. } | Question::AuthFailed { .. } => {
+                Answer::Password(Verdict::NotAuthorized)
+            }
+            Question::Password { username, password } if known(&username) && password == "secret" => {
+                Answer::Password(Verdict::Accepted)
+            }
+            Question::Password { .. } | Question::IqAuth { .. } => Answer::Password(Verdict::NotAuthorized),
+            Question::Register { .. } if self.registered => Answer::Registered(Err(StanzaError::conflict())),
+            Question::Register { username, password, token, .. } => {
+                assert_eq!((username.as_str(), password.as_str()), ("phone", "secret"));
+                if token.as_deref() == self.token {
+                    self.registered = true;
+                    Answer::Registered(Ok(()))
+                } else {
+                    Answer::Registered(Err(StanzaError::forbidden("a token is needed")))
+                }
+            }
+            Question::Bind { resource } => {
+                Answer::Bind(Ok(format!("phone@example.org/{}", resource.unwrap_or_default())))
+            }
+            Question::Resume { previd, h } => {
+                assert_eq!((previd.as_str(), h), ("s1", 9));
+                Answer::Resume(if self.resumable { Ok(()) } else { Err(None) })
+            }
+        }
+    }
+
+    fn receive(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Does {
+        loop {
+            let mut step = match self.reader.read(&mut input).expect("the client writes XML") {
+                None => return Does::Reads,
+                Some(Frame::Close) => self.negotiation.close(out),
+                Some(Frame::Open(bytes)) => {
+                    let header = parse_open(bytes).unwrap();
+                    self.context = header.context.clone();
+                    self.negotiation.open(&header, &mut entropy, out)
+                }
+                Some(Frame::Stanza(bytes)) => {
+                    let element = parse_stanza_with(bytes, &self.context).unwrap();
+                    if self.bound.is_some() {
+                        assert_eq!(element.name(), "enable");
+                        out.extend_from_slice(b"<enabled xmlns='urn:xmpp:sm:3' id='s1' resume='true'/>");
+                        continue;
+                    }
+                    self.negotiation.stanza(element, &mut entropy, out)
+                }
+            };
+            loop {
+                match step {
+                    server::Step::Ask(question) => {
+                        let answer = self.answer(question);
+                        step = self.negotiation.answer(answer, &mut entropy, out);
+                        continue;
+                    }
+                    server::Step::Continue => {}
+                    server::Step::NewStream => self.reader.reset(),
+                    server::Step::StartTls => return Does::StartsTls,
+                    server::Step::Bound(bound) => {
+                        if bound == Bound::Resumed {
+                            out.extend_from_slice(b"<resumed xmlns='urn:xmpp:sm:3' previd='s1' h='4'/>");
+                        }
+                        self.bound = Some(bound);
+                    }
+                    server::Step::Close => return Does::Closes,
+                }
+                break;
+            }
+        }
+    }
+}
+
+/// Lets them talk until the client has a session or gives up. Every message is handed
+/// over in pieces of `width` bytes.
+fn talk(
+    options: Options,
+    mut server: Server,
+    direct: Option<TlsBinding>,
+    client_tls: &TlsBinding,
+    width: usize,
+) -> Result<(Ready, bool), NegotiationError> {
+    let mut to_server = Vec::new();
+    let mut client = client::Negotiation::new(options, direct, &mut to_server);
+    let mut registered = false;
+    loop {
+        let mut to_client = Vec::new();
+        let mut starts = false;
+        for piece in std::mem::take(&mut to_server).chunks(width) {
+            match server.receive(piece, &mut to_client) {
+                Does::Reads | Does::Closes => {}
+                Does::StartsTls => starts = true,
+            }
+        }
+        assert!(!to_client.is_empty(), "nobody speaks");
+        for piece in to_client.chunks(width) {
+            let mut input = piece;
+            loop {
+                match client.receive(&mut input, &mut to_server)? {
+                    client::Step::More => break,
+                    client::Step::Registering => assert!(!registered),
+                    client::Step::Registered => registered = true,
+                    client::Step::StartTls => {
+                        assert!(starts);
+                        server.negotiation.tls_started(client_tls.clone());
+                        server.reader.reset();
+                        client.tls_started(client_tls.clone(), &mut to_server);
+                        break;
+                    }
+                    client::Step::Ready(ready) => return Ok((*ready, registered)),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_device_gets_its_session_whatever_the_way_is_cut_into() {
+    for width in [1, 2, 3, 7, 64, usize::MAX] {
+        for exporter in [false, true] {
+            let tls = tls(exporter);
+            let server = Server::new(Settings::new("example.org"), None);
+            let (ready, registered) = talk(options(), server, None, &tls, width).unwrap();
+            assert!(!registered && ready.client_state);
+            assert_eq!(ready.jid.as_deref(), Some("phone@example.org/r"));
+            assert_eq!(ready.domain, "example.org", "an address means the default domain");
+            assert_eq!(ready.mechanism.name(), "SCRAM-SHA-256-PLUS");
+            assert!(matches!(ready.management, client::Management::Enabled { id: Some(_), .. }));
+        }
+    }
+}
+
+#[test]
+fn a_cached_key_logs_in_as_the_password_does() {
+    let (tls, settings) = (tls(true), Settings::new("example.org"));
+    let server = Server::new(settings.clone(), Some(tls.clone()));
+    let (ready, _) = talk(options(), server, Some(tls.clone()), &tls, 16).unwrap();
+    let secret = ScramSecret { password: None, salted: ready.salted };
+    let server = Server::new(settings, Some(tls.clone()));
+    talk(Options { secret, ..options() }, server, Some(tls.clone()), &tls, 16).unwrap();
+}
+
+#[test]
+fn a_device_registers_where_the_policy_lets_it() {
+    let tls = tls(true);
+    for (offer, wanted, given, words) in [
+        (RegisterOffer::Open, None, None, None),
+        (RegisterOffer::Token, Some("key"), Some("key"), None),
+        (RegisterOffer::Closed, None, None, Some("the server closed registration")),
+    ] {
+        let settings = Settings { register: offer, ..Settings::new("example.org") };
+        let mut server = Server::new(settings, None);
+        server.registered = false;
+        server.token = wanted;
+        let registration = Some(Registration { token: given.map(str::to_owned) });
+        let result = talk(Options { registration, ..options() }, server, None, &tls, 32);
+        match words {
+            None => assert!(result.unwrap().1),
+            Some(words) => assert_eq!(result.unwrap_err().to_string(), words),
+        }
+    }
+    for token in [None, Some("guess".to_owned())] {
+        let settings = Settings { register: RegisterOffer::Token, ..Settings::new("example.org") };
+        let mut server = Server::new(settings, None);
+        server.registered = false;
+        server.token = Some("key");
+        let registration = Some(Registration { token });
+        let error = talk(Options { registration, ..options() }, server, None, &tls, 32).unwrap_err();
+        assert!(matches!(error, NegotiationError::Registration(_)) && error.is_permanent(), "{error}");
+    }
+    let server = Server::new(Settings::new("example.org"), None);
+    let registration = Some(Registration::default());
+    let error = talk(Options { registration, ..options() }, server, None, &tls, 32).unwrap_err();
+    assert!(error.is_username_taken());
+}
+
+#[test]
+fn a_session_is_resumed_or_bound_anew() {
+    let tls = tls(true);
+    for resumable in [true, false] {
+        let mut server = Server::new(Settings::new("example.org"), None);
+        server.resumable = resumable;
+        let resume = Some(Resume { id: "s1".into(), handled: 9 });
+        let (ready, _) = talk(Options { resume, ..options() }, server, None, &tls, 5).unwrap();
+        if resumable {
+            assert_eq!((ready.jid, ready.management), (None, client::Management::Resumed { handled: 4 }));
+        } else {
+            assert!(matches!(ready.management, client::Management::Enabled { .. }));
+        }
+    }
+}
+
+#[test]
+fn who_is_not_who_it_should_be_is_refused() {
+    let tls = tls(true);
+    let wrong = Options { secret: ScramSecret::password("guess"), ..options() };
+    let error = talk(wrong, Server::new(Settings::new("example.org"), None), None, &tls, 64).unwrap_err();
+    assert_eq!(error.to_string(), "wrong username or password");
+    let elsewhere = Options { domain: "elsewhere.example".into(), ..options() };
+    let error = talk(elsewhere, Server::new(Settings::new("example.org"), None), None, &tls, 64).unwrap_err();
+    assert!(error.to_string().contains("host-unknown") && error.is_permanent());
+}
+
+#[test]
+fn someone_between_the_two_is_noticed() {
+    // Two TLS connections, each with its own binding: the server sees another one than the client.
+    let mut theirs = tls(true);
+    theirs.exporter = Some([7; 32]);
+    let server = Server::new(Settings::new("example.org"), Some(theirs));
+    let ours = tls(true);
+    let error = talk(options(), server, Some(ours.clone()), &ours, 64).unwrap_err();
+    assert!(matches!(error, NegotiationError::Login(_)), "{error}");
+}
