@@ -11,7 +11,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("tidings-core", &["tidings-xmpp"], &["tidings-store"]),
     ("tidings-store", &["tidings-core"], &[]),
     ("tidings-net", &["tidings-core"], &["tidings-store", "tidings-xmpp"]),
-    ("tidings-http", &["tidings-core"], &["tidings-store"]),
+    ("tidings-http", &["tidings-core"], &["tidings-store", "tidings-xmpp"]),
     ("tidings-client", &["tidings-xmpp"], &[]),
     ("tidings-sim", &["tidings-core", "tidings-store", "tidings-xmpp", "tidings-net", "tidings-client"], &[]),
     (
