@@ -55,9 +55,9 @@ impl Chart {
             _ => {
                 let _ = write!(
                     svg,
-                    r#"<text x="{:.0}" y="{:.0}" text-anchor="middle">the first points come within seconds</text>"#,
+                    r#"<text x="{:.0}" y="{:.0}" text-anchor="middle">nothing to show yet</text>"#,
                     (WIDTH + LEFT) / 2.0,
-                    HEIGHT / 2.0
+                    HEIGHT / 2.0 - 18.0
                 );
             }
         }
@@ -196,7 +196,7 @@ mod tests {
     fn nothing_and_one_point_are_drawn_too() {
         for points in [Vec::new(), vec![(Timestamp(5), vec![1.0])]] {
             let chart = Chart { title: "t", series: vec!["a"], points, filled: false };
-            assert!(chart.svg().contains("first points"));
+            assert!(chart.svg().contains("nothing to show yet"));
         }
         assert!(bar(&[("delivered", 0), ("pending", 0)]).ends_with("></svg>"));
         assert!(bar(&[("delivered", 1), ("pending", 3)]).contains(r#"width="25.00""#));
