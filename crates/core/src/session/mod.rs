@@ -36,6 +36,7 @@ pub use self::connection::{Connection, Control, Peer};
 use self::live::Session;
 pub(crate) use self::registry::SWEEP;
 pub use self::registry::{SessionInfo, SessionManager};
+pub use tidings_xmpp::sasl::TlsBinding;
 use crate::Core;
 use crate::model::Show;
 

@@ -1,0 +1,315 @@
+//! Who may come in, how many are in, and the order to leave.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::parking::Parking;
+
+/// What has happened since the start, and what is there now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections taken in.
+    pub accepted: u64,
+    /// Connections closed at once, by a limit.
+    pub refused: u64,
+    /// TLS handshakes that failed.
+    pub handshake_failures: u64,
+    /// Connections dropped because the peer did not read.
+    pub stalled: u64,
+    /// Connections open now.
+    pub open: usize,
+    /// Those of them that have not logged in.
+    pub unauthenticated: usize,
+}
+
+/// How far the end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stop {
+    /// Not at all.
+    Running = 0,
+    /// Say goodbye and finish writing.
+    Graceful = 1,
+    /// Leave at once.
+    Now = 2,
+}
+
+/// The bounds on connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Open connections.
+    pub(crate) connections: usize,
+    /// Open connections from one address; 0 = no limit.
+    pub(crate) per_address: usize,
+    /// Open connections that have not logged in.
+    pub(crate) unauthenticated: usize,
+}
+
+/// What all connections share.
+pub(crate) struct House {
+    pub(crate) bounds: Bounds,
+    pub(crate) parking: Parking,
+    pub(crate) accepted: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) handshake_failures: AtomicU64,
+    pub(crate) stalled: AtomicU64,
+    open: AtomicUsize,
+    unauthenticated: AtomicUsize,
+    stop: AtomicU8,
+    /// Told when the last connection has gone.
+    pub(crate) empty: Notify,
+    addresses: Addresses,
+}
+
+/// The permission to be here. Give it back with [`House::depart`].
+#[derive(Debug)]
+pub(crate) struct Admission {
+    authenticated: bool,
+    /// Only where addresses are counted.
+    address: Option<Box<IpAddr>>,
+}
+
+/// The connection is one too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused;
+
+impl House {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            parking: Parking::new(),
+            accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            handshake_failures: AtomicU64::new(0),
+            stalled: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
+            unauthenticated: AtomicUsize::new(0),
+            stop: AtomicU8::new(Stop::Running as u8),
+            empty: Notify::new(),
+            addresses: Addresses::default(),
+        }
+    }
+
+    /// Takes a connection in.
+    pub(crate) fn admit(&self, address: IpAddr) -> Result<Admission, Refused> {
+        if self.open.fetch_add(1, Ordering::AcqRel) >= self.bounds.connections {
+            self.left();
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Refused);
+        }
+        let counted = (self.bounds.per_address > 0).then(|| Box::new(network(address)));
+        if let Some(address) = &counted
+            && !self.addresses.enter(**address, self.bounds.per_address)
+        {
+            self.left();
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Refused);
+        }
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        self.unauthenticated.fetch_add(1, Ordering::Relaxed);
+        Ok(Admission { authenticated: false, address: counted })
+    }
+
+    /// The connection has logged in.
+    pub(crate) fn authenticated(&self, admission: &mut Admission) {
+        if !admission.authenticated {
+            admission.authenticated = true;
+            self.unauthenticated.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The connection is gone.
+    pub(crate) fn depart(&self, admission: &mut Admission) {
+        self.authenticated(admission);
+        if let Some(address) = admission.address.take() {
+            self.addresses.leave(*address);
+        }
+        self.left();
+    }
+
+    /// Whether newcomers should wait in the kernel's queue: too many are logging in.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.unauthenticated.load(Ordering::Relaxed) >= self.bounds.unauthenticated
+    }
+
+    /// How long a newcomer may take for the TLS handshake. Less when many are at it,
+    /// so that silent connections make room.
+    pub(crate) fn patience(&self, usual: Duration) -> Duration {
+        if self.unauthenticated.load(Ordering::Relaxed) > self.bounds.unauthenticated / 2 {
+            usual.min(Duration::from_secs(10))
+        } else {
+            usual
+        }
+    }
+
+    pub(crate) fn stop(&self) -> Stop {
+        match self.stop.load(Ordering::Acquire) {
+            0 => Stop::Running,
+            1 => Stop::Graceful,
+            _ => Stop::Now,
+        }
+    }
+
+    /// Tells every connection.
+    pub(crate) fn set_stop(&self, stop: Stop) {
+        self.stop.fetch_max(stop as u8, Ordering::AcqRel);
+        self.parking.wake_all();
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            accepted: self.accepted.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            handshake_failures: self.handshake_failures.load(Ordering::Relaxed),
+            stalled: self.stalled.load(Ordering::Relaxed),
+            open: self.open(),
+            unauthenticated: self.unauthenticated.load(Ordering::Relaxed),
+        }
+    }
+
+    fn left(&self) {
+        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.empty.notify_waiters();
+        }
+    }
+}
+
+/// What counts as one source: an IPv4 address, or the /64 that an IPv6 host owns.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let prefix = v6.to_bits() & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from_bits(prefix))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// Connections by source.
+#[derive(Default)]
+struct Addresses {
+    hasher: RandomState,
+    shards: [Mutex<HashMap<IpAddr, usize>>; 8],
+}
+
+impl Addresses {
+    fn enter(&self, address: IpAddr, limit: usize) -> bool {
+        let mut shard = self.shard(address).lock();
+        let count = shard.entry(address).or_default();
+        if *count >= limit {
+            return false;
+        }
+        *count += 1;
+        true
+    }
+
+    fn leave(&self, address: IpAddr) {
+        if let Entry::Occupied(mut entry) = self.shard(address).lock().entry(address) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "three bits index eight")]
+    fn shard(&self, address: IpAddr) -> &Mutex<HashMap<IpAddr, usize>> {
+        &self.shards[(self.hasher.hash_one(address) & 7) as usize]
+    }
+}
+
+/// How fast newcomers are let in: a bucket that holds one second's worth.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    per_second: f64,
+    tokens: f64,
+    at: Instant,
+}
+
+impl Pace {
+    pub(crate) fn new(per_second: u32) -> Self {
+        let per_second = f64::from(per_second.max(1));
+        Self { per_second, tokens: per_second, at: Instant::now() }
+    }
+
+    /// Takes one, or says how long to wait for it.
+    pub(crate) fn take(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        let gained = now.saturating_duration_since(self.at).as_secs_f64() * self.per_second;
+        self.tokens = (self.tokens + gained).min(self.per_second);
+        self.at = now;
+        if self.tokens >= 1.0 {
+            self.tokens -= 1.0;
+            None
+        } else {
+            Some(Duration::from_secs_f64((1.0 - self.tokens) / self.per_second))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn house(connections: usize, per_address: usize) -> House {
+        House::new(Bounds { connections, per_address, unauthenticated: 4 })
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_total_is_bounded_and_recovers() {
+        let house = house(2, 0);
+        let mut one = house.admit(address("10.0.0.1")).unwrap();
+        let _two = house.admit(address("10.0.0.1")).unwrap();
+        assert_eq!(house.admit(address("10.0.0.2")).unwrap_err(), Refused);
+        house.authenticated(&mut one);
+        assert_eq!(
+            house.counts(),
+            Counts { accepted: 2, refused: 1, open: 2, unauthenticated: 1, ..Counts::default() }
+        );
+        house.depart(&mut one);
+        assert!(house.admit(address("10.0.0.2")).is_ok());
+    }
+
+    #[tokio::test]
+    async fn one_network_is_bounded_by_itself() {
+        let house = house(100, 2);
+        let mut one = house.admit(address("2001:db8::1")).unwrap();
+        let _two = house.admit(address("2001:db8::ffff")).unwrap();
+        assert!(house.admit(address("2001:db8::2")).is_err());
+        assert!(house.admit(address("2001:db8:0:1::2")).is_ok());
+        let _mapped = house.admit(address("::ffff:10.0.0.1")).unwrap();
+        let _plain = house.admit(address("10.0.0.1")).unwrap();
+        assert!(house.admit(address("10.0.0.1")).is_err());
+        house.depart(&mut one);
+        assert!(house.admit(address("2001:db8::2")).is_ok());
+        assert_eq!(house.open(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn newcomers_are_let_in_at_a_pace() {
+        let mut pace = Pace::new(10);
+        for _ in 0..10 {
+            assert_eq!(pace.take(), None);
+        }
+        let wait = pace.take().unwrap();
+        assert!(wait <= Duration::from_millis(100), "{wait:?}");
+        tokio::time::advance(Duration::from_millis(101)).await;
+        assert_eq!(pace.take(), None);
+        assert!(pace.take().is_some());
+    }
+}

@@ -1,0 +1,132 @@
+//! Listening sockets, and the loop that takes connections from one.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use socket2::{SockRef, TcpKeepalive};
+use tidings_core::session::Peer;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use crate::admission::Pace;
+use crate::connection::{Driver, Shared};
+use crate::server::Security;
+use crate::session::Door;
+
+/// Connections that wait in the kernel to be taken.
+const BACKLOG: u32 = 4096;
+/// How long to leave a full house, or a machine out of descriptors, alone.
+const PAUSE: Duration = Duration::from_millis(50);
+const EXHAUSTED: Duration = Duration::from_millis(250);
+
+/// Opens a listening socket. What it is set to, accepted sockets inherit.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    adjust(&SockRef::from(&socket))?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Small stanzas leave at once, and the kernel notices a peer that vanished even
+/// where the stream is never probed.
+fn adjust(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(30 * 60));
+    #[cfg(not(windows))]
+    let keepalive = keepalive.with_interval(Duration::from_secs(60)).with_retries(5);
+    socket.set_tcp_keepalive(&keepalive)
+}
+
+/// Takes connections for ever, each into a task of its own.
+pub(crate) async fn accept<D: Door>(
+    listener: TcpListener,
+    security: Security,
+    shared: Arc<Shared<D>>,
+    pace: Arc<Mutex<Pace>>,
+) {
+    let mut complained = false;
+    let mut crowded = false;
+    loop {
+        while shared.house.is_crowded() {
+            if !std::mem::replace(&mut crowded, true) {
+                tracing::warn!("too many connections are logging in: new ones wait");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        crowded = false;
+        // Bound first: a lock that lives as long as the loop's condition would be
+        // held while waiting.
+        let mut wait = pace.lock().take();
+        while let Some(time) = wait {
+            tokio::time::sleep(time).await;
+            wait = pace.lock().take();
+        }
+        match listener.accept().await {
+            Ok((socket, address)) => {
+                if std::mem::take(&mut complained) {
+                    tracing::info!("connections are accepted again");
+                }
+                admit(socket, address, security, &shared);
+            }
+            Err(error) if is_exhaustion(&error) => {
+                if !std::mem::replace(&mut complained, true) {
+                    tracing::error!(%error, "cannot accept connections for now");
+                }
+                tokio::time::sleep(EXHAUSTED).await;
+            }
+            // The peer of that one connection gave up before it was taken.
+            Err(error) => tracing::debug!(%error, "a connection was lost before it was accepted"),
+        }
+    }
+}
+
+fn admit<D: Door>(socket: TcpStream, address: SocketAddr, security: Security, shared: &Arc<Shared<D>>) {
+    // Closing the socket is the whole answer: whoever floods is not talked to.
+    let Ok(admission) = shared.house.admit(address.ip()) else { return };
+    if cfg!(not(target_os = "linux")) {
+        // Elsewhere the listener's settings may not be inherited; the connection works without.
+        let _ = adjust(&SockRef::from(&socket));
+    }
+    let driver = Driver::new(socket, Peer { address }, security, Arc::clone(shared), admission);
+    tokio::spawn(driver.run());
+}
+
+/// Whether the machine, not the peer, is the reason.
+fn is_exhaustion(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    error.raw_os_error().is_some_and(|code| {
+        [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+            .iter()
+            .any(|errno| errno.raw_os_error() == code)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn being_out_of_descriptors_is_not_the_peers_fault() {
+        assert!(is_exhaustion(&io::Error::from_raw_os_error(24)));
+        assert!(!is_exhaustion(&io::ErrorKind::ConnectionAborted.into()));
+    }
+
+    #[tokio::test]
+    async fn accepted_sockets_inherit_what_the_listener_is_set_to() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        if cfg!(target_os = "linux") {
+            assert!(server.nodelay().unwrap());
+            assert!(SockRef::from(&server).keepalive().unwrap());
+        }
+        drop(client);
+    }
+}

@@ -1,0 +1,270 @@
+//! The server for devices: its listeners, and how they start and stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tidings_core::Core;
+use tidings_core::config::Limits;
+use tidings_core::session::Peer;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::task::{AbortHandle, JoinHandle};
+
+use crate::admission::{Bounds, House, Pace, Stop};
+use crate::certificate::Certificates;
+use crate::connection::{Driver, Shared};
+use crate::listener;
+use crate::parking;
+use crate::session::{CoreDoor, Door};
+
+pub use crate::admission::Counts;
+
+/// Descriptors that are not for devices: the store, HTTP, the runtime.
+const RESERVED: usize = 256;
+/// Handshakes and accepts that one processor can be asked for in a second, before
+/// those who are connected notice. A handshake takes it about 0.2 ms.
+const ACCEPTS_PER_PROCESSOR: usize = 2500;
+
+/// Where to listen, and how fast to take connections.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// The address for STARTTLS, usually port 5222. Port 0 picks a free one.
+    pub xmpp: Option<SocketAddr>,
+    /// The address for direct TLS (XEP-0368), usually port 5223.
+    pub xmpps: Option<SocketAddr>,
+    /// Connections taken a second; 0 = by the number of processors. More wait in the
+    /// kernel's queue.
+    pub accepts_per_second: u32,
+    /// Connections that may be logging in at once; 0 = a quarter of all, from
+    /// 1,024 to 16,384. More wait in the kernel's queue.
+    pub unauthenticated: usize,
+}
+
+/// When TLS starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// After `<starttls/>` (RFC 6120 section 5).
+    StartTls,
+    /// With the first byte (XEP-0368).
+    Direct,
+}
+
+/// The addresses in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// STARTTLS.
+    pub xmpp: Option<SocketAddr>,
+    /// Direct TLS.
+    pub xmpps: Option<SocketAddr>,
+}
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The running server. Dropping it drops every connection;
+/// [`shutdown`](Self::shutdown) is the polite way.
+pub struct Server {
+    running: Running<CoreDoor>,
+}
+
+impl Server {
+    /// Opens the listeners and takes connections. To be called on a tokio runtime.
+    ///
+    /// # Errors
+    /// When an address cannot be listened on; then none is.
+    pub fn start(
+        core: Arc<Core>,
+        settings: &Settings,
+        certificates: Arc<Certificates>,
+    ) -> Result<Self, NetError> {
+        Ok(Self { running: Running::start(CoreDoor(core), settings, certificates)? })
+    }
+
+    /// The addresses that are listened on, with the ports that were picked.
+    pub fn addresses(&self) -> Addresses {
+        self.running.addresses
+    }
+
+    /// What has happened so far.
+    pub fn counts(&self) -> Counts {
+        self.running.shared.house.counts()
+    }
+
+    /// Serves one connection over any transport, in a task of its own, under the
+    /// same limits as the others. `None` where a limit refuses it.
+    pub fn attach<T>(&self, transport: T, peer: Peer, security: Security) -> Option<JoinHandle<()>>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.running.attach(transport, peer, security)
+    }
+
+    /// Stops: closes the listeners, tells every stream, writes what there is to
+    /// write, and waits until all are closed or `patience` is over; then drops what
+    /// is left. Answers how many were dropped.
+    pub async fn shutdown(self, patience: Duration) -> usize {
+        self.running.shutdown(patience).await
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("addresses", &self.addresses()).finish_non_exhaustive()
+    }
+}
+
+/// A server behind any door.
+pub(crate) struct Running<D> {
+    pub(crate) shared: Arc<Shared<D>>,
+    pub(crate) addresses: Addresses,
+    listeners: Vec<AbortHandle>,
+    sweeper: AbortHandle,
+}
+
+impl<D: Door> Running<D> {
+    pub(crate) fn start(
+        door: D,
+        settings: &Settings,
+        certificates: Arc<Certificates>,
+    ) -> Result<Self, NetError> {
+        let bind = |address: Option<SocketAddr>| {
+            address.map(listener_at).transpose().map(|bound| match bound {
+                Some((listener, address)) => (Some(listener), Some(address)),
+                None => (None, None),
+            })
+        };
+        let (starttls, xmpp) = bind(settings.xmpp)?;
+        let (direct, xmpps) = bind(settings.xmpps)?;
+
+        let house = House::new(bounds(door.limits(), settings));
+        let shared = Arc::new(Shared { house, door, certificates });
+        let pace = Arc::new(Mutex::new(Pace::new(accepts_per_second(settings))));
+        let listeners = [(starttls, Security::StartTls), (direct, Security::Direct)]
+            .into_iter()
+            .filter_map(|(listener, security)| Some((listener?, security)))
+            .map(|(listener, security)| {
+                let loops = listener::accept(listener, security, Arc::clone(&shared), Arc::clone(&pace));
+                tokio::spawn(loops).abort_handle()
+            })
+            .collect();
+        let sweeper = tokio::spawn(sweep(Arc::clone(&shared))).abort_handle();
+        Ok(Self { shared, addresses: Addresses { xmpp, xmpps }, listeners, sweeper })
+    }
+
+    pub(crate) fn attach<T>(&self, transport: T, peer: Peer, security: Security) -> Option<JoinHandle<()>>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let admission = self.shared.house.admit(peer.address.ip()).ok()?;
+        let driver = Driver::new(transport, peer, security, Arc::clone(&self.shared), admission);
+        Some(tokio::spawn(driver.run()))
+    }
+
+    pub(crate) async fn shutdown(self, patience: Duration) -> usize {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+        let house = &self.shared.house;
+        house.set_stop(Stop::Graceful);
+        if tokio::time::timeout(patience, emptied(house)).await.is_ok() {
+            return 0;
+        }
+        let left = house.open();
+        tracing::warn!(left, "connections are dropped: they did not close in time");
+        house.set_stop(Stop::Now);
+        // What hangs in the store does not hear it; nobody waits for that.
+        let _ = tokio::time::timeout(Duration::from_millis(500), emptied(house)).await;
+        left
+    }
+}
+
+impl<D> Drop for Running<D> {
+    fn drop(&mut self) {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+        self.sweeper.abort();
+        self.shared.house.set_stop(Stop::Now);
+    }
+}
+
+/// Resolves when nobody is left.
+async fn emptied(house: &House) {
+    loop {
+        let notified = house.empty.notified();
+        if house.open() == 0 {
+            return;
+        }
+        notified.await;
+    }
+}
+
+async fn sweep<D: Door>(shared: Arc<Shared<D>>) {
+    loop {
+        tokio::time::sleep(parking::PERIOD).await;
+        shared.house.parking.sweep();
+    }
+}
+
+fn listener_at(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NetError> {
+    let failed = |source| NetError::Listen { address, source };
+    let listener = listener::bind(address).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+fn bounds(limits: &Limits, settings: &Settings) -> Bounds {
+    let connections = match limits.connections {
+        0 => raise_descriptor_limit().saturating_sub(RESERVED).max(64),
+        limit => limit,
+    };
+    let unauthenticated = match settings.unauthenticated {
+        0 => (connections / 4).clamp(1024, 16_384),
+        limit => limit,
+    };
+    Bounds { connections, per_address: limits.connections_per_address, unauthenticated }
+}
+
+fn accepts_per_second(settings: &Settings) -> u32 {
+    match settings.accepts_per_second {
+        0 => {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            u32::try_from(processors.saturating_mul(ACCEPTS_PER_PROCESSOR)).unwrap_or(u32::MAX)
+        }
+        rate => rate,
+    }
+}
+
+/// Raises the process's soft limit of open descriptors to its hard limit, and
+/// answers what it is then.
+pub fn raise_descriptor_limit() -> usize {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        let current = match setrlimit(Resource::Nofile, wanted) {
+            Ok(()) => limit.maximum,
+            Err(_) => limit.current,
+        };
+        // No limit at all is written as none.
+        current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(1 << 20)
+    }
+    #[cfg(not(unix))]
+    {
+        1 << 14
+    }
+}

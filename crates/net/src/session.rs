@@ -1,0 +1,85 @@
+//! What the driver asks of the layer above. The product implements it once, for
+//! [`Connection`]; tests implement it with scripts.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tidings_core::Core;
+use tidings_core::config::Limits;
+use tidings_core::session::TlsBinding;
+use tidings_core::session::{Connection, Control, Peer};
+use tokio::time::Instant;
+
+/// Makes a session for each connection.
+pub(crate) trait Door: Send + Sync + 'static {
+    type Session: Session;
+
+    fn open(&self, peer: Peer, tls: Option<TlsBinding>) -> Self::Session;
+    fn limits(&self) -> &Limits;
+}
+
+/// One stream; the methods are those of [`Connection`].
+pub(crate) trait Session: Send + Sync + 'static {
+    fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> impl Future<Output = Control> + Send;
+    fn tls_started(&mut self, tls: TlsBinding);
+    fn woken(&self) -> impl Future<Output = ()> + Send;
+    fn wake(&mut self, pending_bytes: usize, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send;
+    fn deadline(&self) -> Option<Instant>;
+    fn timeout(&mut self, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send;
+    fn established(&self) -> bool;
+    fn shutdown(&mut self, out: &mut Vec<u8>) -> impl Future<Output = ()> + Send;
+    fn closed(self) -> impl Future<Output = ()> + Send;
+}
+
+/// The product's door.
+pub(crate) struct CoreDoor(pub(crate) Arc<Core>);
+
+impl Door for CoreDoor {
+    type Session = Connection;
+
+    fn open(&self, peer: Peer, tls: Option<TlsBinding>) -> Connection {
+        Connection::new(Arc::clone(&self.0), peer, tls)
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.0.config.limits
+    }
+}
+
+impl Session for Connection {
+    fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> impl Future<Output = Control> + Send {
+        Self::receive(self, bytes, out)
+    }
+
+    fn tls_started(&mut self, tls: TlsBinding) {
+        Self::tls_started(self, tls);
+    }
+
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        Self::woken(self)
+    }
+
+    fn wake(&mut self, pending_bytes: usize, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send {
+        Self::wake(self, pending_bytes, out)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Self::deadline(self)
+    }
+
+    fn timeout(&mut self, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send {
+        Self::timeout(self, out)
+    }
+
+    fn established(&self) -> bool {
+        Self::established(self)
+    }
+
+    fn shutdown(&mut self, out: &mut Vec<u8>) -> impl Future<Output = ()> + Send {
+        Self::shutdown(self, out)
+    }
+
+    fn closed(self) -> impl Future<Output = ()> + Send {
+        Self::closed(self)
+    }
+}

@@ -1,0 +1,205 @@
+//! What the tests of this crate share: a certificate, a client that trusts it, and
+//! a door that speaks lines instead of XMPP.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tidings_core::clock::{Clock, SystemClock};
+use tidings_core::config::Limits;
+use tidings_core::session::{Control, Peer, TlsBinding};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::certificate::{CertificateSource, Certificates};
+use crate::session::{Door, Session};
+use crate::tls;
+
+pub(crate) fn certificates() -> Arc<Certificates> {
+    let directory = tempfile::tempdir().unwrap();
+    let source = CertificateSource::SelfSigned {
+        directory: directory.path().join("tls"),
+        domain: "push.example".to_owned(),
+    };
+    let certificates = Certificates::open(source.clone(), SystemClock.now()).unwrap();
+    let pem = std::fs::read(source.chain_path()).unwrap();
+    CERTIFICATE.with(|slot| *slot.borrow_mut() = pem);
+    certificates
+}
+
+thread_local! {
+    static CERTIFICATE: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// A client that trusts the certificate made last on this thread.
+pub(crate) fn client(version: &'static SupportedProtocolVersion) -> ClientConfig {
+    client_with((*tls::provider()).clone(), version)
+}
+
+pub(crate) fn client_with(
+    provider: rustls::crypto::CryptoProvider,
+    version: &'static SupportedProtocolVersion,
+) -> ClientConfig {
+    let pem = CERTIFICATE.with(|slot| slot.borrow().clone());
+    let mut roots = RootCertStore::empty();
+    roots.add(rustls::pki_types::CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+    ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+pub(crate) fn name() -> ServerName<'static> {
+    ServerName::try_from("push.example").unwrap()
+}
+
+/// A door whose sessions understand lines: `starttls`, `login`, `echo TEXT`,
+/// `huge BYTES`, `bye`. Anything else ends the stream.
+#[derive(Default)]
+pub(crate) struct ToyDoor {
+    pub(crate) limits: Limits,
+    pub(crate) world: Arc<World>,
+}
+
+/// What tests see of the sessions, and tell them.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) bindings: Mutex<Vec<TlsBinding>>,
+    pub(crate) closed: Mutex<usize>,
+    /// Pending bytes that `wake` was told.
+    pub(crate) wakes: Mutex<Vec<usize>>,
+    pub(crate) mail: Mutex<Vec<u8>>,
+    pub(crate) knock: Notify,
+}
+
+pub(crate) struct Toy {
+    world: Arc<World>,
+    line: Vec<u8>,
+    secure: bool,
+    established: bool,
+    deadline: Instant,
+    idle: Duration,
+}
+
+impl Door for ToyDoor {
+    type Session = Toy;
+
+    fn open(&self, _peer: Peer, tls: Option<TlsBinding>) -> Toy {
+        let secure = tls.is_some();
+        self.world.bindings.lock().extend(tls);
+        Toy {
+            world: Arc::clone(&self.world),
+            line: Vec::new(),
+            secure,
+            established: false,
+            deadline: Instant::now() + Duration::from_secs(self.limits.auth_seconds),
+            idle: Duration::from_secs(self.limits.idle_seconds),
+        }
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+impl Toy {
+    fn command(&mut self, line: &str, out: &mut Vec<u8>) -> Control {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match verb {
+            "starttls" if !self.secure => {
+                out.extend_from_slice(b"proceed\n");
+                Control::StartTls
+            }
+            "login" if self.secure => {
+                self.established = true;
+                out.extend_from_slice(b"welcome\n");
+                Control::Continue
+            }
+            "echo" => {
+                out.extend_from_slice(rest.as_bytes());
+                out.push(b'\n');
+                Control::Continue
+            }
+            "huge" => {
+                out.resize(out.len() + rest.parse::<usize>().unwrap(), b'x');
+                out.push(b'\n');
+                Control::Continue
+            }
+            "bye" => {
+                out.extend_from_slice(b"goodbye\n");
+                Control::Close
+            }
+            _ => {
+                out.extend_from_slice(b"not-well-formed\n");
+                Control::Close
+            }
+        }
+    }
+}
+
+impl Session for Toy {
+    async fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Control {
+        if self.established {
+            self.deadline = Instant::now() + self.idle;
+        }
+        for &byte in bytes {
+            if byte != b'\n' {
+                self.line.push(byte);
+                continue;
+            }
+            let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
+            let control = self.command(&line, out);
+            if control != Control::Continue {
+                return control;
+            }
+        }
+        Control::Continue
+    }
+
+    fn tls_started(&mut self, tls: TlsBinding) {
+        self.secure = true;
+        self.world.bindings.lock().push(tls);
+    }
+
+    async fn woken(&self) {
+        if self.established {
+            self.world.knock.notified().await;
+        } else {
+            pending::<()>().await;
+        }
+    }
+
+    async fn wake(&mut self, pending_bytes: usize, out: &mut Vec<u8>) -> Control {
+        self.world.wakes.lock().push(pending_bytes);
+        if pending_bytes == 0 {
+            out.append(&mut self.world.mail.lock());
+        }
+        Control::Continue
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.deadline)
+    }
+
+    async fn timeout(&mut self, out: &mut Vec<u8>) -> Control {
+        out.extend_from_slice(b"connection-timeout\n");
+        Control::Close
+    }
+
+    fn established(&self) -> bool {
+        self.established
+    }
+
+    async fn shutdown(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"system-shutdown\n");
+    }
+
+    async fn closed(self) {
+        *self.world.closed.lock() += 1;
+    }
+}
