@@ -3,8 +3,8 @@
 //! the transport and the session.
 //!
 //! The future of [`Driver::run`] is what an idle connection costs, so it is kept
-//! small: the session's own futures are boxed for as long as they run, buffers
-//! belong to the thread, and the alarm clock is shared.
+//! small: it holds the wait and nothing else. What follows an event is boxed for as
+//! long as it runs, buffers belong to the thread, and the alarm clock is shared.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use tidings_core::session::{Control, Peer};
+use tidings_core::session::{Control, Peer, TlsBinding};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -41,8 +41,8 @@ pub(crate) struct Driver<T, D: Door> {
     link: Link<T>,
     session: Option<D::Session>,
     seat: Seat<D>,
-    peer: Peer,
-    security: Security,
+    /// Until there is a session.
+    peer: Option<Box<Peer>>,
     told: bool,
 }
 
@@ -87,50 +87,39 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     D: Door,
 {
-    pub(crate) fn new(
-        transport: T,
-        peer: Peer,
-        security: Security,
-        shared: Arc<Shared<D>>,
-        admission: Admission,
-    ) -> Self {
+    pub(crate) fn new(transport: T, peer: Peer, shared: Arc<Shared<D>>, admission: Admission) -> Self {
         let place = shared.house.parking.enter();
         Self {
             link: Link::new(transport),
             session: None,
             seat: Seat { shared, admission, place },
-            peer,
-            security,
+            peer: Some(Box::new(peer)),
             told: false,
         }
     }
 
     /// Runs until the connection is over. To be polled by one task from first to last.
-    pub(crate) async fn run(mut self) {
-        let mut after = match self.security {
-            Security::StartTls => {
-                self.session = Some(self.seat.shared.door.open(self.peer, None));
-                After::Continue
+    // Not an `async fn`: that would keep its argument twice.
+    #[expect(clippy::manual_async_fn, reason = "the future is half the size")]
+    pub(crate) fn run(mut self, security: Security) -> impl Future<Output = ()> + Send {
+        async move {
+            let mut after = match security {
+                Security::StartTls => self.open(None),
+                Security::Direct => Box::pin(self.handshake()).await,
+            };
+            while matches!(after, After::Continue) {
+                let event = self.next().await;
+                after = Box::pin(self.handle(event)).await;
             }
-            Security::Direct => self.handshake().await,
-        };
-        while matches!(after, After::Continue) {
-            let event = self.next().await;
-            after = self.handle(event).await;
+            Box::pin(self.finish(after)).await;
         }
-        if let After::Close = after {
-            poll_fn(|cx| {
-                self.link.send_close(cx);
-                Poll::Ready(())
-            })
-            .await;
-        }
-        if let Some(session) = self.session.take() {
-            Box::pin(session.closed()).await;
-        }
-        if let After::Close = after {
-            self.linger().await;
-        }
+    }
+
+    /// Opens the session.
+    fn open(&mut self, tls: Option<TlsBinding>) -> After {
+        let Some(peer) = self.peer.take() else { return After::Gone };
+        self.session = Some(self.seat.shared.door.open(*peer, tls));
+        After::Continue
     }
 
     /// The TLS handshake where it comes first: no session is opened before it is done.
@@ -159,10 +148,10 @@ where
         })
         .await;
         match incoming {
-            Some(Incoming::Secured(binding, bytes)) => {
-                self.session = Some(self.seat.shared.door.open(self.peer, Some(binding)));
-                self.receive(&bytes).await
-            }
+            Some(Incoming::Secured(binding, bytes)) => match self.open(Some(binding)) {
+                After::Continue => self.receive(&bytes).await,
+                after => after,
+            },
             Some(Incoming::End(_, end)) => self.ended(&end),
             _ => After::Gone,
         }
@@ -171,15 +160,15 @@ where
     /// Waits for what happens next.
     async fn next(&mut self) -> Event {
         let Self { link, session, seat, told, .. } = self;
-        let Some(session) = session else { return Event::StopNow };
-        let shared = &seat.shared;
-        let (limit, stall) = {
-            let limits = shared.door.limits();
-            (limits.outgoing_bytes, Duration::from_secs(limits.stall_seconds))
-        };
-        let deadline = session.deadline();
+        let Some(session) = session.as_ref() else { return Event::StopNow };
         let mut woken = pin!(session.woken());
-        poll_fn(|cx| {
+        // What is cheap to look up is looked up each time: all that lives here is
+        // there once a connection.
+        poll_fn(move |cx| {
+            let shared = &seat.shared;
+            let limits = shared.door.limits();
+            let (limit, stall) = (limits.outgoing_bytes, Duration::from_secs(limits.stall_seconds));
+            let deadline = session.deadline();
             // The place is taken before the order to stop is looked for: whoever gives
             // the order afterwards finds the waker.
             let stuck = link.stuck_since().map(|since| since + stall);
@@ -244,19 +233,19 @@ where
             Event::Deadline => {
                 let mut out = Vec::new();
                 let Some(session) = &mut self.session else { return After::Gone };
-                let control = Box::pin(session.timeout(&mut out)).await;
+                let control = session.timeout(&mut out).await;
                 self.conclude(control, &out).await
             }
             Event::Stalled => {
                 self.seat.shared.house.stalled.fetch_add(1, Ordering::Relaxed);
-                tracing::debug!(peer = %self.peer.address, pending = self.link.pending(), "dropped: it does not read");
+                tracing::debug!(pending = self.link.pending(), "dropped: it does not read");
                 After::Gone
             }
             Event::Stop => {
                 self.told = true;
                 let mut out = Vec::new();
                 let Some(session) = &mut self.session else { return After::Gone };
-                Box::pin(session.shutdown(&mut out)).await;
+                session.shutdown(&mut out).await;
                 self.conclude(Control::Close, &out).await
             }
             Event::StopNow => After::Gone,
@@ -269,7 +258,7 @@ where
         }
         let mut out = Vec::new();
         let Some(session) = &mut self.session else { return After::Gone };
-        let control = Box::pin(session.receive(bytes, &mut out)).await;
+        let control = session.receive(bytes, &mut out).await;
         if session.established() {
             self.seat.shared.house.authenticated(&mut self.seat.admission);
         }
@@ -279,7 +268,7 @@ where
     async fn wake(&mut self) -> After {
         let mut out = Vec::new();
         let Some(session) = &mut self.session else { return After::Gone };
-        let control = Box::pin(session.wake(self.link.pending(), &mut out)).await;
+        let control = session.wake(self.link.pending(), &mut out).await;
         self.conclude(control, &out).await
     }
 
@@ -312,11 +301,28 @@ where
     fn ended(&self, end: &End) -> After {
         if self.link.is_handshaking() {
             self.seat.shared.house.handshake_failures.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(peer = %self.peer.address, ?end, "TLS handshake failed");
+            tracing::debug!(peer = ?self.peer.as_ref().map(|peer| peer.address), ?end, "TLS handshake failed");
         }
         match end {
             End::Closed | End::Tls(_) => After::Close,
             End::Transport(_) => After::Gone,
+        }
+    }
+
+    /// Says goodbye and leaves.
+    async fn finish(&mut self, after: After) {
+        if let After::Close = after {
+            poll_fn(|cx| {
+                self.link.send_close(cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        if let Some(session) = self.session.take() {
+            session.closed().await;
+        }
+        if let After::Close = after {
+            self.linger().await;
         }
     }
 

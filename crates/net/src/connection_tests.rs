@@ -1,1 +1,403 @@
+use std::io;
+use std::net::SocketAddr;
 
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, SupportedProtocolVersion};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::*;
+use crate::admission::Counts;
+use crate::server::{Running, Settings};
+use crate::testing::{self, Toy, ToyDoor, World};
+
+struct House {
+    running: Running<ToyDoor>,
+    world: Arc<World>,
+}
+
+impl House {
+    fn open(change: impl FnOnce(&mut ToyDoor)) -> Self {
+        let mut door = ToyDoor::default();
+        change(&mut door);
+        let world = Arc::clone(&door.world);
+        let any: Option<SocketAddr> = Some("127.0.0.1:0".parse().unwrap());
+        let settings = Settings { xmpp: any, xmpps: any, ..Settings::default() };
+        let running = Running::start(door, &settings, testing::certificates()).unwrap();
+        Self { running, world }
+    }
+
+    fn counts(&self) -> Counts {
+        self.running.shared.house.counts()
+    }
+
+    async fn tcp(&self, security: Security) -> TcpStream {
+        let addresses = self.running.addresses;
+        let address = match security {
+            Security::StartTls => addresses.xmpp,
+            Security::Direct => addresses.xmpps,
+        };
+        TcpStream::connect(address.unwrap()).await.unwrap()
+    }
+
+    /// A client on the direct port, over a real socket.
+    async fn direct(&self, version: &'static SupportedProtocolVersion) -> TlsStream<TcpStream> {
+        secure(self.tcp(Security::Direct).await, testing::client(version)).await.unwrap()
+    }
+
+    /// A pipe of this size into the server, for tests that stop the clock.
+    fn pipe(&self, security: Security, size: usize) -> DuplexStream {
+        let (ours, theirs) = duplex(size);
+        let peer = Peer { address: "192.0.2.1:1000".parse().unwrap() };
+        self.running.attach(theirs, peer, security).unwrap();
+        ours
+    }
+
+    async fn login(&self, security: Security, size: usize) -> TlsStream<DuplexStream> {
+        let mut stream = secure(self.pipe(security, size), testing::client(&TLS13)).await.unwrap();
+        say(&mut stream, b"login\n").await;
+        expect(&mut stream, "welcome\n").await;
+        stream
+    }
+
+    async fn emptied(&self) {
+        while self.counts().open > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+async fn secure<T>(transport: T, config: ClientConfig) -> io::Result<TlsStream<T>>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    TlsConnector::from(Arc::new(config)).connect(testing::name(), transport).await
+}
+
+/// Writes all of it: what a TLS client has accepted may still be in its own buffer.
+async fn say<T: AsyncWrite + Unpin>(stream: &mut T, bytes: &[u8]) {
+    stream.write_all(bytes).await.unwrap();
+    stream.flush().await.unwrap();
+}
+
+async fn expect<T: AsyncRead + Unpin>(stream: &mut T, text: &str) {
+    let mut buffer = vec![0; text.len()];
+    stream.read_exact(&mut buffer).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&buffer), text);
+}
+
+/// What comes until the end. An end without `close_notify` is an error.
+async fn rest<T: AsyncRead + Unpin>(stream: &mut T) -> String {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[tokio::test]
+async fn direct_tls_carries_a_session_from_hello_to_goodbye() {
+    let house = House::open(|_| {});
+    for version in [&TLS13, &TLS12] {
+        let mut client = house.direct(version).await;
+        say(&mut client, b"login\necho one\n").await;
+        expect(&mut client, "welcome\none\n").await;
+        assert_eq!(house.counts().unauthenticated, 0);
+        say(&mut client, b"bye\n").await;
+        assert_eq!(rest(&mut client).await, "goodbye\n");
+        client.shutdown().await.unwrap();
+    }
+    house.emptied().await;
+    let bindings = house.world.bindings.lock().clone();
+    assert_eq!(bindings.iter().map(|b| b.version).collect::<Vec<_>>(), ["TLSv1.3", "TLSv1.2"]);
+    assert_eq!(*house.world.closed.lock(), 2);
+    assert_eq!(house.counts().handshake_failures, 0);
+}
+
+#[tokio::test]
+async fn starttls_turns_the_same_socket_into_tls() {
+    let house = House::open(|_| {});
+    for version in [&TLS13, &TLS12] {
+        let mut tcp = house.tcp(Security::StartTls).await;
+        say(&mut tcp, b"echo clear\nstart").await;
+        expect(&mut tcp, "clear\n").await;
+        say(&mut tcp, b"tls\n").await;
+        expect(&mut tcp, "proceed\n").await;
+        let mut client = secure(tcp, testing::client(version)).await.unwrap();
+        let exporter =
+            client.get_ref().1.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
+        say(&mut client, b"login\nbye\n").await;
+        assert_eq!(rest(&mut client).await, "welcome\ngoodbye\n");
+        let binding = house.world.bindings.lock().pop().unwrap();
+        assert_eq!(binding.exporter, (version.version == TLS13.version).then(|| exporter.unwrap()));
+    }
+    house.emptied().await;
+}
+
+#[tokio::test]
+async fn what_is_smuggled_in_behind_starttls_is_dropped() {
+    let house = House::open(|_| {});
+    let mut tcp = house.tcp(Security::StartTls).await;
+    say(&mut tcp, b"starttls\necho smuggled\nlogin\n").await;
+    expect(&mut tcp, "proceed\n").await;
+    let mut client = secure(tcp, testing::client(&TLS13)).await.unwrap();
+    assert_eq!(house.counts().unauthenticated, 1);
+    say(&mut client, b"echo real\nbye\n").await;
+    assert_eq!(rest(&mut client).await, "real\ngoodbye\n");
+}
+
+#[tokio::test]
+async fn garbage_instead_of_tls_gets_an_alert_and_the_end() {
+    let house = House::open(|_| {});
+    let mut tcp = house.tcp(Security::Direct).await;
+    say(&mut tcp, b"<stream:stream xmlns='jabber:client'>").await;
+    let mut answer = Vec::new();
+    tcp.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer.first(), Some(&0x15));
+    house.emptied().await;
+    assert_eq!(house.counts().handshake_failures, 1);
+    assert_eq!(*house.world.closed.lock(), 0, "no session was opened");
+
+    let mut tcp = house.tcp(Security::StartTls).await;
+    say(&mut tcp, b"starttls\n").await;
+    expect(&mut tcp, "proceed\n").await;
+    say(&mut tcp, b"echo not TLS\n").await;
+    let mut answer = Vec::new();
+    tcp.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer.first(), Some(&0x15));
+    house.emptied().await;
+    assert_eq!(house.counts().handshake_failures, 2);
+    assert_eq!(*house.world.closed.lock(), 1);
+}
+
+#[tokio::test]
+async fn an_error_is_read_by_a_client_that_had_more_to_say() {
+    let house = House::open(|_| {});
+    let mut client = house.direct(&TLS13).await;
+    let mut flood = b"nonsense\n".to_vec();
+    flood.resize(200_000, b'a');
+    say(&mut client, &flood).await;
+    assert_eq!(rest(&mut client).await, "not-well-formed\n");
+}
+
+#[tokio::test]
+async fn a_client_that_ends_its_side_gets_what_it_asked_for() {
+    let house = House::open(|_| {});
+    let mut client = house.direct(&TLS13).await;
+    say(&mut client, b"login\necho last\n").await;
+    client.shutdown().await.unwrap();
+    assert_eq!(rest(&mut client).await, "welcome\nlast\n");
+    house.emptied().await;
+    assert_eq!(*house.world.closed.lock(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_is_cleared_away() {
+    let house = House::open(|_| {});
+    for security in [Security::Direct, Security::StartTls] {
+        drop(house.tcp(security).await);
+    }
+    let mut client = house.direct(&TLS13).await;
+    say(&mut client, b"login\n").await;
+    expect(&mut client, "welcome\n").await;
+    drop(client.into_inner().0);
+    house.emptied().await;
+    assert_eq!(house.counts().unauthenticated, 0);
+}
+
+#[tokio::test]
+async fn huge_output_arrives_whole() {
+    let house = House::open(|_| {});
+    for version in [&TLS13, &TLS12] {
+        let mut client = house.direct(version).await;
+        say(&mut client, b"huge 1000000\nbye\n").await;
+        let all = rest(&mut client).await;
+        assert_eq!(all.len(), 1_000_001 + "goodbye\n".len());
+        assert!(all.starts_with("xxxx") && all.ends_with("x\ngoodbye\n"));
+    }
+}
+
+#[tokio::test]
+async fn many_small_exchanges_keep_their_order() {
+    let house = House::open(|_| {});
+    let client = house.direct(&TLS13).await;
+    let (mut reader, mut writer) = tokio::io::split(client);
+    let writing = tokio::spawn(async move {
+        for number in 0..2000 {
+            say(&mut writer, format!("echo {number}\n").as_bytes()).await;
+        }
+        say(&mut writer, b"bye\n").await;
+        writer
+    });
+    let expected: String = (0..2000).map(|number| format!("{number}\n")).collect();
+    assert!(rest(&mut reader).await == expected + "goodbye\n");
+    drop(writing.await.unwrap());
+}
+
+#[tokio::test]
+async fn mail_is_written_when_somebody_knocks() {
+    let house = House::open(|_| {});
+    let mut client = house.direct(&TLS13).await;
+    say(&mut client, b"login\n").await;
+    expect(&mut client, "welcome\n").await;
+    for _ in 0..3 {
+        house.world.mail.lock().extend_from_slice(b"news\n");
+        house.world.knock.notify_one();
+        expect(&mut client, "news\n").await;
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_the_server_is_told_to_everyone() {
+    let house = House::open(|_| {});
+    let mut direct = house.direct(&TLS13).await;
+    say(&mut direct, b"login\n").await;
+    expect(&mut direct, "welcome\n").await;
+    let mut clear = house.tcp(Security::StartTls).await;
+    say(&mut clear, b"echo hello\n").await;
+    expect(&mut clear, "hello\n").await;
+    let silent = house.tcp(Security::Direct).await;
+
+    let address = house.running.addresses.xmpps.unwrap();
+    let world = Arc::clone(&house.world);
+    let ended = tokio::spawn(house.running.shutdown(Duration::from_secs(8)));
+    assert_eq!(rest(&mut direct).await, "system-shutdown\n");
+    assert_eq!(rest(&mut clear).await, "system-shutdown\n");
+    drop((direct, clear, silent));
+    assert_eq!(ended.await.unwrap(), 0);
+    assert_eq!(*world.closed.lock(), 2);
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_closed() {
+    let house = House::open(|door| door.limits.connections = 1);
+    let mut first = house.direct(&TLS13).await;
+    let mut second = house.tcp(Security::Direct).await;
+    assert_eq!(second.read(&mut [0]).await.unwrap_or(0), 0);
+    assert_eq!(house.counts().refused, 1);
+    say(&mut first, b"bye\n").await;
+    rest(&mut first).await;
+    drop(first);
+    house.emptied().await;
+    house.direct(&TLS13).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_before_the_login_is_bounded() {
+    let house = House::open(|door| door.limits.auth_seconds = 30);
+    let start = Instant::now();
+    let mut direct = house.pipe(Security::Direct, 4096);
+    let mut clear = house.pipe(Security::StartTls, 4096);
+    assert_eq!(rest(&mut direct).await, "");
+    assert_eq!(rest(&mut clear).await, "connection-timeout\n");
+    assert!(start.elapsed() >= Duration::from_secs(30));
+    assert_eq!(house.counts().handshake_failures, 1);
+    drop((direct, clear));
+    house.emptied().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_after_the_login_lasts_as_long_as_the_session_says() {
+    let house = House::open(|door| door.limits.idle_seconds = 1200);
+    let mut client = house.login(Security::Direct, 4096).await;
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    say(&mut client, b"echo here\n").await;
+    expect(&mut client, "here\n").await;
+    let start = Instant::now();
+    assert_eq!(rest(&mut client).await, "connection-timeout\n");
+    assert!(start.elapsed() >= Duration::from_secs(1200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_never_reads_is_dropped_and_nobody_else_notices() {
+    let house = House::open(|door| door.limits.stall_seconds = 60);
+    let mut slow = house.login(Security::Direct, 2048).await;
+    let mut other = house.login(Security::Direct, 2048).await;
+    say(&mut slow, b"huge 100000\n").await;
+    let start = Instant::now();
+    while house.counts().stalled == 0 {
+        say(&mut other, b"echo still here\n").await;
+        expect(&mut other, "still here\n").await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!(start.elapsed() >= Duration::from_secs(60));
+    while house.counts().open > 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*house.world.closed.lock(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_slowly_gets_everything() {
+    let house = House::open(|door| door.limits.stall_seconds = 60);
+    let mut slow = house.login(Security::Direct, 512).await;
+    say(&mut slow, b"huge 20000\n").await;
+    house.world.mail.lock().extend_from_slice(b"mail\n");
+    house.world.knock.notify_one();
+    let mut received = Vec::new();
+    while !received.ends_with(b"mail\n") {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut buffer = [0; 400];
+        let read = slow.read(&mut buffer).await.unwrap();
+        received.extend_from_slice(&buffer[..read]);
+    }
+    assert_eq!(received.len(), 20_001 + 5);
+    let wakes = house.world.wakes.lock().clone();
+    assert!(wakes.first().is_some_and(|pending| *pending > 10_000), "{wakes:?}");
+    assert_eq!(wakes.last(), Some(&0));
+    assert_eq!(house.counts().stalled, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_much_for_one_peer_ends_its_connection() {
+    let house = House::open(|door| door.limits.outgoing_bytes = 1000);
+    let mut slow = house.login(Security::Direct, 2048).await;
+    say(&mut slow, b"huge 2000000\n").await;
+    house.emptied().await;
+    assert_eq!(house.counts().stalled, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_its_answers_is_not_asked_for_more() {
+    let house = House::open(|door| door.limits.outgoing_bytes = 5000);
+    let slow = house.login(Security::Direct, 1024).await;
+    let (_reader, mut writer) = tokio::io::split(slow);
+    let flood = async {
+        loop {
+            say(&mut writer, b"echo 0123456789012345678901234567890123456789\n").await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(30), flood).await.is_err());
+    assert_eq!(house.counts().stalled, 0);
+    house.emptied().await;
+    assert_eq!(house.counts().stalled, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_server_does_not_wait_for_who_does_not_read() {
+    let house = House::open(|_| {});
+    let mut slow = house.login(Security::Direct, 1024).await;
+    say(&mut slow, b"huge 100000\n").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    assert_eq!(house.running.shutdown(Duration::from_secs(8)).await, 1);
+    assert!(start.elapsed() < Duration::from_secs(9));
+    assert_eq!(*house.world.closed.lock(), 1);
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_small() {
+    let house = House::open(|_| {});
+    let (_, theirs) = duplex(1);
+    let tcp = house.tcp(Security::Direct).await;
+    drop(theirs);
+    let admission = house.running.shared.house.admit("192.0.2.1".parse().unwrap()).unwrap();
+    let peer = Peer { address: "192.0.2.1:1000".parse().unwrap() };
+    let shared = Arc::clone(&house.running.shared);
+    let future = Driver::new(tcp, peer, shared, admission).run(Security::Direct);
+    let size = size_of_val(&future);
+    let session = size_of::<Option<Toy>>();
+    println!("future {size}, of which the session {session}");
+    assert!(size - session <= 320, "{size} - {session}");
+}

@@ -144,9 +144,6 @@ impl Toy {
 
 impl Session for Toy {
     async fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Control {
-        if self.established {
-            self.deadline = Instant::now() + self.idle;
-        }
         for &byte in bytes {
             if byte != b'\n' {
                 self.line.push(byte);
@@ -157,6 +154,9 @@ impl Session for Toy {
             if control != Control::Continue {
                 return control;
             }
+        }
+        if self.established {
+            self.deadline = Instant::now() + self.idle;
         }
         Control::Continue
     }
