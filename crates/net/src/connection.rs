@@ -227,7 +227,7 @@ where
             Event::Broken(end) => self.ended(&end),
             Event::Woken => self.wake().await,
             Event::Drained => match &self.session {
-                Some(session) if session.established() => self.wake().await,
+                Some(session) if session.hungry() => self.wake().await,
                 _ => After::Continue,
             },
             Event::Deadline => {
@@ -245,7 +245,7 @@ where
                 self.told = true;
                 let mut out = Vec::new();
                 let Some(session) = &mut self.session else { return After::Gone };
-                session.shutdown(&mut out).await;
+                session.shutdown(&mut out);
                 self.conclude(Control::Close, &out).await
             }
             Event::StopNow => After::Gone,
@@ -319,7 +319,7 @@ where
             .await;
         }
         if let Some(session) = self.session.take() {
-            session.closed().await;
+            session.closed();
         }
         if let After::Close = after {
             self.linger().await;

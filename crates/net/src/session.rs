@@ -27,8 +27,9 @@ pub(crate) trait Session: Send + Sync + 'static {
     fn deadline(&self) -> Option<Instant>;
     fn timeout(&mut self, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send;
     fn established(&self) -> bool;
-    fn shutdown(&mut self, out: &mut Vec<u8>) -> impl Future<Output = ()> + Send;
-    fn closed(self) -> impl Future<Output = ()> + Send;
+    fn hungry(&self) -> bool;
+    fn shutdown(&mut self, out: &mut Vec<u8>);
+    fn closed(self);
 }
 
 /// The product's door.
@@ -75,11 +76,15 @@ impl Session for Connection {
         Self::established(self)
     }
 
-    fn shutdown(&mut self, out: &mut Vec<u8>) -> impl Future<Output = ()> + Send {
-        Self::shutdown(self, out)
+    fn hungry(&self) -> bool {
+        Self::hungry(self)
     }
 
-    fn closed(self) -> impl Future<Output = ()> + Send {
-        Self::closed(self)
+    fn shutdown(&mut self, out: &mut Vec<u8>) {
+        Self::shutdown(self, out);
+    }
+
+    fn closed(self) {
+        Self::closed(self);
     }
 }

@@ -82,6 +82,7 @@ pub(crate) struct Toy {
     line: Vec<u8>,
     secure: bool,
     established: bool,
+    hungry: bool,
     deadline: Instant,
     idle: Duration,
 }
@@ -97,6 +98,7 @@ impl Door for ToyDoor {
             line: Vec::new(),
             secure,
             established: false,
+            hungry: false,
             deadline: Instant::now() + Duration::from_secs(self.limits.auth_seconds),
             idle: Duration::from_secs(self.limits.idle_seconds),
         }
@@ -176,6 +178,7 @@ impl Session for Toy {
 
     async fn wake(&mut self, pending_bytes: usize, out: &mut Vec<u8>) -> Control {
         self.world.wakes.lock().push(pending_bytes);
+        self.hungry = pending_bytes > 0;
         if pending_bytes == 0 {
             out.append(&mut self.world.mail.lock());
         }
@@ -195,11 +198,15 @@ impl Session for Toy {
         self.established
     }
 
-    async fn shutdown(&mut self, out: &mut Vec<u8>) {
+    fn hungry(&self) -> bool {
+        self.hungry
+    }
+
+    fn shutdown(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"system-shutdown\n");
     }
 
-    async fn closed(self) {
+    fn closed(self) {
         *self.world.closed.lock() += 1;
     }
 }

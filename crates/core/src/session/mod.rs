@@ -36,9 +36,9 @@ pub use self::connection::{Connection, Control, Peer};
 use self::live::Session;
 pub(crate) use self::registry::SWEEP;
 pub use self::registry::{SessionInfo, SessionManager};
-pub use tidings_xmpp::sasl::TlsBinding;
 use crate::Core;
 use crate::model::Show;
+pub use tidings_xmpp::sasl::TlsBinding;
 
 /// The node of our XEP-0115 caps.
 const NODE: &str = "urn:tidings:server";
