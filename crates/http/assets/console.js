@@ -97,7 +97,9 @@
       all("[data-audience]", compose).forEach((node) => {
         node.hidden = node.dataset.audience !== audience;
       });
-      const zone = -new Date().getTimezoneOffset();
+      // Of the chosen day: summer time may lie between.
+      const chosen = new Date(field("send_at").value || Date.now());
+      const zone = -chosen.getTimezoneOffset();
       field("zone").value = String(zone);
       const label = document.getElementById("zone-name");
       label.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone || "your time";

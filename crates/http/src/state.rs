@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::api::metrics::Requests;
-use crate::console::history::{self, History};
+use crate::console::history::{self, History, Timelines};
 use crate::{Deployment, Settings, api, console, edge, net};
 
 /// What every handler shares.
@@ -22,6 +22,7 @@ pub(crate) struct Shared {
     pub settings: Settings,
     pub deployment: Deployment,
     pub history: History,
+    pub timelines: Timelines,
     pub requests: Requests,
     /// One permit a request under way.
     pub in_flight: Semaphore,
@@ -56,6 +57,7 @@ impl Http {
                 core,
                 deployment,
                 history: History::default(),
+                timelines: Timelines::default(),
                 requests: Requests::default(),
                 in_flight: Semaphore::new(settings.requests),
                 streams: Arc::new(Semaphore::new(settings.streams)),

@@ -1,12 +1,13 @@
 //! What the dashboard's charts show: samples kept in memory, the finer for an
 //! hour, the coarser for a day.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidings_core::model::Timestamp;
+use tidings_core::model::{NotificationId, Timestamp};
 use tidings_core::notification::Latency;
+use tidings_core::store::NotificationRecord;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::state::App;
@@ -19,6 +20,13 @@ const COARSE: usize = 12;
 const FINE_SAMPLES: usize = 360;
 /// A day of coarse samples.
 const COARSE_SAMPLES: usize = 720;
+
+/// Newest notifications whose progress is sampled.
+const FOLLOWED: usize = 20;
+/// Notifications whose progress is kept.
+const TIMELINES: usize = 200;
+/// Points of one notification's progress.
+const POINTS: usize = 240;
 
 /// How things stood at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,6 +76,53 @@ impl History {
     }
 }
 
+/// How far a notification had come at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub at: Timestamp,
+    pub delivered: u64,
+    pub opened: u64,
+}
+
+/// How the newest notifications came along.
+#[derive(Debug, Default)]
+pub(crate) struct Timelines(Mutex<BTreeMap<NotificationId, Vec<Progress>>>);
+
+impl Timelines {
+    fn record(&self, at: Timestamp, record: &NotificationRecord) {
+        let mut timelines = self.0.lock();
+        let points = timelines.entry(record.notification.id).or_default();
+        let counters = record.counters;
+        let now = Progress { at, delivered: counters.delivered, opened: counters.opened };
+        let same = |point: &Progress| (point.delivered, point.opened) == (now.delivered, now.opened);
+        // Only the ends of a level stretch are needed to draw it.
+        if let [.., before, last] = points.as_mut_slice()
+            && same(before)
+            && same(last)
+        {
+            last.at = at;
+            return;
+        }
+        points.push(now);
+        if points.len() > POINTS {
+            let mut index = 0;
+            points.retain(|_| {
+                index += 1;
+                index % 2 == 0
+            });
+        }
+        // Ids begin with their time, so that the first is the oldest.
+        while timelines.len() > TIMELINES {
+            timelines.pop_first();
+        }
+    }
+
+    /// How a notification came along, oldest first; nothing for an old one.
+    pub fn of(&self, id: NotificationId) -> Vec<Progress> {
+        self.0.lock().get(&id).cloned().unwrap_or_default()
+    }
+}
+
 fn push(ring: &mut VecDeque<Sample>, sample: Sample, most: usize) {
     if ring.len() == most {
         ring.pop_front();
@@ -97,12 +152,60 @@ pub(crate) async fn sample(app: App) {
                 latency: app.core.notification.latency(),
             });
         }
+        if let Ok(newest) = app.core.notification.list(None, FOLLOWED).await {
+            let now = app.core.clock.now();
+            newest.items.iter().for_each(|record| app.timelines.record(now, record));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tidings_core::model::{Audience, Content, Counters, Notification, NotificationState, Priority, Seq};
+
     use super::*;
+
+    fn record(id: u128, delivered: u64) -> NotificationRecord {
+        NotificationRecord {
+            position: 0,
+            notification: Notification {
+                seq: Seq(1),
+                id: NotificationId(id),
+                content: Content::default(),
+                priority: Priority::Normal,
+                topic: None,
+                collapse_key: None,
+                sent_at: Timestamp(0),
+                expires_at: Timestamp(0),
+            },
+            audience: Audience::All,
+            created_at: Timestamp(0),
+            send_at: None,
+            state: NotificationState::Live,
+            counters: Counters { recipients: 1_000_000, delivered, ..Counters::default() },
+        }
+    }
+
+    #[test]
+    fn timelines_are_bounded_and_skip_what_is_level() {
+        let timelines = Timelines::default();
+        for n in 0..1000 {
+            timelines.record(Timestamp(n), &record(7, n.unsigned_abs()));
+        }
+        let points = timelines.of(NotificationId(7));
+        assert!(points.len() <= POINTS);
+        assert_eq!(points.last().map(|point| point.delivered), Some(999));
+        assert!(points.is_sorted_by_key(|point| point.at));
+        for n in 0..50 {
+            timelines.record(Timestamp(n), &record(8, 1));
+        }
+        assert_eq!(timelines.of(NotificationId(8)).len(), 2);
+        for id in 9..1000 {
+            timelines.record(Timestamp(0), &record(id, 1));
+        }
+        assert_eq!(timelines.0.lock().len(), TIMELINES);
+        assert!(timelines.of(NotificationId(7)).is_empty());
+    }
 
     #[test]
     fn rings_are_bounded_and_end_with_the_newest() {

@@ -1,20 +1,26 @@
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use tidings_core::model::{Audience, Content};
+use tidings_core::model::{Audience, Content, NotificationState};
 use tidings_core::store::NotificationRecord;
 
+use super::chart::Chart;
 use super::form::Posted;
+use super::history::Progress;
 use super::page::{Failure, Page, html, see};
 use super::{chart, filters};
 use crate::api::cursor;
 use crate::api::notifications::{parse_id, unknown_id};
 use crate::api::params::{Params, Segment};
 use crate::api::view::NotificationView;
-use crate::state::App;
+use crate::state::{App, Shared};
 
 const LISTING: &str = "notifications";
 const ROWS: usize = 50;
+/// A notification as young as this has its chart before the first sample.
+const FRESH: Duration = Duration::from_secs(60);
 
 /// A notification in a table.
 pub(crate) struct Row {
@@ -104,6 +110,7 @@ pub(crate) async fn list(
 struct ShowPage {
     page: Page,
     row: Row,
+    chart: Option<Chart>,
 }
 
 pub(crate) async fn show(
@@ -112,7 +119,32 @@ pub(crate) async fn show(
     Segment(id): Segment,
 ) -> Result<Response, Failure> {
     let record = app.core.notification.get(parse_id(&id)?).await?.ok_or_else(unknown_id)?;
-    Ok(html(&ShowPage { page, row: Row::new(record) }))
+    let chart = app.progress(&record);
+    Ok(html(&ShowPage { page, row: Row::new(record), chart }))
+}
+
+impl Shared {
+    /// How a notification came along; nothing once that is forgotten.
+    #[expect(clippy::cast_precision_loss, reason = "pixels")]
+    fn progress(&self, record: &NotificationRecord) -> Option<Chart> {
+        let samples = self.timelines.of(record.notification.id);
+        let fresh = self.core.clock.now().since(record.notification.sent_at) < FRESH;
+        if record.state == NotificationState::Scheduled || (samples.is_empty() && !fresh) {
+            return None;
+        }
+        let first = Progress { at: record.notification.sent_at, delivered: 0, opened: 0 };
+        let counters = record.counters;
+        let now = self.core.clock.now();
+        let last = Progress { at: now, delivered: counters.delivered, opened: counters.opened };
+        let samples = samples.into_iter().filter(|sample| sample.at > first.at && sample.at < now);
+        let points = [first].into_iter().chain(samples).chain([last]);
+        Some(Chart {
+            title: "Over time",
+            series: vec!["delivered", "opened"],
+            points: points.map(|p| (p.at, vec![p.delivered as f64, p.opened as f64])).collect(),
+            filled: true,
+        })
+    }
 }
 
 pub(crate) async fn cancel(
