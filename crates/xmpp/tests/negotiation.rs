@@ -1,6 +1,8 @@
 //! Both sides of a negotiation, talking to each other in memory. Whatever they say is cut
 //! at every width, because a network may.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // a test's helpers are the test
+
 use std::sync::Arc;
 
 use tidings_xmpp::sasl::{ScramHash, ScramKeys, ScramSecret, TlsBinding, derive_keys};
