@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program's job is to talk to a terminal")]
 
+mod bench_check;
 mod ci;
 mod command;
 mod foreign;
@@ -23,6 +24,8 @@ cargo xtask TASK
   console              only the console, in a headless Chromium
   setup                only install what those need
   ci                   test, then format, clippy, documentation, dependency rules, demo
+  bench-check [--save] instructions of the hot paths against crates/bench/baseline.txt
+                       (needs valgrind, and installs it with apt-get)
   lint                 format, clippy, documentation, dependency rules
 ";
 
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
         ["setup"] => setup::everything(),
         ["ci"] => ci::everything(),
         ["lint"] => ci::lint(),
+        ["bench-check"] => bench_check::run_check(false),
+        ["bench-check", "--save"] => bench_check::run_check(true),
         _ => {
             eprintln!("xtask: no such task; `cargo xtask help` lists them");
             return ExitCode::from(2);

@@ -1,0 +1,9 @@
+//! Who the devices are.
+
+/// All of them have the same one: what is measured is the server.
+pub(crate) const PASSWORD: &str = "bench-password";
+
+/// The account of the connection with this number.
+pub(crate) fn username(number: usize) -> String {
+    format!("bench-{number:07}")
+}

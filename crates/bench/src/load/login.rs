@@ -1,0 +1,266 @@
+//! From a socket to an available session.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::ClientConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tidings_xmpp::sasl::{ClientBinding, SaltedPassword, ScramClient, ScramHash, ScramSecret};
+use tidings_xmpp::xml::{Frame, FrameReader};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::account::{PASSWORD, username};
+use super::attend::{LIMITS, contains};
+use super::{Kind, Plan};
+
+/// Connections from one source address, so that none runs out of ports.
+const PER_ADDRESS: usize = 1000;
+
+thread_local! {
+    /// The costly step of a password, by salt: it is the client's cost, not the server's.
+    static SALTED: RefCell<HashMap<Vec<u8>, SaltedPassword>> = RefCell::default();
+}
+
+/// A stream that is open, and what came behind the last answer.
+pub(super) struct Talk<S> {
+    pub(super) stream: S,
+    pub(super) reader: FrameReader,
+    pub(super) rest: Vec<u8>,
+}
+
+fn failed(why: impl Into<String>) -> io::Error {
+    io::Error::other(why.into())
+}
+
+/// Connects from an address of this machine that suits the connection's number.
+pub(super) async fn connect(plan: &Plan, number: usize) -> io::Result<TcpStream> {
+    if !plan.address.ip().is_loopback() {
+        return TcpStream::connect(plan.address).await;
+    }
+    let socket = TcpSocket::new_v4()?;
+    let group = u16::try_from(number / PER_ADDRESS % 60_000).unwrap_or(0);
+    let [high, low] = (group + 2).to_be_bytes();
+    socket.bind((IpAddr::from(Ipv4Addr::new(127, plan.net, high, low)), 0).into())?;
+    socket.set_nodelay(true)?;
+    socket.connect(plan.address).await
+}
+
+/// The TLS handshake.
+pub(super) async fn secure(
+    config: &Arc<ClientConfig>,
+    socket: TcpStream,
+    name: &str,
+) -> io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from(name.to_owned()).map_err(|error| failed(error.to_string()))?;
+    TlsConnector::from(Arc::clone(config)).connect(name, socket).await
+}
+
+/// TLS 1.3 towards a server whose certificate nobody knows; no tickets are used.
+pub(super) fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone))
+        .with_no_client_auth();
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+/// Logs in over a socket: STARTTLS or direct TLS, SASL, binding, presence.
+pub(super) async fn login(
+    config: &Arc<ClientConfig>,
+    socket: TcpStream,
+    plan: &Plan,
+    number: usize,
+) -> io::Result<Talk<TlsStream<TcpStream>>> {
+    let Kind::Device { direct, domain, register, acks } = &plan.kind else {
+        return Err(failed("not a device"));
+    };
+    let socket = match direct {
+        true => socket,
+        false => start_tls(socket, domain).await?,
+    };
+    let stream = secure(config, socket, domain).await?;
+    let mut talk = Talk { stream, reader: FrameReader::new(LIMITS), rest: Vec::new() };
+    talk.open(domain).await?;
+    let name = username(number);
+    if *register {
+        let query = format!(
+            "<iq type='set' id='reg'><query xmlns='jabber:iq:register'><username>{name}</username>\
+             <password>{PASSWORD}</password></query></iq>"
+        );
+        let answer = talk.ask(&query).await?;
+        if !contains(&answer, b"result") && !contains(&answer, b"conflict") {
+            return Err(failed(format!("not registered: {}", String::from_utf8_lossy(&answer))));
+        }
+    }
+    talk.authenticate(&name).await?;
+    talk.reader.reset();
+    talk.rest.clear();
+    talk.open(domain).await?;
+    let answer = talk
+        .ask("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>bench</resource></bind></iq>")
+        .await?;
+    if !contains(&answer, b"<jid") {
+        return Err(failed(format!("not bound: {}", String::from_utf8_lossy(&answer))));
+    }
+    if *acks {
+        let answer = talk.ask("<enable xmlns='urn:xmpp:sm:3' resume='true'/>").await?;
+        if !answer.starts_with(b"<enabled") {
+            return Err(failed(format!("no XEP-0198: {}", String::from_utf8_lossy(&answer))));
+        }
+    }
+    talk.say("<presence/>").await?;
+    Ok(talk)
+}
+
+async fn start_tls(socket: TcpStream, domain: &str) -> io::Result<TcpStream> {
+    let mut talk = Talk { stream: socket, reader: FrameReader::new(LIMITS), rest: Vec::new() };
+    talk.open(domain).await?;
+    let answer = talk.ask("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>").await?;
+    match answer.starts_with(b"<proceed") {
+        true => Ok(talk.stream),
+        false => Err(failed("no STARTTLS")),
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
+    async fn say(&mut self, text: &str) -> io::Result<()> {
+        self.stream.write_all(text.as_bytes()).await?;
+        self.stream.flush().await
+    }
+
+    async fn ask(&mut self, text: &str) -> io::Result<Vec<u8>> {
+        self.say(text).await?;
+        self.next().await
+    }
+
+    /// Opens the stream, and reads past the features.
+    async fn open(&mut self, domain: &str) -> io::Result<()> {
+        self.say(&format!(
+            "<?xml version='1.0'?><stream:stream to='{domain}' version='1.0' xmlns='jabber:client' \
+             xmlns:stream='http://etherx.jabber.org/streams'>"
+        ))
+        .await?;
+        let features = self.next().await?;
+        match contains(&features, b"features") {
+            true => Ok(()),
+            false => Err(failed(format!("no features: {}", String::from_utf8_lossy(&features)))),
+        }
+    }
+
+    /// The next first-level element.
+    async fn next(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            let mut input = self.rest.as_slice();
+            let frame = match self.reader.read(&mut input) {
+                Ok(Some(Frame::Stanza(stanza))) => Some(stanza.to_vec()),
+                Ok(Some(Frame::Open(_)) | None) => None,
+                Ok(Some(Frame::Close)) => return Err(failed("the server closed the stream")),
+                Err(error) => return Err(failed(error.to_string())),
+            };
+            let left = input.len();
+            let used = self.rest.len() - left;
+            self.rest.drain(..used);
+            match frame {
+                Some(frame) => return Ok(frame),
+                None if left > 0 => {}
+                None => {
+                    let mut buffer = [0; 2048];
+                    let read = self.stream.read(&mut buffer).await?;
+                    if read == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                    self.rest.extend_from_slice(buffer.get(..read).unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// SCRAM-SHA-256.
+    async fn authenticate(&mut self, name: &str) -> io::Result<()> {
+        let mut nonce = [0; 18];
+        getrandom::fill(&mut nonce).map_err(|error| failed(error.to_string()))?;
+        let salted = SALTED.with_borrow(|salted| salted.values().next().cloned());
+        let mut secret = ScramSecret::password(PASSWORD);
+        secret.salted = salted;
+        let scram = ScramClient::new(ScramHash::Sha256, name, secret, ClientBinding::Unsupported, &nonce);
+        let first = STANDARD.encode(scram.first());
+        let challenge = self
+            .ask(&format!(
+                "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-256'>{first}</auth>"
+            ))
+            .await?;
+        let (verifier, last) =
+            scram.respond(&payload(&challenge)?).map_err(|error| failed(error.to_string()))?;
+        let last = STANDARD.encode(last);
+        let success = self
+            .ask(&format!("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{last}</response>"))
+            .await?;
+        if !success.starts_with(b"<success") {
+            return Err(failed(format!("login refused: {}", String::from_utf8_lossy(&success))));
+        }
+        let salted = verifier.verify(&payload(&success)?).map_err(|error| failed(error.to_string()))?;
+        SALTED.with_borrow_mut(|all| all.insert(salted.salt.clone(), salted));
+        Ok(())
+    }
+}
+
+/// The base64 text of a SASL element.
+fn payload(element: &[u8]) -> io::Result<Vec<u8>> {
+    let text = std::str::from_utf8(element).map_err(|error| failed(error.to_string()))?;
+    let inner = text.split_once('>').and_then(|(_, rest)| rest.split_once('<')).map(|(inner, _)| inner);
+    match inner {
+        Some(inner) => STANDARD.decode(inner.trim()).map_err(|error| failed(error.to_string())),
+        None => Err(failed(format!("SASL went wrong: {text}"))),
+    }
+}
+
+/// Trusts anyone: what is measured is a server of one's own.
+#[derive(Debug)]
+struct Anyone;
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}

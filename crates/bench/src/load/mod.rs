@@ -1,0 +1,103 @@
+//! The load: worker processes that hold connections, and who commands them.
+
+mod account;
+mod attend;
+mod fleet;
+mod login;
+pub(crate) mod worker;
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::account::{PASSWORD, username};
+pub(crate) use self::fleet::Fleet;
+use crate::hist::Packed;
+
+/// What a worker's connections are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    /// Whom they connect to.
+    pub address: SocketAddr,
+    /// What they do there.
+    pub kind: Kind,
+    /// The second number of the source addresses: 127.N.….
+    pub net: u8,
+}
+
+/// What a connection does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// TLS and nothing on it; `answer`: each record is answered with one.
+    Bare {
+        /// Whether to answer.
+        answer: bool,
+    },
+    /// XMPP.
+    Device {
+        /// TLS from the first byte (XEP-0368), or STARTTLS.
+        direct: bool,
+        /// The served domain.
+        domain: String,
+        /// Whether to register the account first (XEP-0077).
+        register: bool,
+        /// Whether to turn on XEP-0198, and acknowledge.
+        acks: bool,
+    },
+}
+
+/// What a worker is told, a line each.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// Open connections with the numbers `first` to `first + count`.
+    Connect {
+        /// What they are.
+        plan: Plan,
+        /// The first one's number, by which its account is named.
+        first: usize,
+        /// How many.
+        count: usize,
+        /// How many may be under way at once.
+        at_once: usize,
+        /// How often an attempt that failed is made again.
+        attempts: usize,
+    },
+    /// Forget what was counted.
+    Mark,
+    /// Wait until so many notifications (or records) came since the last mark.
+    Await {
+        /// How many.
+        count: u64,
+        /// For how long at most.
+        seconds: f64,
+    },
+    /// Close all connections without a word.
+    Drop,
+}
+
+/// What it answers, a line each.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    /// Connections that are open.
+    pub open: usize,
+    /// Attempts that failed in this order.
+    pub failed: usize,
+    /// Why the last one failed.
+    pub why: Option<String>,
+    /// How long logins took.
+    pub logins: Packed,
+    /// Notifications (or records) since the mark.
+    pub received: u64,
+    /// Bytes of plaintext since the mark.
+    pub bytes: u64,
+    /// When the first of them came, on the machine's clock.
+    pub first: u64,
+    /// When the last of them came.
+    pub last: u64,
+    /// How long those took that carried their time of departure.
+    pub delays: Packed,
+    /// Only progress: the order goes on.
+    pub going: bool,
+}

@@ -1,0 +1,151 @@
+//! The benchmarks, one file each.
+
+mod accept;
+mod broadcast;
+mod chart;
+mod connect;
+mod direct;
+mod floor;
+mod idle;
+mod latency;
+mod startup;
+mod storm;
+
+use std::time::Duration;
+
+use crate::args::{Command, Common};
+use crate::error::Error;
+use crate::floor::Floor;
+use crate::load::{Fleet, Kind, Plan};
+use crate::measure::CpuMeter;
+use crate::target::{Home, Target};
+
+pub(crate) fn run(command: &Command, reenter: &[&str]) -> Result<(), Error> {
+    if let Command::Chart(args) = command {
+        return chart::run(args);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Connect(args) => connect::run(args, reenter).await,
+            Command::Idle(args) => idle::run(args, reenter).await,
+            Command::Broadcast(args) => broadcast::run(args, reenter).await,
+            Command::Direct(args) => direct::run(args).await,
+            Command::Storm(args) => storm::run(args, reenter).await,
+            Command::Latency(args) => latency::run(args, reenter).await,
+            Command::Accept(args) => accept::run(args).await,
+            Command::Startup(args) => startup::run(args).await,
+            Command::Floor(args) => floor::run(args, reenter).await,
+            Command::Chart(_) | Command::Worker | Command::FloorChild => Ok(()),
+        }
+    })
+}
+
+/// The bare program and its connections.
+struct Bare {
+    floor: Floor,
+    fleet: Fleet,
+    cpu: CpuMeter,
+}
+
+impl Bare {
+    async fn start(connections: usize, answer: bool, reenter: &[&str]) -> Result<Self, Error> {
+        let floor = Floor::start(reenter).await?;
+        let plan = Plan { address: floor.ready.tls, kind: Kind::Bare { answer }, net: 2 };
+        let fleet = Fleet::start(plan, connections, reenter).await?;
+        let cpu = CpuMeter::new(floor.pid());
+        Ok(Self { floor, fleet, cpu })
+    }
+
+    async fn unless(
+        skip: bool,
+        connections: usize,
+        answer: bool,
+        reenter: &[&str],
+    ) -> Result<Option<Self>, Error> {
+        match skip {
+            true => Ok(None),
+            false => Self::start(connections, answer, reenter).await.map(Some),
+        }
+    }
+}
+
+/// The server and its devices.
+struct Rig {
+    home: Home,
+    target: Target,
+    fleet: Fleet,
+    cpu: Option<CpuMeter>,
+}
+
+impl Rig {
+    async fn start(common: &Common, sessions: usize, acks: bool, reenter: &[&str]) -> Result<Self, Error> {
+        let home = Home::new(common)?;
+        let target = Target::open(common, &home, sessions).await?;
+        let fleet = Fleet::start(target.plan(acks), sessions, reenter).await?;
+        let cpu = target.pid().map(CpuMeter::new);
+        Ok(Self { home, target, fleet, cpu })
+    }
+
+    /// CPU nanoseconds since the last call, where they can be known.
+    fn lap(&mut self) -> Option<f64> {
+        self.cpu.as_mut().map(|cpu| cpu.lap() as f64)
+    }
+}
+
+/// Waits for what follows an event by itself: writes behind, timers.
+async fn settle(seconds: f64) {
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+}
+
+/// The middle one.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => 0.0,
+        count if count % 2 == 1 => sorted.get(count / 2).copied().unwrap_or(0.0),
+        count => sorted.iter().skip(count / 2 - 1).take(2).sum::<f64>() / 2.0,
+    }
+}
+
+/// The slope of the line that fits the points best.
+fn slope(points: &[(f64, f64)]) -> f64 {
+    let count = points.len() as f64;
+    let mean = |pick: fn(&(f64, f64)) -> f64| points.iter().map(pick).sum::<f64>() / count.max(1.0);
+    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+    let above: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
+    let below: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+    if below > 0.0 { above / below } else { 0.0 }
+}
+
+/// A notification of ordinary size that carries its moment of departure.
+fn notification(to: &serde_json::Value) -> String {
+    let document = serde_json::json!({
+        "to": to,
+        "title": "Your parcel is on its way",
+        "message": format!(
+            "It leaves the depot this morning and will be with you by noon. @{}@",
+            crate::measure::now()
+        ),
+        "uri": "https://example.org/parcels/4711",
+    });
+    document.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slope_is_found_in_noise_free_points() {
+        assert!((slope(&[(2000.0, 17_000.0), (18_000.0, 81_000.0)]) - 4.0).abs() < 1e-9);
+        assert_eq!(slope(&[(1.0, 1.0)]), 0.0);
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_lies_between() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+}
