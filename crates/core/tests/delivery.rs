@@ -260,3 +260,16 @@ async fn unknown_requests_are_answered() {
     assert!(answer.contains("service-unavailable"), "{answer}");
     assert!(device.is_open());
 }
+
+#[tokio::test(start_paused = true)]
+async fn more_than_a_buffer_goes_out_as_fast_as_it_is_written() {
+    let world = World::with(|config| config.limits.outgoing_bytes = 2000).await;
+    world.account("ana").await;
+    for n in 0..50 {
+        world.send(to("ana"), &format!("number {n}; {}", "x".repeat(300))).await;
+    }
+    let (mut device, mut received) = world.available("ana", "phone").await;
+    assert!(received.len() < 5000, "one helping at a time");
+    received.push_str(&device.receive().await);
+    assert_eq!(received.matches("<body>").count(), 50);
+}

@@ -102,7 +102,7 @@ impl NotificationManager {
     /// # Errors
     /// See [`AcceptError`].
     pub async fn accept(&self, request: Request) -> Result<Accepted, AcceptError> {
-        request.check(&self.inner.config, self.inner.clock.now())?;
+        request.check(&self.inner.config)?;
         let inner = Arc::clone(&self.inner);
         // A caller that goes away between commit and hand-out must not delay the
         // hand-out to the next login, so this runs to its end on its own.

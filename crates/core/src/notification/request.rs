@@ -85,7 +85,7 @@ impl Request {
     }
 
     /// Every field that is out of bounds.
-    pub(super) fn check(&self, config: &Config, now: Timestamp) -> Result<(), AcceptError> {
+    pub(super) fn check(&self, config: &Config) -> Result<(), AcceptError> {
         let mut errors = Vec::new();
         let mut wrong = |field: &str, detail: String| errors.push(FieldError { field: field.into(), detail });
         let content = &self.content;
@@ -122,11 +122,6 @@ impl Request {
                 format!("more than {} users; use a topic", config.limits.users_per_notification),
             ),
             _ => {}
-        }
-        if let Some(at) = self.send_at
-            && at.since(now) > Duration::from_secs(366 * 86_400)
-        {
-            wrong("send_at", "more than a year ahead".into());
         }
         if self.idempotency.as_ref().is_some_and(|(key, _)| key.len() > IDEMPOTENCY_KEY_BYTES) {
             wrong("Idempotency-Key", format!("longer than {IDEMPOTENCY_KEY_BYTES} bytes"));

@@ -158,17 +158,19 @@ impl Device {
 
     /// What the server sends on its own by now.
     pub async fn receive(&mut self) -> String {
-        let mut out = Vec::new();
+        let mut all = Vec::new();
         while let Some(connection) = &mut self.connection {
             let woken = tokio::time::timeout(Duration::from_millis(1), connection.woken()).await.is_ok();
             if !woken && !connection.hungry() {
                 break;
             }
+            let mut out = Vec::new();
             if connection.wake(0, &mut out).await == Control::Close {
                 self.connection = None;
             }
+            all.extend_from_slice(&out);
         }
-        String::from_utf8(out).unwrap()
+        String::from_utf8(all).unwrap()
     }
 
     /// What the server sends because time has passed.
