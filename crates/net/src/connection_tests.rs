@@ -154,6 +154,7 @@ async fn garbage_instead_of_tls_gets_an_alert_and_the_end() {
     let mut answer = Vec::new();
     tcp.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer.first(), Some(&0x15));
+    drop(tcp);
     house.emptied().await;
     assert_eq!(house.counts().handshake_failures, 1);
     assert_eq!(*house.world.closed.lock(), 0, "no session was opened");
@@ -165,6 +166,7 @@ async fn garbage_instead_of_tls_gets_an_alert_and_the_end() {
     let mut answer = Vec::new();
     tcp.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer.first(), Some(&0x15));
+    drop(tcp);
     house.emptied().await;
     assert_eq!(house.counts().handshake_failures, 2);
     assert_eq!(*house.world.closed.lock(), 1);
@@ -400,4 +402,26 @@ async fn an_idle_connection_is_small() {
     let session = size_of::<Option<Toy>>();
     println!("future {size}, of which the session {session}");
     assert!(size - session <= 320, "{size} - {session}");
+}
+
+#[tokio::test]
+async fn an_idle_connection_of_the_product_is_small() {
+    use tidings_core::Core;
+    use tidings_core::clock::{SystemClock, SystemRandom};
+    use tidings_core::config::Config;
+    use tidings_core::session::Connection;
+
+    use crate::session::CoreDoor;
+
+    let store = Arc::new(tidings_store::MemoryStore::new());
+    let clock = Arc::new(SystemClock);
+    let core = Core::start(Config::default(), store, clock, Arc::new(SystemRandom)).await.unwrap();
+    let server = Running::start(CoreDoor(core), &Settings::default(), testing::certificates()).unwrap();
+    let peer = Peer { address: "192.0.2.1:1000".parse().unwrap() };
+    let admission = server.shared.house.admit(peer.address.ip()).unwrap();
+    let (ours, _theirs) = duplex(1);
+    let future = Driver::new(ours, peer, Arc::clone(&server.shared), admission).run(Security::StartTls);
+    // A socket takes 24 bytes more than a pipe.
+    println!("future {}, of which the session {}", size_of_val(&future) + 24, size_of::<Connection>());
+    assert!(size_of_val(&future) <= 640, "{}", size_of_val(&future));
 }
