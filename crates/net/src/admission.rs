@@ -71,9 +71,11 @@ pub(crate) struct House {
 /// The permission to be here. Give it back with [`House::depart`].
 #[derive(Debug)]
 pub(crate) struct Admission {
-    authenticated: bool,
     /// Only where addresses are counted.
     address: Option<Box<IpAddr>>,
+    authenticated: bool,
+    /// Its peer was told that the server ends.
+    pub(crate) told: bool,
 }
 
 /// The connection is one too many.
@@ -114,7 +116,7 @@ impl House {
         }
         self.accepted.fetch_add(1, Ordering::Relaxed);
         self.unauthenticated.fetch_add(1, Ordering::Relaxed);
-        Ok(Admission { authenticated: false, address: counted })
+        Ok(Admission { address: counted, authenticated: false, told: false })
     }
 
     /// The connection has logged in.

@@ -42,8 +42,13 @@ pub(crate) struct Driver<T, D: Door> {
     session: Option<D::Session>,
     seat: Seat<D>,
     /// Until there is a session.
-    peer: Option<Box<Peer>>,
-    told: bool,
+    arrival: Option<Box<Arrival>>,
+}
+
+/// How a connection came.
+struct Arrival {
+    peer: Peer,
+    security: Security,
 }
 
 /// A connection's place in the house, given back when it goes, however it goes.
@@ -87,25 +92,30 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     D: Door,
 {
-    pub(crate) fn new(transport: T, peer: Peer, shared: Arc<Shared<D>>, admission: Admission) -> Self {
+    pub(crate) fn new(
+        transport: T,
+        peer: Peer,
+        security: Security,
+        shared: Arc<Shared<D>>,
+        admission: Admission,
+    ) -> Self {
         let place = shared.house.parking.enter();
         Self {
             link: Link::new(transport),
             session: None,
             seat: Seat { shared, admission, place },
-            peer: Some(Box::new(peer)),
-            told: false,
+            arrival: Some(Box::new(Arrival { peer, security })),
         }
     }
 
     /// Runs until the connection is over. To be polled by one task from first to last.
     // Not an `async fn`: that would keep its argument twice.
     #[expect(clippy::manual_async_fn, reason = "the future is half the size")]
-    pub(crate) fn run(mut self, security: Security) -> impl Future<Output = ()> + Send {
+    pub(crate) fn run(mut self) -> impl Future<Output = ()> + Send {
         async move {
-            let mut after = match security {
-                Security::StartTls => self.open(None),
-                Security::Direct => Box::pin(self.handshake()).await,
+            let mut after = match self.arrival.as_ref().map(|arrival| arrival.security) {
+                Some(Security::Direct) => Box::pin(self.handshake()).await,
+                Some(Security::StartTls) | None => self.open(None),
             };
             while matches!(after, After::Continue) {
                 let event = self.next().await;
@@ -117,8 +127,8 @@ where
 
     /// Opens the session.
     fn open(&mut self, tls: Option<TlsBinding>) -> After {
-        let Some(peer) = self.peer.take() else { return After::Gone };
-        self.session = Some(self.seat.shared.door.open(*peer, tls));
+        let Some(arrival) = self.arrival.take() else { return After::Gone };
+        self.session = Some(self.seat.shared.door.open(arrival.peer, tls));
         After::Continue
     }
 
@@ -159,7 +169,7 @@ where
 
     /// Waits for what happens next.
     async fn next(&mut self) -> Event {
-        let Self { link, session, seat, told, .. } = self;
+        let Self { link, session, seat, .. } = self;
         let Some(session) = session.as_ref() else { return Event::StopNow };
         let mut woken = pin!(session.woken());
         // What is cheap to look up is looked up each time: all that lives here is
@@ -176,7 +186,7 @@ where
             shared.house.parking.arm(&mut seat.place, cx.waker(), wanted);
             match shared.house.stop() {
                 Stop::Now => return Poll::Ready(Event::StopNow),
-                Stop::Graceful if !*told => return Poll::Ready(Event::Stop),
+                Stop::Graceful if !seat.admission.told => return Poll::Ready(Event::Stop),
                 Stop::Graceful | Stop::Running => {}
             }
             if link.pending() > 0 {
@@ -242,7 +252,7 @@ where
                 After::Gone
             }
             Event::Stop => {
-                self.told = true;
+                self.seat.admission.told = true;
                 let mut out = Vec::new();
                 let Some(session) = &mut self.session else { return After::Gone };
                 session.shutdown(&mut out);
@@ -301,7 +311,7 @@ where
     fn ended(&self, end: &End) -> After {
         if self.link.is_handshaking() {
             self.seat.shared.house.handshake_failures.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(peer = ?self.peer.as_ref().map(|peer| peer.address), ?end, "TLS handshake failed");
+            tracing::debug!(peer = ?self.arrival.as_ref().map(|arrival| arrival.peer.address), ?end, "TLS handshake failed");
         }
         match end {
             End::Closed | End::Tls(_) => After::Close,

@@ -94,8 +94,8 @@ fn admit<D: Door>(socket: TcpStream, address: SocketAddr, security: Security, sh
         // Elsewhere the listener's settings may not be inherited; the connection works without.
         let _ = adjust(&SockRef::from(&socket));
     }
-    let driver = Driver::new(socket, Peer { address }, Arc::clone(shared), admission);
-    tokio::spawn(driver.run(security));
+    let driver = Driver::new(socket, Peer { address }, security, Arc::clone(shared), admission);
+    tokio::spawn(driver.run());
 }
 
 /// Whether the machine, not the peer, is the reason.

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 const SHARDS: u32 = 16;
 /// Nothing is due.
 const NEVER: u32 = u32::MAX;
+/// The row has no waker yet.
+const UNKNOWN: u32 = 0;
 
 /// How often [`Parking::sweep`] is called.
 pub(crate) const PERIOD: Duration = Duration::from_secs(1);
@@ -39,10 +41,20 @@ struct Row {
 /// A row of the table. Give it back with [`Parking::leave`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
-    shard: u32,
-    row: u32,
+    /// The row times [`SHARDS`], plus the shard.
+    number: u32,
+    /// As written in the row.
     due: u32,
-    known: bool,
+}
+
+impl Place {
+    fn shard(self) -> u32 {
+        self.number % SHARDS
+    }
+
+    fn row(self) -> usize {
+        (self.number / SHARDS) as usize
+    }
 }
 
 impl Parking {
@@ -67,13 +79,13 @@ impl Parking {
             rows.rows.push(fresh);
             u32::try_from(rows.rows.len() - 1).unwrap_or(NEVER)
         });
-        Place { shard, row, due: NEVER, known: false }
+        Place { number: row.saturating_mul(SHARDS).saturating_add(shard), due: UNKNOWN }
     }
 
     pub(crate) fn leave(&self, place: Place) {
-        let waker = self.with(place.shard, |rows| {
-            let row = rows.rows.get_mut(place.row as usize)?;
-            rows.free.push(place.row);
+        let waker = self.with(place.shard(), |rows| {
+            let row = rows.rows.get_mut(place.row())?;
+            rows.free.push(place.number / SHARDS);
             row.due = NEVER;
             row.waker.take()
         });
@@ -85,20 +97,21 @@ impl Parking {
     /// for a deadline that moves away is not written down each time. The waker of
     /// the first call is the one used: a connection stays in one task.
     pub(crate) fn arm(&self, place: &mut Place, waker: &Waker, at: Option<Instant>) {
+        // From 1 on: 0 means that the place is new.
         let due = at.map_or(NEVER, |at| self.second(at).saturating_add(1));
-        if place.known && due >= place.due && place.due > self.second(Instant::now()) {
+        // A new place is due already, so it gets past this.
+        if due >= place.due && place.due > self.second(Instant::now()) {
             return;
         }
-        self.with(place.shard, |rows| {
-            if let Some(row) = rows.rows.get_mut(place.row as usize) {
-                if !place.known {
+        self.with(place.shard(), |rows| {
+            if let Some(row) = rows.rows.get_mut(place.row()) {
+                if place.due == UNKNOWN {
                     row.waker = Some(waker.clone());
                 }
                 row.due = due;
             }
             rows.earliest = rows.earliest.min(due);
         });
-        place.known = true;
         place.due = due;
     }
 

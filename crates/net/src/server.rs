@@ -169,8 +169,8 @@ impl<D: Door> Running<D> {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let admission = self.shared.house.admit(peer.address.ip()).ok()?;
-        let driver = Driver::new(transport, peer, Arc::clone(&self.shared), admission);
-        Some(tokio::spawn(driver.run(security)))
+        let driver = Driver::new(transport, peer, security, Arc::clone(&self.shared), admission);
+        Some(tokio::spawn(driver.run()))
     }
 
     pub(crate) async fn shutdown(self, patience: Duration) -> usize {
