@@ -22,13 +22,6 @@ pub(crate) struct Api {
     key: String,
 }
 
-/// The server said no.
-#[derive(Debug)]
-pub(crate) struct Refused {
-    pub status: StatusCode,
-    pub detail: String,
-}
-
 impl Api {
     /// By the command line and the environment.
     ///
@@ -69,25 +62,25 @@ impl Api {
         Ok(Self { agent: config.into(), base, key: key.to_owned() })
     }
 
-    /// A request whose answer must be a success.
+    /// A request.
     ///
     /// # Errors
-    /// One line: what the server said, or why it could not be reached.
+    /// One line: why the server refused, or why it could not be reached.
     pub(crate) fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        self.try_call(method, path, body, &[])?.map_err(|refused| Failure::failed(refused.detail))
+        self.call_with(method, path, body, &[])
     }
 
-    /// A request that the server may refuse.
+    /// A request with headers of its own.
     ///
     /// # Errors
-    /// When the server could not be reached or what came back is no answer of its API.
-    pub(crate) fn try_call(
+    /// As for [`call`](Self::call).
+    pub(crate) fn call_with(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
         headers: &[(&str, &str)],
-    ) -> Result<Result<Value, Refused>, Failure> {
+    ) -> Result<Value, Failure> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -110,8 +103,8 @@ impl Api {
         let json = serde_json::from_str(&text);
         if status.is_success() {
             return match json {
-                Ok(json) => Ok(Ok(json)),
-                Err(_) if text.is_empty() => Ok(Ok(Value::Null)),
+                Ok(json) => Ok(json),
+                Err(_) if text.is_empty() => Ok(Value::Null),
                 Err(_) => Err(Failure::failed(format!("{} does not answer as Tidings does", self.base))),
             };
         }
@@ -122,7 +115,7 @@ impl Api {
             StatusCode::FORBIDDEN => format!("this API key may not do that: {detail} (403)"),
             _ => detail,
         };
-        Ok(Err(Refused { status, detail: crate::output::plain(&detail) }))
+        Err(Failure::failed(crate::output::plain(&detail)))
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {

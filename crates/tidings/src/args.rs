@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::commands::{listen, send};
+use crate::commands::{account, backup, demo, doctor, key, listen, send};
 use crate::config::{Layers, LogFormat};
 use crate::failure::Failure;
-use crate::output;
 
 /// A self-hosted push server: devices keep one XMPP connection, back ends send
 /// notifications over HTTP.
@@ -30,10 +29,22 @@ Examples:
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the server in the foreground until SIGINT or SIGTERM
+    Serve(ServeArgs),
+    /// See the whole thing work: a server, a device, a notification
+    Demo(demo::Args),
     /// Send a notification through a server's HTTP API
     Send(send::Args),
     /// Be a device: print notifications as they come
     Listen(listen::Args),
+    /// Accounts: add, list, remove, change a password
+    Account(account::Args),
+    /// API keys: create, list, revoke
+    Key(key::Args),
+    /// Copy the database to a file while the server runs
+    Backup(backup::Args),
+    /// Check a data directory and say what is wrong with it
+    Doctor(doctor::Args),
 }
 
 /// What `serve` takes.
@@ -182,10 +193,8 @@ fn explain(error: &clap::Error) -> String {
         .map(|line| line.trim().trim_start_matches("tip: "))
         .filter(|line| !line.is_empty() && !line.starts_with("[subcommands:"))
         .collect();
-    let help = match error.get(ContextKind::Usage) {
-        Some(usage) => command_of(&usage.to_string()),
-        None => "tidings".to_owned(),
-    };
+    let usage = text.lines().find(|line| line.starts_with("Usage:"));
+    let help = usage.map_or_else(|| "tidings".to_owned(), command_of);
     if matches!(
         error.kind(),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
@@ -197,8 +206,7 @@ fn explain(error: &clap::Error) -> String {
 
 /// `tidings account` of `Usage: tidings account add …`.
 fn command_of(usage: &str) -> String {
-    let plain = output::plain(usage);
-    let words = plain.trim_start_matches("Usage:").split_whitespace();
+    let words = usage.trim_start_matches("Usage:").split_whitespace();
     words.take_while(|word| word.chars().all(|c| c.is_ascii_lowercase())).collect::<Vec<_>>().join(" ")
 }
 

@@ -10,7 +10,7 @@ use crate::failure::{self, Failure};
 /// What lies in it.
 pub(crate) const DATABASE: &str = "tidings.db";
 const LOCK: &str = "lock";
-const ADMIN_PASSWORD: &str = "admin-password";
+pub(crate) const ADMIN_PASSWORD: &str = "admin-password";
 
 /// A data directory that nobody else uses while this lives.
 #[derive(Debug)]
@@ -47,8 +47,21 @@ impl DataDir {
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    /// Whether a server uses this directory now. Changes nothing there.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub(crate) fn in_use(path: &Path) -> io::Result<bool> {
+        let lock = match File::open(path.join(LOCK)) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     /// The SQLite file.
@@ -75,6 +88,12 @@ impl DataDir {
             Failure::failed(format!("cannot write {}: {}", path.display(), failure::io(&error)))
         })?;
         Ok(path)
+    }
+
+    /// The kept password of `admin` holds no more.
+    pub(crate) fn forget_admin_password(&self) {
+        // Where there is none, there is nothing to forget.
+        fs::remove_file(self.path.join(ADMIN_PASSWORD)).ok();
     }
 }
 

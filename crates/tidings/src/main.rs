@@ -1,6 +1,5 @@
 //! The `tidings` binary: a push server, and the commands around it.
 #![forbid(unsafe_code)]
-#![expect(dead_code, reason = "being wired")]
 
 mod api;
 mod args;
@@ -11,10 +10,13 @@ mod failure;
 mod limits;
 mod logging;
 mod output;
+mod serve;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // What this program writes has keys and passwords in it: its owner's alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let outcome = args::parse().and_then(commands::run);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

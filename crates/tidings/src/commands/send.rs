@@ -89,8 +89,7 @@ The server and the key may also come from TIDINGS_SERVER and TIDINGS_API_KEY.";
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let api = Api::of(&args.server)?;
     let headers: Vec<_> = args.idempotency_key.iter().map(|key| ("idempotency-key", key.as_str())).collect();
-    let answer = api.try_call(Method::POST, "/v1/notifications", Some(&body(args)), &headers)?;
-    let answer = answer.map_err(|refused| Failure::failed(refused.detail))?;
+    let answer = api.call_with(Method::POST, "/v1/notifications", Some(&body(args)), &headers)?;
     let id = answer.get("id").and_then(Value::as_str);
     output::line(id.ok_or_else(|| Failure::failed("the server's answer has no id"))?);
     Ok(())

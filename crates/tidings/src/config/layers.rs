@@ -101,6 +101,7 @@ fn set(merged: &mut Table, source: &str, key: &str, value: Value) -> Result<(), 
         let source = source.strip_suffix(&format!(": {key}")).unwrap_or(source);
         return Err(Failure::usage(format!("{source}: {}", keys::unknown(key))));
     }
+    let value = if key.starts_with("listen.") { address(value) } else { value };
     let mut trial = Table::new();
     insert(&mut trial, key, value.clone());
     if let Err(error) = Value::Table(trial).try_into::<Settings>() {
@@ -108,6 +109,15 @@ fn set(merged: &mut Table, source: &str, key: &str, value: Value) -> Result<(), 
     }
     insert(merged, key, value);
     Ok(())
+}
+
+/// `localhost:7070` and `*:7070` are understood where an address is needed.
+fn address(value: Value) -> Value {
+    match value.as_str().and_then(|text| text.split_once(':')) {
+        Some(("localhost", port)) => Value::String(format!("127.0.0.1:{port}")),
+        Some(("*" | "", port)) if !port.contains(':') => Value::String(format!("0.0.0.0:{port}")),
+        _ => value,
+    }
 }
 
 fn insert(table: &mut Table, key: &str, value: Value) {
@@ -215,6 +225,19 @@ mod tests {
         let said = wrong(&Layers { file: Some(path), ..Layers::default() });
         assert!(said.contains("line 2"), "{said}");
         assert!(!said.contains('\n'), "{said}");
+    }
+
+    #[test]
+    fn addresses_may_be_written_short() {
+        let flags = vec![
+            ("listen.xmpp", "localhost:1".to_owned()),
+            ("listen.xmpps", ":2".to_owned()),
+            ("listen.http", "[::1]:3".to_owned()),
+        ];
+        let listen = load(&Layers { flags, ..Layers::default() }).unwrap().settings.listen;
+        assert_eq!(listen.xmpp.to_string(), "127.0.0.1:1");
+        assert_eq!(listen.xmpps.to_string(), "0.0.0.0:2");
+        assert_eq!(listen.http.to_string(), "[::1]:3");
     }
 
     #[test]

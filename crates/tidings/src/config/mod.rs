@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tidings_core::config::{Legacy, Limits, Notifications, Registration, Session};
 
-pub(crate) use self::layers::Layers;
+pub(crate) use self::layers::{Layers, load};
 
 /// Everything that can be set: the shape of the file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -79,13 +79,11 @@ pub(crate) struct Log {
     pub format: LogFormat,
 }
 
-/// How a line of the log looks.
+/// How a line of the log looks: for people, or an object a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
-    /// For people.
     Text,
-    /// An object a line.
     Json,
 }
 

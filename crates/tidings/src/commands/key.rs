@@ -1,0 +1,171 @@
+//! `tidings key`: what back ends show to send.
+
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use tidings_core::model::{KeyId, Scope};
+use ureq::http::Method;
+
+use super::target::Target;
+use crate::api::encode;
+use crate::args::TargetArgs;
+use crate::failure::Failure;
+use crate::output;
+
+/// API keys: what back ends show to send.
+///
+/// Works on a running server with --server and --api-key (of scope admin), or on
+/// its data directory with --data-dir while no server runs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  KEY=$(tidings key create shop --scope send)   The key is shown this once
+  tidings key list
+  tidings key revoke 1f2e3d4c5b6a";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create a key and print it, this once
+    Create {
+        #[command(flatten)]
+        target: TargetArgs,
+        /// What to call it
+        name: String,
+        /// What it may do: send notifications, see everything, or everything
+        #[arg(long, default_value = "send")]
+        scope: ScopeArg,
+    },
+    /// List keys
+    List {
+        #[command(flatten)]
+        target: TargetArgs,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a key at once
+    Revoke {
+        #[command(flatten)]
+        target: TargetArgs,
+        /// Its id, as listed
+        id: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ScopeArg {
+    Send,
+    Read,
+    Admin,
+}
+
+impl From<ScopeArg> for Scope {
+    fn from(scope: ScopeArg) -> Self {
+        match scope {
+            ScopeArg::Send => Self::Send,
+            ScopeArg::Read => Self::Read,
+            ScopeArg::Admin => Self::Admin,
+        }
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+/// One line for people.
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    match &args.command {
+        Command::Create { target, name, scope } => create(target, name, (*scope).into()),
+        Command::List { target, json } => list(target, *json),
+        Command::Revoke { target, id } => revoke(target, id),
+    }
+}
+
+fn create(target: &TargetArgs, name: &str, scope: Scope) -> Result<(), Failure> {
+    if name.trim().is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
+        return Err(Failure::usage("NAME: 1 to 100 bytes without control characters"));
+    }
+    let (id, secret) = match Target::of(target)? {
+        Target::Server(api) => {
+            let body = json!({ "name": name, "scope": scope.as_str() });
+            let answer = api.call(Method::POST, "/v1/keys", Some(&body))?;
+            let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
+            let missing = || Failure::failed("the server's answer has no key");
+            (text("id").ok_or_else(missing)?, text("key").or_else(|| text("secret")).ok_or_else(missing)?)
+        }
+        Target::Directory(local) => local.run(async {
+            let (key, secret) = local.auth.create_key(name, scope).await?;
+            Ok((key.id.0, secret))
+        })?,
+    };
+    output::note(format_args!("key {id} ({name}) may {}; shown this once:", may(scope)));
+    output::line(secret);
+    Ok(())
+}
+
+fn may(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Send => "send",
+        Scope::Read => "read",
+        Scope::Admin => "do everything",
+    }
+}
+
+fn list(target: &TargetArgs, json: bool) -> Result<(), Failure> {
+    let rows = match Target::of(target)? {
+        Target::Server(api) => {
+            let mut answer = api.call(Method::GET, "/v1/keys", None)?;
+            match answer.get_mut("keys").map(Value::take) {
+                Some(Value::Array(keys)) => keys,
+                _ => return Err(Failure::failed("the server's answer has no keys")),
+            }
+        }
+        Target::Directory(local) => {
+            let keys = local.auth.keys();
+            let row = |key: tidings_core::model::ApiKey| {
+                json!({
+                    "id": key.id.0,
+                    "name": key.name,
+                    "scope": key.scope.as_str(),
+                    "created_at": key.created_at.to_string(),
+                    "last_used": key.last_used.map(|at| at.to_string()),
+                })
+            };
+            keys.into_iter().map(row).collect()
+        }
+    };
+    if json {
+        rows.iter().for_each(output::line);
+        return Ok(());
+    }
+    let cell = |row: &Value, key: &str| {
+        row.get(key).and_then(Value::as_str).map_or_else(|| "-".to_owned(), output::plain)
+    };
+    let columns = ["id", "name", "scope", "created_at", "last_used"];
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| columns.iter().map(|key| cell(row, key)).collect()).collect();
+    output::table(&["ID", "NAME", "SCOPE", "CREATED", "LAST USED"], &rows);
+    Ok(())
+}
+
+fn revoke(target: &TargetArgs, id: &str) -> Result<(), Failure> {
+    match Target::of(target)? {
+        Target::Server(api) => {
+            api.call(Method::DELETE, &format!("/v1/keys/{}", encode(id)), None)?;
+        }
+        Target::Directory(local) => {
+            let id = KeyId(id.to_owned());
+            let revoked = local.run(async { Ok(local.auth.revoke_key(&id).await?) })?;
+            if !revoked {
+                return Err(Failure::failed("there is no such key; `tidings key list` shows them"));
+            }
+        }
+    }
+    output::note(format_args!("key {} is revoked", output::plain(id)));
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Where `account` and `key` do their work: a running server, or its data
+//! directory while none runs.
+
+use std::sync::Arc;
+
+use tidings_core::auth::AuthManager;
+use tidings_core::clock::{SystemClock, SystemRandom};
+use tidings_core::store::Store;
+use tidings_store::{SqliteOptions, SqliteStore};
+
+use crate::api::{Api, server_variable};
+use crate::args::{ServerArgs, TargetArgs};
+use crate::config;
+use crate::data_dir::DataDir;
+use crate::failure::Failure;
+
+pub(crate) enum Target {
+    Server(Api),
+    Directory(Box<Local>),
+}
+
+/// A data directory, opened without a server.
+pub(crate) struct Local {
+    pub store: Arc<dyn Store>,
+    pub auth: AuthManager,
+    _dir: DataDir,
+}
+
+impl Target {
+    /// By the command line: `--server`, else `--data-dir`, else `TIDINGS_SERVER`,
+    /// else the default data directory.
+    ///
+    /// # Errors
+    /// When the server or the directory cannot be used.
+    pub(crate) fn of(args: &TargetArgs) -> Result<Self, Failure> {
+        if args.server.server.is_some() && args.settings.data_dir.is_some() {
+            return Err(Failure::usage("--server and --data-dir are two places; name one"));
+        }
+        let variable = || args.settings.data_dir.is_none().then(server_variable).flatten();
+        if let Some(server) = args.server.server.clone().or_else(variable) {
+            let server = ServerArgs { server: Some(server), api_key: args.server.api_key.clone() };
+            return Ok(Self::Server(Api::of(&server)?));
+        }
+        let settings = config::load(&args.settings.layers())?.settings;
+        if settings.database.is_some() || settings.nats.is_some() {
+            return Err(crate::serve::one_node_only());
+        }
+        let dir = DataDir::open(&settings.data_dir).map_err(|failure| match failure {
+            Failure::Failed(why) if why.contains("in use") => {
+                Failure::failed(format!("{why}; use --server URL --api-key KEY instead"))
+            }
+            other => other,
+        })?;
+        let open = async {
+            let store: Arc<dyn Store> =
+                Arc::new(SqliteStore::open(&dir.database(), SqliteOptions::default())?);
+            let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+            let auth =
+                AuthManager::open(Arc::clone(&store), clock, random, Arc::new(settings.core())).await?;
+            Ok::<_, Failure>((store, auth))
+        };
+        let (store, auth) = runtime()?.block_on(open)?;
+        Ok(Self::Directory(Box::new(Local { store, auth, _dir: dir })))
+    }
+}
+
+impl Local {
+    /// Does something, and closes the store after it.
+    ///
+    /// # Errors
+    /// What the work says.
+    pub(crate) fn run<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        runtime()?.block_on(async {
+            let result = work.await;
+            self.store.close().await;
+            result
+        })
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::failed(format!("cannot start: {}", crate::failure::io(&error))))
+}

@@ -1,0 +1,290 @@
+//! `tidings serve`: all parts of the server, put together on one page.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_core::Core;
+use tidings_core::clock::{Clock, SystemClock, SystemRandom};
+use tidings_core::store::Store;
+use tidings_http::Http;
+use tidings_net::{CertificateSource, Certificates};
+use tidings_store::{SqliteOptions, SqliteStore};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::args::ServeArgs;
+use crate::config::{self, Settings};
+use crate::data_dir::DataDir;
+use crate::failure::{self, Failure};
+use crate::{logging, output};
+
+/// How long streams may take to hear that the server stops.
+const GOODBYE: Duration = Duration::from_secs(4);
+/// How long all of stopping may take.
+const STOP: Duration = Duration::from_secs(9);
+
+/// Secrets that come from the environment only, so that no process list shows them.
+#[derive(Default)]
+pub(crate) struct Secrets {
+    /// `TIDINGS_ADMIN_PASSWORD`.
+    pub admin_password: Option<String>,
+    /// `TIDINGS_API_KEY`.
+    pub api_key: Option<String>,
+}
+
+impl Secrets {
+    fn of_environment() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        Self { admin_password: variable("TIDINGS_ADMIN_PASSWORD"), api_key: variable("TIDINGS_API_KEY") }
+    }
+}
+
+/// A server that accepts connections.
+pub(crate) struct Running {
+    pub xmpp: SocketAddr,
+    pub xmpps: SocketAddr,
+    pub http: SocketAddr,
+    /// The password that `admin` was given, if one had to be made, and where it is kept.
+    pub admin_password: Option<(String, PathBuf)>,
+    pub certificates: Arc<Certificates>,
+    core: Arc<Core>,
+    net: tidings_net::Server,
+    doors: JoinSet<std::io::Result<()>>,
+    stopping: watch::Sender<bool>,
+    /// Unlocked last.
+    _dir: DataDir,
+}
+
+/// Runs a server until a signal ends it.
+///
+/// # Errors
+/// One line for people.
+pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let loaded = config::load(&args.layers())?;
+    logging::start(&loaded.settings.log)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(async {
+        // Before the ready line, so that a signal right after it is not missed.
+        let mut signals = Signals::listen()?;
+        let mut running = Running::start(&loaded.settings, &Secrets::of_environment()).await?;
+        if let Some((password, path)) = &running.admin_password {
+            output::note(format_args!(
+                "administrator `admin`, password `{password}`, kept in {}",
+                path.display()
+            ));
+        }
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            domain = loaded.settings.domain,
+            certificate = running.certificates.fingerprint_text(),
+            "serving"
+        );
+        output::line(format_args!(
+            "ready xmpp={} xmpps={} http={}",
+            running.xmpp, running.xmpps, running.http
+        ));
+        let outcome = running.until(&mut signals).await;
+        running.stop().await;
+        outcome
+    });
+    // What still runs on other threads now is waited for by nobody.
+    runtime.shutdown_background();
+    outcome
+}
+
+impl Running {
+    /// Starts everything: store, managers, doors.
+    ///
+    /// # Errors
+    /// One line for people.
+    pub(crate) async fn start(settings: &Settings, secrets: &Secrets) -> Result<Self, Failure> {
+        if settings.database.is_some() || settings.nats.is_some() {
+            return Err(one_node_only());
+        }
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let dir = DataDir::open(&settings.data_dir)?;
+        let certificates = Certificates::open(certificate_source(settings), clock.now())
+            .map_err(|error| Failure::failed(error.to_string()))?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir.database(), SqliteOptions::default())?);
+        let core = Core::start(settings.core(), store, clock, random).await?;
+        let admin_password = credentials(&core, &dir, secrets).await?;
+
+        let http_listener = listen(settings.listen.http).await?;
+        let metrics_listener = match settings.listen.metrics {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let net = tidings_net::Settings {
+            xmpp: Some(settings.listen.xmpp),
+            xmpps: Some(settings.listen.xmpps),
+            ..tidings_net::Settings::default()
+        };
+        let net = tidings_net::Server::start(Arc::clone(&core), &net, Arc::clone(&certificates)).map_err(
+            |error| match error {
+                tidings_net::NetError::Listen { address, source } => cannot_listen(address, &source),
+            },
+        )?;
+        let addresses = net.addresses();
+        let http_address =
+            http_listener.local_addr().map_err(|error| cannot_listen(settings.listen.http, &error))?;
+
+        let stopping = watch::Sender::new(false);
+        let stopped = || {
+            let mut stopping = stopping.subscribe();
+            async move { drop(stopping.wait_for(|stopping| *stopping).await) }
+        };
+        let http = Http::new(Arc::clone(&core), settings.http.clone());
+        let mut doors = JoinSet::new();
+        if let Some(listener) = metrics_listener {
+            doors.spawn(http.clone().serve_metrics(listener, stopped()));
+        }
+        doors.spawn(http.serve(http_listener, stopped()));
+
+        Ok(Self {
+            xmpp: addresses.xmpp.unwrap_or(settings.listen.xmpp),
+            xmpps: addresses.xmpps.unwrap_or(settings.listen.xmpps),
+            http: http_address,
+            admin_password,
+            certificates,
+            core,
+            net,
+            doors,
+            stopping,
+            _dir: dir,
+        })
+    }
+
+    /// Waits until a signal says to stop; reads the certificate again at SIGHUP.
+    ///
+    /// # Errors
+    /// When a door closed by itself.
+    pub(crate) async fn until(&mut self, signals: &mut Signals) -> Result<(), Failure> {
+        loop {
+            tokio::select! {
+                _ = signals.terminate.recv() => return Ok(()),
+                _ = signals.interrupt.recv() => return Ok(()),
+                _ = signals.hang_up.recv() => {
+                    // What went wrong is in the log; the old certificate stays.
+                    self.certificates.reload(SystemClock.now()).ok();
+                }
+                Some(ended) = self.doors.join_next() => {
+                    let why = match ended {
+                        Ok(Ok(())) => "it ended".to_owned(),
+                        Ok(Err(error)) => failure::io(&error),
+                        Err(error) => error.to_string(),
+                    };
+                    return Err(Failure::failed(format!("HTTP on {} stopped: {why}", self.http)));
+                }
+            }
+        }
+    }
+
+    /// Stops: closes the doors, tells every stream, finishes writing.
+    pub(crate) async fn stop(self) {
+        let Self { core, net, mut doors, stopping, .. } = self;
+        tracing::info!("stopping");
+        let finish = async {
+            stopping.send_replace(true);
+            let http = async { while doors.join_next().await.is_some() {} };
+            let (dropped, ()) = tokio::join!(net.shutdown(GOODBYE), http);
+            if dropped > 0 {
+                tracing::warn!(dropped, "connections did not close in time");
+            }
+            core.stop().await;
+        };
+        if timeout(STOP, finish).await.is_err() {
+            tracing::warn!("not everything stopped in time; what was accepted is on disk");
+        }
+    }
+}
+
+/// The signals that mean something to a server.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// From now on these signals do not end the process by themselves.
+    ///
+    /// # Errors
+    /// When the system does not give them.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::failed(format!("cannot start: {}", failure::io(&error))))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// The runtime that a server runs on.
+///
+/// # Errors
+/// When the system gives no threads.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::failed(format!("cannot start: {}", failure::io(&error))))
+}
+
+/// What is said of `--database` and `--nats`.
+pub(crate) fn one_node_only() -> Failure {
+    Failure::failed("this build keeps to SQLite and one node for now: leave out `database` and `nats`")
+}
+
+/// Where the certificate is.
+pub(crate) fn certificate_source(settings: &Settings) -> CertificateSource {
+    match (&settings.tls.certificate, &settings.tls.key) {
+        (Some(chain), Some(key)) => CertificateSource::Files { chain: chain.clone(), key: key.clone() },
+        _ => CertificateSource::SelfSigned {
+            directory: settings.data_dir.clone(),
+            domain: settings.domain.clone(),
+        },
+    }
+}
+
+/// Sees to the administrator and the process's own API key.
+async fn credentials(
+    core: &Core,
+    dir: &DataDir,
+    secrets: &Secrets,
+) -> Result<Option<(String, PathBuf)>, Failure> {
+    if let Some(key) = &secrets.api_key {
+        if key.len() < 16 {
+            tracing::warn!("TIDINGS_API_KEY is short: whoever guesses it may do everything");
+        }
+        core.auth.add_process_key(key);
+    }
+    if let Some(password) = &secrets.admin_password {
+        core.auth.ensure_admin(Some(password)).await?;
+        dir.forget_admin_password();
+        return Ok(None);
+    }
+    match core.auth.ensure_admin(None).await? {
+        Some(password) => {
+            let path = dir.keep_admin_password(&password)?;
+            Ok(Some((password, path)))
+        }
+        None => Ok(None),
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| cannot_listen(address, &error))
+}
+
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("cannot listen on {address}: {}", failure::io(error)))
+}

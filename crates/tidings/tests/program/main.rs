@@ -1,0 +1,11 @@
+//! The real program, from outside: what it prints, how it ends, what it leaves.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+mod server;
+
+mod care;
+mod commands;
+mod demo;
+
+mod serve;
+mod usage;
