@@ -45,8 +45,8 @@ impl Deliveries {
         }
         match self.waiting.get_mut(id) {
             Some(copies) => {
-                // Older connections are owed nothing any more.
-                copies.retain(|copy| copy.connection == owed.connection);
+                // Older connections are owed nothing any more, and one receipt is enough.
+                copies.retain(|copy| copy.connection == owed.connection && copy.number.is_some());
                 copies.push(owed);
                 Arrival::Waiting
             }
@@ -55,6 +55,11 @@ impl Deliveries {
                 Arrival::New
             }
         }
+    }
+
+    /// How many notifications the application has not acknowledged.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// The application has these. Returns what is owed for them, once the ids are on disk.

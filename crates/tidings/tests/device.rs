@@ -331,6 +331,20 @@ async fn what_cannot_heal_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_whose_account_is_removed_ends() {
+    let world = World::new().await;
+    let mut device = world.device(world.xmpp).start().unwrap();
+    online(&mut device.status()).await;
+    let core = world.core();
+    let username = Username::parse(device.username()).unwrap();
+    let account = core.store.account(&username).await.unwrap().unwrap().id;
+    assert!(core.store.remove_account(account).await.unwrap());
+    core.session.end_account(account);
+    let error = soon("an error", device.next()).await.unwrap_err();
+    assert_eq!(error.to_string(), "wrong username or password");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slow_application_gets_everything_in_the_end() {
     let world = World::new().await;
     let mut device = world.device(world.xmpp).start().unwrap();

@@ -202,12 +202,11 @@ async fn report(mut status: watch::Receiver<Status>, account: PathBuf, mut is_ne
                 }
                 told_of.clear();
             }
-            Status::Waiting { error, retry_in } => {
+            Status::Waiting { error, .. } => {
                 // Once for each reason: it may be tried all night.
                 if error != told_of {
-                    let seconds = retry_in.as_secs_f32().ceil();
                     let error = output::plain(&error).replace('\n', " ");
-                    output::note(dim.paint(format_args!("{error}; trying again in {seconds} s, and so on")));
+                    output::note(dim.paint(format_args!("{error}; trying again")));
                     told_of = error;
                 }
             }

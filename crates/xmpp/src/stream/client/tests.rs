@@ -359,3 +359,57 @@ fn a_binding_that_was_not_named_is_not_used() {
     // Not `y`: the server did offer a binding, and would take that for an attack.
     assert!(decode_payload(payload).unwrap().starts_with(b"n,,"));
 }
+
+proptest::proptest! {
+    /// Whatever a server says, in whatever order, a client neither panics nor goes on
+    /// for ever, and says nothing that is secret before TLS.
+    #[test]
+    fn any_server_is_survived(
+        parts in proptest::collection::vec(proptest::sample::select(PARTS.to_vec()), 0..12),
+        over_tls in proptest::bool::ANY,
+        registers in proptest::bool::ANY,
+    ) {
+        let mut options = Options { allow_plain: true, ..options() };
+        options.registration = registers.then(Registration::default);
+        let mut out = Vec::new();
+        let mut client = Negotiation::new(options, over_tls.then(tls), &mut out);
+        'parts: for part in parts {
+            let mut input = part.as_bytes();
+            while !input.is_empty() {
+                let before = input.len();
+                match client.receive(&mut input, &mut out) {
+                    Err(_) | Ok(Step::Ready(_) | Step::StartTls) => break 'parts,
+                    Ok(_) => proptest::prop_assert!(input.len() < before),
+                }
+            }
+        }
+        if !over_tls {
+            let said = String::from_utf8(out).unwrap();
+            for secret in ["secret", "phone", "<auth", "<iq"] {
+                proptest::prop_assert!(!said.contains(secret), "{}", said);
+            }
+        }
+    }
+}
+
+const PARTS: [&str; 16] = [
+    HEADER,
+    STARTTLS,
+    SESSION,
+    BOUND,
+    "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism>\
+     <mechanism>SCRAM-SHA-256</mechanism></mechanisms><register xmlns='http://jabber.org/features/iq-register'/>\
+     </stream:features>",
+    "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>PLAIN</mechanism>\
+     </mechanisms></stream:features>",
+    "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+    "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
+    "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>cj1h</challenge>",
+    "<iq type='result' id='register'/>",
+    "<iq type='error' id='bind'/>",
+    "<enabled xmlns='urn:xmpp:sm:3'/>",
+    "<failed xmlns='urn:xmpp:sm:3'/>",
+    "<message/>",
+    "</stream:stream>",
+    "\0",
+];
