@@ -6,7 +6,7 @@ use tidings_core::store::{AccountChange, AccountQuery, AccountRow, Page, StoreEr
 
 use super::convert::{self, int, uint};
 use super::fault::Done;
-use super::feed::pending_count;
+use super::feed::OpenShared;
 use super::standing::Standing;
 use super::writer::Writer;
 
@@ -219,9 +219,10 @@ pub(super) fn accounts(connection: &Connection, query: &AccountQuery) -> Done<Pa
     };
     let more = found.len() > limit;
     let mut items = Vec::with_capacity(found.len().min(limit));
+    let shared = OpenShared::load(connection)?;
     for id in found.into_iter().take(limit) {
         if let Some(account) = by_id(connection, id)? {
-            items.push(AccountRow { pending: pending_count(connection, id)?, account });
+            items.push(AccountRow { pending: shared.pending_count(connection, id)?, account });
         }
     }
     let last = items.last().map(|row| row.account.username.to_string());

@@ -1,5 +1,7 @@
 //! What waits for one account, read beside the writer.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use tidings_core::model::{AccountId, Notification, Priority, Seq, Timestamp, Topic};
 use tidings_core::store::{Feed, Positions};
@@ -158,8 +160,7 @@ fn notification(connection: &Connection, seq: u64) -> Done<Notification> {
 /// How much is pending for one account.
 pub(super) fn pending_count(connection: &Connection, account: AccountId) -> Done<u64> {
     let Some(mut standing) = Standing::load(connection, account)? else { return Ok(0) };
-    let mut queued = connection.prepare_cached("SELECT count(*) FROM queue WHERE account = ?1")?;
-    let mut pending = uint(queued.query_row([account.0], |row| row.get(0))?);
+    let mut pending = queued_count(connection, account)?;
     standing.subscriptions(connection)?;
     let mut shared = connection.prepare_cached(
         "SELECT seq FROM notifications INDEXED BY open_shared
@@ -177,6 +178,57 @@ pub(super) fn pending_count(connection: &Connection, account: AccountId) -> Done
         }
     }
     Ok(pending)
+}
+
+fn queued_count(connection: &Connection, account: AccountId) -> Done<u64> {
+    let mut queued = connection.prepare_cached("SELECT count(*) FROM queue WHERE account = ?1")?;
+    Ok(queued.query_row([account.0], |row| row.get(0).map(uint))?)
+}
+
+/// What is shared and pending for somebody, read once to count for many accounts.
+pub(super) struct OpenShared(HashMap<String, [Vec<u64>; 3]>);
+
+impl OpenShared {
+    pub fn load(connection: &Connection) -> Done<Self> {
+        let mut statement = connection.prepare_cached(
+            "SELECT topic, priority, seq FROM notifications INDEXED BY open_shared
+             WHERE open = 1 AND topic IS NOT NULL ORDER BY topic, priority, seq",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut topics = HashMap::<String, [Vec<u64>; 3]>::new();
+        while let Some(row) = rows.next()? {
+            let topic = row.get_ref(0)?.as_str().map_err(|_| Fault::corrupt("topic"))?;
+            let index = convert::priority(row.get(1)?)?.index();
+            let seq = uint(row.get(2)?);
+            match topics.get_mut(topic) {
+                Some(of_topic) => of_topic[index].push(seq),
+                None => topics.entry(topic.to_owned()).or_default()[index].push(seq),
+            }
+        }
+        Ok(Self(topics))
+    }
+
+    /// The same as [`pending_count`].
+    pub fn pending_count(&self, connection: &Connection, account: AccountId) -> Done<u64> {
+        let Some(mut standing) = Standing::load(connection, account)? else { return Ok(0) };
+        let mut pending = queued_count(connection, account)?;
+        standing.subscriptions(connection)?;
+        for priority in Priority::DESCENDING {
+            let cursor = standing.cursor(priority);
+            let count = |topic: &str, after: u64| {
+                let seqs = self.0.get(topic).map(|of_topic| of_topic[priority.index()].as_slice());
+                let seqs = seqs.unwrap_or_default();
+                let beyond = &seqs[seqs.partition_point(|seq| *seq <= after)..];
+                let ahead = standing.ahead(priority).iter();
+                let settled = ahead.filter(|seq| beyond.binary_search(seq).is_ok()).count();
+                (beyond.len() - settled) as u64
+            };
+            pending += count("", cursor);
+            let topics = standing.known_subscriptions().iter();
+            pending += topics.map(|(topic, since)| count(topic.as_str(), cursor.max(*since))).sum::<u64>();
+        }
+        Ok(pending)
+    }
 }
 
 /// A released notification's place, by id.

@@ -33,6 +33,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tidings_core::store::{Result, StoreError};
 
@@ -183,5 +184,7 @@ fn reader(path: &Path) -> Done<Connection> {
 fn prepare(connection: &Connection) -> Done<()> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(256);
+    // Otherwise SQLite prepares a statement on a partial index anew for every other value bound to it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }

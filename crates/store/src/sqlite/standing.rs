@@ -84,6 +84,11 @@ impl Standing {
         self.cursor[priority.index()]
     }
 
+    /// What was settled beyond the cursor.
+    pub fn ahead(&self, priority: Priority) -> &BTreeSet<u64> {
+        &self.ahead[priority.index()]
+    }
+
     /// The newest shared one of this priority that was settled.
     pub fn reached(&self, priority: Priority) -> u64 {
         let index = priority.index();

@@ -176,21 +176,30 @@ type Query = Box<dyn FnOnce(&Connection) + Send>;
 /// The readers' door.
 #[derive(Debug)]
 pub(super) struct Readers {
-    queue: RwLock<Option<mpsc::Sender<Query>>>,
+    queues: RwLock<Vec<ReaderQueue>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// One reader's queue. Each has its own: threads that took turns at one would
+/// wake each other for every query.
+#[derive(Debug, Clone)]
+struct ReaderQueue {
+    queries: mpsc::Sender<Query>,
+    /// Queries that it has not answered.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Readers {
     pub fn start(connections: Vec<Connection>, capacity: usize) -> std::io::Result<Self> {
-        let (sender, receiver) = mpsc::channel(capacity);
-        let receiver = Arc::new(Mutex::new(receiver));
-        let mut threads = Vec::new();
+        let (mut queues, mut threads) = (Vec::new(), Vec::new());
         for (connection, number) in connections.into_iter().zip(1..) {
-            let receiver = Arc::clone(&receiver);
+            let (queries, receiver) = mpsc::channel(capacity);
+            let waiting = Arc::new(AtomicUsize::new(0));
+            queues.push(ReaderQueue { queries, waiting: Arc::clone(&waiting) });
             let builder = std::thread::Builder::new().name(format!("store-reader-{number}"));
-            threads.push(builder.spawn(move || read(&connection, &receiver))?);
+            threads.push(builder.spawn(move || read(&connection, receiver, &waiting))?);
         }
-        Ok(Self { queue: RwLock::new(Some(sender)), threads: Mutex::new(threads) })
+        Ok(Self { queues: RwLock::new(queues), threads: Mutex::new(threads) })
     }
 
     /// Has a reader look something up, in one snapshot. Waits while they are busy.
@@ -200,27 +209,32 @@ impl Readers {
         T: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let queue = self.queue.read().clone().ok_or_else(closed)?;
         let query: Query = Box::new(move |connection| {
             let found = in_snapshot(connection, query).map_err(StoreError::from);
             let _ = reply.send(found);
         });
-        queue.send(query).await.map_err(|_| ended())?;
+        let queue = self.least_busy().ok_or_else(closed)?;
+        // Counted only with the query sent: a caller that gives up leaves nothing behind.
+        let room = queue.queries.reserve().await.map_err(|_| ended())?;
+        queue.waiting.fetch_add(1, Ordering::Relaxed);
+        room.send(query);
         drop(queue);
         answer.await.map_err(|_| ended())?
     }
 
+    fn least_busy(&self) -> Option<ReaderQueue> {
+        let queues = self.queues.read();
+        queues.iter().min_by_key(|queue| queue.waiting.load(Ordering::Relaxed)).cloned()
+    }
+
     pub fn close(&self) -> Vec<JoinHandle<()>> {
-        *self.queue.write() = None;
+        self.queues.write().clear();
         std::mem::take(&mut *self.threads.lock())
     }
 }
 
-fn read(connection: &Connection, queue: &Mutex<mpsc::Receiver<Query>>) {
-    loop {
-        // Whoever holds the lock waits for work; the others wait for the lock.
-        let next = queue.lock().blocking_recv();
-        let Some(query) = next else { return };
+fn read(connection: &Connection, mut queries: mpsc::Receiver<Query>, waiting: &AtomicUsize) {
+    while let Some(query) = queries.blocking_recv() {
         // The panicking query drops its reply, which answers it.
         if catch_unwind(AssertUnwindSafe(|| query(connection))).is_err() {
             tracing::error!("a read panicked");
@@ -228,6 +242,7 @@ fn read(connection: &Connection, queue: &Mutex<mpsc::Receiver<Query>>) {
         if !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
         }
+        waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
