@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::error::in_words;
 use crate::fingerprint::Fingerprint;
 use crate::random::{Random, hex};
 
@@ -52,7 +53,7 @@ pub struct Pin {
 #[derive(Debug, Error)]
 pub enum AccountError {
     /// It could not be read.
-    #[error("cannot read the account file {}: {source}", path.display())]
+    #[error("cannot read the account file {}: {}", path.display(), in_words(source))]
     Read {
         /// Which file.
         path: PathBuf,
@@ -60,7 +61,7 @@ pub enum AccountError {
         source: io::Error,
     },
     /// It could not be written.
-    #[error("cannot write the account file {}: {source}", path.display())]
+    #[error("cannot write the account file {}: {}", path.display(), in_words(source))]
     Write {
         /// Which file.
         path: PathBuf,

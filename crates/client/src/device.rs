@@ -203,6 +203,13 @@ impl DeviceBuilder {
                 None => (Account::random(&*self.random), false),
             },
         };
+        let direct_tls = self.direct_tls.unwrap_or(self.port == Some(5223));
+        let port = self.port.unwrap_or(if direct_tls { 5223 } else { 5222 });
+        let tls =
+            Tls::new(&self.trust, account.certificate, direct_tls).map_err(|source| match &self.trust {
+                Trust::Ca(path) => ClientError::Ca { path: path.clone(), source },
+                _ => ClientError::Tls(source),
+            })?;
         let seen_file = self.seen_file.or_else(|| self.account_file.as_deref().map(beside));
         let deliveries = match seen_file {
             None => Deliveries::new(Seen::new(), None),
@@ -216,13 +223,6 @@ impl DeviceBuilder {
             }
         };
 
-        let direct_tls = self.direct_tls.unwrap_or(self.port == Some(5223));
-        let port = self.port.unwrap_or(if direct_tls { 5223 } else { 5222 });
-        let tls =
-            Tls::new(&self.trust, account.certificate, direct_tls).map_err(|source| match &self.trust {
-                Trust::Ca(path) => ClientError::Ca { path: path.clone(), source },
-                _ => ClientError::Tls(source),
-            })?;
         let address = match self.host.parse::<IpAddr>() {
             Ok(IpAddr::V6(_)) => format!("[{}]:{port}", self.host),
             _ => format!("{}:{port}", self.host),

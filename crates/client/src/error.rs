@@ -17,7 +17,7 @@ pub enum ClientError {
     #[error(transparent)]
     Account(#[from] AccountError),
     /// The ids of acknowledged notifications cannot be read.
-    #[error("cannot use {}: {source}", path.display())]
+    #[error("cannot use {}: {}", path.display(), in_words(source))]
     Seen {
         /// Which file.
         path: PathBuf,
@@ -25,7 +25,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The certificates to believe in cannot be read.
-    #[error("cannot use the certificates in {}: {source}", path.display())]
+    #[error("cannot use the certificates in {}: {}", path.display(), in_words(source))]
     Ca {
         /// Which file.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum ClientError {
     #[error("{0}")]
     Configuration(String),
     /// There is no TCP connection to be had.
-    #[error("cannot connect to {address}: {source}")]
+    #[error("cannot connect to {address}: {}", in_words(source))]
     Connect {
         /// The server's host and port.
         address: String,
@@ -50,14 +50,14 @@ pub enum ClientError {
     #[error(transparent)]
     CertificateChanged(#[from] CertificateChanged),
     /// TLS failed.
-    #[error("TLS with the server failed: {0}")]
+    #[error("TLS with the server failed: {}", in_words(.0))]
     Tls(io::Error),
     /// The login failed.
     #[error(transparent)]
     Negotiation(#[from] NegotiationError),
     /// The connection broke.
-    #[error("the connection was lost: {0}")]
-    Lost(#[from] io::Error),
+    #[error("the connection was lost: {}", in_words(.0))]
+    Lost(io::Error),
     /// The server ended the session and said why.
     #[error("the server ended the session ({0})")]
     Ended(StreamError),
@@ -104,5 +104,38 @@ impl ClientError {
             | Self::Protocol(_)
             | Self::Timeout(_) => false,
         }
+    }
+}
+
+impl From<io::Error> for ClientError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            // A server that was killed has no time for TLS' own farewell.
+            io::ErrorKind::UnexpectedEof => Self::Hangup,
+            _ => Self::Lost(error),
+        }
+    }
+}
+
+/// An I/O error in lower case and without its number.
+pub(crate) fn in_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_for_people() {
+        let refused = io::Error::other("Connection refused (os error 111)");
+        let error = ClientError::Connect { address: "a:1".to_owned(), source: refused };
+        assert_eq!(error.to_string(), "cannot connect to a:1: connection refused");
+        assert!(!error.is_permanent());
+        let killed = ClientError::from(io::Error::from(io::ErrorKind::UnexpectedEof));
+        assert_eq!(killed.to_string(), "the server closed the connection");
     }
 }
