@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{self, Failure};
@@ -64,6 +64,11 @@ impl DataDir {
         }
     }
 
+    /// Whether others than its owner may look in: it was not made by us, then.
+    pub(crate) fn is_open_to_others(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+    }
+
     /// The SQLite file.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join(DATABASE)
@@ -99,8 +104,6 @@ impl DataDir {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]

@@ -3,14 +3,23 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-/// A line on standard output. Errors other than a closed pipe do not matter
-/// enough to fail for: what was to be done is done.
+/// A line on standard output, for as long as somebody reads there. Other errors do
+/// not matter enough to fail for: what was to be done is done.
 pub(crate) fn line(text: impl Display) {
-    let mut out = io::stdout().lock();
-    let written = writeln!(out, "{text}").and_then(|()| out.flush());
-    if written.is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+    if write(text).is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         std::process::exit(0);
     }
+}
+
+/// A line on standard output from who goes on whether or not somebody reads it.
+pub(crate) fn announce(text: impl Display) {
+    write(text).ok();
+}
+
+fn write(text: impl Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
 }
 
 /// A line on standard error.

@@ -87,7 +87,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             certificate = running.certificates.fingerprint_text(),
             "serving"
         );
-        output::line(format_args!(
+        output::announce(format_args!(
             "ready xmpp={} xmpps={} http={}",
             running.xmpp, running.xmpps, running.http
         ));
@@ -111,6 +111,9 @@ impl Running {
         }
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let dir = DataDir::open(&settings.data_dir)?;
+        if dir.is_open_to_others() {
+            tracing::warn!(directory = %settings.data_dir.display(), "others on this machine can look into the data directory");
+        }
         let certificates = Certificates::open(certificate_source(settings), clock.now())
             .map_err(|error| Failure::failed(error.to_string()))?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir.database(), SqliteOptions::default())?);

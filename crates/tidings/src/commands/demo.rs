@@ -221,14 +221,17 @@ async fn call(stage: &Stage, method: Method, path: String, body: Option<Value>) 
 fn explain(stage: &Stage) {
     let bold = Style::Bold.on(output::colour(&io::stdout()));
     let url = format!("http://{}", stage.http);
+    // As it was called: `cargo run` leaves no `tidings` in the path.
+    let tidings = std::env::args().next().unwrap_or_else(|| "tidings".to_owned());
     let certificate = stage.dir.join("data").join("cert.pem");
     let mut lines = vec![("Console", format!("{url}/"))];
     lines.extend(
         stage.admin_password.as_ref().map(|password| ("", format!("log in as admin with {password}"))),
     );
-    lines.push(("Send more", format!("tidings send --server {url} \\")));
+    lines.push(("Send more", format!("{tidings} send --server {url} \\")));
     lines.push(("", format!("  --api-key {} --all --title Hi", stage.key)));
-    lines.push(("Listen", format!("tidings listen --server {} --ca {}", stage.xmpp, certificate.display())));
+    lines
+        .push(("Listen", format!("{tidings} listen --server {} --ca {}", stage.xmpp, certificate.display())));
     lines.push(("Ctrl-C", "ends all of it and removes its data".to_owned()));
     output::line("");
     for (what, text) in lines {

@@ -68,7 +68,7 @@ pub(crate) fn load(layers: &Layers) -> Result<Loaded, Failure> {
 fn read_file(file: &Path, merged: &mut Table) -> Result<(), Failure> {
     let shown = file.display();
     let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::failed(format!("cannot read {shown}: {}", crate::failure::io(&error))))?;
+        .map_err(|error| Failure::usage(format!("cannot read {shown}: {}", crate::failure::io(&error))))?;
     let table: Table = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
         Failure::usage(format!("{shown}, line {line}: {}", error.message().replace('\n', " ")))

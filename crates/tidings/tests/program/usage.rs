@@ -47,7 +47,7 @@ fn a_typo_in_the_file_is_named() {
     let said = complaint(&run(&["serve", "--config", file.to_str().unwrap()]), 2);
     assert!(said.contains("tidings.toml") && said.contains("limits.registrations_per_minute"), "{said}");
     let missing = dir.path().join("missing.toml");
-    let said = complaint(&run(&["serve", "--config", missing.to_str().unwrap()]), 1);
+    let said = complaint(&run(&["serve", "--config", missing.to_str().unwrap()]), 2);
     assert!(said.contains("missing.toml") && said.contains("no such file"), "{said}");
 }
 
