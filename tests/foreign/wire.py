@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-import select
 import socket
 import ssl
 import time
@@ -104,13 +103,15 @@ class Wire:
         return self.elements.pop(0)
 
     def _fill(self, patience):
-        pending = isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()
-        if not pending and not select.select([self.socket], [], [], patience)[0]:
-            return
+        self.socket.settimeout(max(patience, 0.001))
         try:
             data = self.socket.recv(65536)
+        except TimeoutError:
+            return
         except (ConnectionError, ssl.SSLError):
             data = b""
+        finally:
+            self.socket.settimeout(PATIENCE)
         if not data:
             raise Closed("connection")
         self.parser.feed(data)
