@@ -197,6 +197,10 @@ where
                     Poll::Pending => {}
                 }
             }
+            // The socket may have taken at once what the session waits to see written.
+            if link.pending() == 0 && session.hungry() {
+                return Poll::Ready(Event::Drained);
+            }
             // Whoever does not read its answers is not asked for more.
             if link.pending() <= limit
                 && let Poll::Ready(incoming) = link.poll_incoming(cx)

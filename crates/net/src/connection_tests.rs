@@ -250,6 +250,17 @@ async fn mail_is_written_when_somebody_knocks() {
 }
 
 #[tokio::test]
+async fn a_session_that_waits_for_room_goes_on_when_all_was_written_at_once() {
+    let house = House::open(|_| {});
+    let mut client = house.direct(&TLS13).await;
+    say(&mut client, b"login\n").await;
+    expect(&mut client, "welcome\n").await;
+    house.world.mail.lock().extend_from_slice(b"the rest\n");
+    say(&mut client, b"part\n").await;
+    expect(&mut client, "part\nthe rest\n").await;
+}
+
+#[tokio::test]
 async fn the_end_of_the_server_is_told_to_everyone() {
     let house = House::open(|_| {});
     let mut direct = house.direct(&TLS13).await;

@@ -59,7 +59,7 @@ pub(crate) fn name() -> ServerName<'static> {
 }
 
 /// A door whose sessions understand lines: `starttls`, `login`, `echo TEXT`,
-/// `huge BYTES`, `bye`. Anything else ends the stream.
+/// `huge BYTES`, `part`, `bye`. Anything else ends the stream.
 #[derive(Default)]
 pub(crate) struct ToyDoor {
     pub(crate) limits: Limits,
@@ -130,6 +130,12 @@ impl Toy {
             "huge" => {
                 out.resize(out.len() + rest.parse::<usize>().unwrap(), b'x');
                 out.push(b'\n');
+                Control::Continue
+            }
+            // More is to come, but the session writes no more before this is written.
+            "part" => {
+                out.extend_from_slice(b"part\n");
+                self.hungry = true;
                 Control::Continue
             }
             "bye" => {
