@@ -61,21 +61,39 @@
 
   if (document.querySelector("[data-refresh]")) {
     const light = document.getElementById("live");
-    const source = new EventSource("/live");
-    const say = (on) => {
-      if (!light) return;
+    let source = null;
+    const say = (on, words) => {
       light.hidden = false;
       light.querySelector(".dot").className = on ? "dot on" : "dot bad";
-      light.querySelector("span:last-child").textContent = on ? "live" : "reconnecting";
+      light.querySelector("span:last-child").textContent = words;
     };
-    source.addEventListener("change", (event) => {
-      event.data.split(" ").forEach((name) => due.add(name));
+    const listen = () => {
+      source = new EventSource("/live");
+      source.addEventListener("change", (event) => {
+        event.data.split(" ").forEach((name) => due.add(name));
+        plan();
+      });
+      source.addEventListener("open", () => say(true, "live"));
+      source.addEventListener("error", () => {
+        const over = source.readyState === EventSource.CLOSED;
+        say(false, over ? "not live: load the page again" : "reconnecting");
+      });
+    };
+    const rest = () => {
+      source?.close();
+      source = null;
+    };
+    // A page that nobody looks at needs no connection: browsers allow only a few to one server.
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) return rest();
+      if (!source) {
+        listen();
+        ["presence", "notifications", "tick"].forEach((name) => due.add(name));
+      }
       plan();
     });
-    source.addEventListener("open", () => say(true));
-    source.addEventListener("error", () => say(false));
-    document.addEventListener("visibilitychange", plan);
-    addEventListener("pagehide", () => source.close());
+    addEventListener("pagehide", rest);
+    if (!document.hidden) listen();
   }
 
   // ---- compose: preview, audience, completion ----
@@ -116,7 +134,7 @@
       if (!last || last === asked) return;
       asked = last;
       const answer = await fetch(`/complete?q=${encodeURIComponent(last)}`);
-      if (!answer.ok || asked !== last) return;
+      if (!answer.ok || answer.redirected || asked !== last) return;
       const found = await answer.json();
       names.replaceChildren(...found.map((name) => {
         const option = document.createElement("option");

@@ -16,6 +16,9 @@ use crate::api::metrics::Requests;
 use crate::console::history::{self, History, Timelines};
 use crate::{Deployment, Settings, api, console, edge, net};
 
+/// Bodies read at once from whoever has shown no credential yet.
+const STRANGERS: usize = 64;
+
 /// What every handler shares.
 pub(crate) struct Shared {
     pub core: Arc<Core>,
@@ -26,6 +29,8 @@ pub(crate) struct Shared {
     pub requests: Requests,
     /// One permit a request under way.
     pub in_flight: Semaphore,
+    /// One permit a body that is read before anyone showed a credential.
+    pub strangers: Semaphore,
     /// One permit an event stream.
     pub streams: Arc<Semaphore>,
     /// True once the server stops: event streams end then.
@@ -60,6 +65,7 @@ impl Http {
                 timelines: Timelines::default(),
                 requests: Requests::default(),
                 in_flight: Semaphore::new(settings.requests),
+                strangers: Semaphore::new(STRANGERS),
                 streams: Arc::new(Semaphore::new(settings.streams)),
                 stopping: watch::Sender::new(false),
                 started: Instant::now(),

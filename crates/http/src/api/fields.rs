@@ -1,16 +1,23 @@
 //! JSON documents, read by hand so that every wrong field is named at once.
 
+use std::time::Duration;
+
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::{Map, Value};
 use tidings_core::notification::FieldError;
+use tokio::time::timeout;
 
 use super::problem::Problem;
+use crate::state::App;
 
 /// Bytes of a document.
 pub(crate) const DOCUMENT_BYTES: usize = 64 * 1024;
+
+/// How long a body may take from somebody without a credential.
+const STRANGERS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A JSON document's bytes.
 pub(crate) struct Document(pub Bytes);
@@ -43,6 +50,18 @@ pub(crate) async fn read_body(request: Request, limit: usize) -> Result<Bytes, P
             Problem::new(StatusCode::BAD_REQUEST, "incomplete")
                 .detail("the body ended before it was complete")
         }
+    })
+}
+
+/// Reads a body from somebody who has shown no credential yet: only so many at
+/// once, and soon, so that those who have one are not kept waiting.
+pub(crate) async fn read_strangers_body(app: &App, request: Request, limit: usize) -> Result<Bytes, Problem> {
+    let _permit = app
+        .strangers
+        .try_acquire()
+        .map_err(|_| Problem::overloaded("too many requests without a credential at once"))?;
+    timeout(STRANGERS_PATIENCE, read_body(request, limit)).await.unwrap_or_else(|_| {
+        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout").detail("the body did not come in time"))
     })
 }
 

@@ -11,7 +11,7 @@ use tidings_core::notification::{AcceptError, Request as SendRequest};
 use tidings_core::store::StoreError;
 
 use super::auth::{self, ToSend};
-use super::fields::{DOCUMENT_BYTES, read_body};
+use super::fields::{DOCUMENT_BYTES, read_body, read_strangers_body};
 use super::problem::Problem;
 use crate::state::App;
 
@@ -29,7 +29,13 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type")
             .detail("send a form, with Content-Type: application/x-www-form-urlencoded"));
     }
-    let body = read_body(request, DOCUMENT_BYTES).await?;
+    if let Some(secret) = &secret {
+        auth::check::<ToSend>(&app, secret)?;
+    }
+    let body = match secret {
+        Some(_) => read_body(request, DOCUMENT_BYTES).await?,
+        None => read_strangers_body(&app, request, DOCUMENT_BYTES).await?,
+    };
     fields.read(&body);
 
     let secret = secret.or_else(|| fields.text("api_key")).ok_or_else(|| {

@@ -7,12 +7,14 @@ use tidings_core::notification::FieldError;
 
 use super::login::Operator;
 use super::page::{Failure, Page};
-use crate::api::fields::read_body;
+use crate::api::fields::{read_body, read_strangers_body};
 use crate::api::problem::Problem;
 use crate::state::App;
 
 /// Bytes of a form.
 const FORM_BYTES: usize = 256 * 1024;
+/// Bytes of the login form.
+const LOGIN_BYTES: usize = 8 * 1024;
 
 /// A form's fields as they came, and what is wrong with them.
 #[derive(Debug, Clone, Default)]
@@ -87,8 +89,19 @@ impl Form {
     }
 }
 
-/// Reads a form's body.
-pub(crate) async fn read(request: Request) -> Result<Form, Problem> {
+/// Reads the form of somebody who is logged in.
+async fn read(request: Request) -> Result<Form, Problem> {
+    check_kind(&request)?;
+    read_body(request, FORM_BYTES).await.map(|body| parse(&body))
+}
+
+/// Reads the form of somebody who is not.
+pub(crate) async fn read_strangers(app: &App, request: Request) -> Result<Form, Problem> {
+    check_kind(&request)?;
+    read_strangers_body(app, request, LOGIN_BYTES).await.map(|body| parse(&body))
+}
+
+fn check_kind(request: &Request) -> Result<(), Problem> {
     let is_form = request.headers().get(CONTENT_TYPE).is_some_and(|kind| {
         kind.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
     });
@@ -97,12 +110,15 @@ pub(crate) async fn read(request: Request) -> Result<Form, Problem> {
             Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type").detail("this is not a form")
         );
     }
-    let body = read_body(request, FORM_BYTES).await?;
+    Ok(())
+}
+
+fn parse(body: &[u8]) -> Form {
     // Browsers send line ends as CR LF; devices expect LF.
-    let values = form_urlencoded::parse(&body)
+    let values = form_urlencoded::parse(body)
         .map(|(name, value)| (name.into_owned(), value.replace("\r\n", "\n")))
         .collect();
-    Ok(Form { values, faults: BTreeMap::new() })
+    Form { values, faults: BTreeMap::new() }
 }
 
 /// Whether a browser says that this comes from another site.
@@ -115,6 +131,11 @@ pub(crate) fn foreign(headers: &HeaderMap) -> bool {
         (Some(origin), Some(host)) => origin.split_once("://").is_none_or(|(_, rest)| rest != host),
         _ => false,
     }
+}
+
+/// Compares in a time that does not tell how much of it fits.
+fn same(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
 /// A form sent by somebody who is logged in, with the right token.
@@ -138,7 +159,7 @@ impl FromRequest<App> for Posted {
         }
         let form = read(Request::from_parts(parts, body)).await?;
         // Both are derived from secrets that only this login's pages hold.
-        if form.value("csrf").is_empty() || form.value("csrf") != operator.csrf {
+        if operator.csrf.is_empty() || !same(form.value("csrf"), &operator.csrf) {
             return Err(forged().into());
         }
         Ok(Self { page: Page::new(app, operator), form })

@@ -81,7 +81,7 @@ pub(crate) async fn enter(State(app): State<App>, request: Request) -> Result<Re
         return Err(Problem::new(StatusCode::FORBIDDEN, "forged").detail("log in on this page").into());
     }
     let source = source(&app, request.headers(), request.extensions());
-    let mut form = form::read(request).await?;
+    let mut form = form::read_strangers(&app, request).await?;
     let (name, password) = (form.value("name").trim().to_owned(), form.value("password").to_owned());
     form.forget("password");
     let next = local(form.value("next"));
