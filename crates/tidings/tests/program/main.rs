@@ -3,6 +3,7 @@
 
 mod server;
 
+mod bench;
 mod care;
 mod commands;
 mod demo;

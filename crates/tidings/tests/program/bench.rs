@@ -1,0 +1,36 @@
+//! `tidings bench` against the server that it starts itself.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+#[test]
+fn fifty_devices_get_a_broadcast_and_the_report_is_json() {
+    let out = Command::new(env!("CARGO_BIN_EXE_tidings"))
+        .args(["bench", "broadcast", "--acks", "--sessions", "50", "--rounds", "1", "--json", "-"])
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(report["benchmark"], "broadcast, acknowledged");
+    assert_eq!(report["size"], 50);
+    let figures = report["figures"].as_array().unwrap();
+    let first = &figures[0];
+    assert_eq!(first["name"], "delivered and settled a server CPU second");
+    for field in ["value", "floor", "ratio"] {
+        assert!(first[field].is_number(), "{field} in {first}");
+    }
+    assert!(figures.iter().any(|figure| figure["name"] == "request to all settled on disk"));
+}
+
+#[test]
+fn a_target_that_does_not_exist_is_one_line() {
+    let out = Command::new(env!("CARGO_BIN_EXE_tidings"))
+        .args(["bench", "connect", "--no-floor", "--sessions", "2", "--target", "127.0.0.1:9"])
+        .output()
+        .unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("connections failed"), "{said}");
+}
