@@ -1,0 +1,273 @@
+//! A device's side of the wire, in the open: a test can say anything with it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use tidings_xmpp::sasl::encode_payload;
+use tidings_xmpp::xml::{
+    Element, Frame, FrameLimits, FrameReader, StreamContext, parse_open, parse_stanza_with,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::accounts::PASSWORD;
+
+const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
+    xmlns:stream='http://etherx.jabber.org/streams' to='localhost' version='1.0'>";
+const SM: &str = "urn:xmpp:sm:3";
+
+/// An encrypted stream.
+pub struct Wire {
+    stream: TlsStream<TcpStream>,
+    reader: FrameReader,
+    context: StreamContext,
+    input: Vec<u8>,
+    /// So much of `input` has been read.
+    at: usize,
+}
+
+/// What a device hears.
+#[derive(Debug)]
+pub enum Heard {
+    Stanza(Element),
+    /// The stream or the connection is over.
+    End,
+}
+
+impl Wire {
+    /// Connects with TLS first.
+    pub async fn connect(to: SocketAddr) -> io::Result<Self> {
+        Self::over(TcpStream::connect(to).await?).await
+    }
+
+    /// As [`connect`](Self::connect), with as little room for what is not read as the kernel allows.
+    pub async fn connect_narrow(to: SocketAddr) -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(4096)?;
+        Self::over(socket.connect(to).await?).await
+    }
+
+    async fn over(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let name = ServerName::try_from("localhost").expect("a name");
+        let stream = TlsConnector::from(trusting()).connect(name, stream).await?;
+        let limits = FrameLimits { bytes: 256 * 1024, depth: 64, attributes: 128 };
+        Ok(Self {
+            stream,
+            reader: FrameReader::new(limits),
+            context: StreamContext::default(),
+            input: Vec::new(),
+            at: 0,
+        })
+    }
+
+    pub async fn say(&mut self, text: &str) -> io::Result<()> {
+        self.stream.write_all(text.as_bytes()).await?;
+        self.stream.flush().await
+    }
+
+    /// Waits for the next element. Cancel-safe.
+    pub async fn hear(&mut self) -> io::Result<Heard> {
+        loop {
+            let mut input = self.input.get(self.at..).unwrap_or_default();
+            let before = input.len();
+            let invalid = |error: String| io::Error::new(io::ErrorKind::InvalidData, error);
+            let frame = self.reader.read(&mut input).map_err(|error| invalid(error.to_string()))?;
+            self.at += before - input.len();
+            match frame {
+                Some(Frame::Open(bytes)) => {
+                    let header = parse_open(bytes).map_err(|error| invalid(error.to_string()))?;
+                    self.context = header.context;
+                    continue;
+                }
+                Some(Frame::Stanza(bytes)) => {
+                    let element = parse_stanza_with(bytes, &self.context);
+                    return element.map(Heard::Stanza).map_err(|error| invalid(error.to_string()));
+                }
+                Some(Frame::Close) => return Ok(Heard::End),
+                None => {}
+            }
+            self.input.clear();
+            self.at = 0;
+            if self.input.capacity() == 0 {
+                self.input.reserve(16 * 1024);
+            }
+            match self.stream.read_buf(&mut self.input).await {
+                Ok(0) => return Ok(Heard::End),
+                Ok(_) => {}
+                // A peer that is gone did not say goodbye.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Heard::End),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The next element, which must be there.
+    pub async fn element(&mut self) -> io::Result<Element> {
+        match self.hear().await? {
+            Heard::Stanza(element) => Ok(element),
+            Heard::End => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// The next element of this name; others before it are dropped.
+    pub async fn await_element(&mut self, name: &str) -> io::Result<Element> {
+        loop {
+            let element = self.element().await?;
+            if element.name() == name {
+                return Ok(element);
+            }
+        }
+    }
+
+    /// Opens a stream; its features.
+    pub async fn open(&mut self) -> io::Result<Element> {
+        self.say(HEADER).await?;
+        self.element().await
+    }
+
+    /// Logs in with SASL PLAIN and opens the stream that follows.
+    pub async fn authenticate(&mut self, name: &str) -> io::Result<()> {
+        self.open().await?;
+        let payload = encode_payload(format!("\0{name}\0{PASSWORD}").as_bytes());
+        self.say(&format!(
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{payload}</auth>"
+        ))
+        .await?;
+        expect(&self.element().await?, "success")?;
+        self.reader.reset();
+        self.open().await?;
+        Ok(())
+    }
+
+    pub async fn bind(&mut self, resource: &str) -> io::Result<()> {
+        self.say(&format!(
+            "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
+             <resource>{resource}</resource></bind></iq>"
+        ))
+        .await?;
+        expect_result(&self.element().await?)
+    }
+
+    /// Turns stream management on; what to resume with.
+    pub async fn enable(&mut self) -> io::Result<String> {
+        self.say(&format!("<enable xmlns='{SM}' resume='true'/>")).await?;
+        let enabled = self.element().await?;
+        expect(&enabled, "enabled")?;
+        Ok(enabled.attribute("id").unwrap_or_default().to_owned())
+    }
+
+    /// Asks to resume; whether it was granted.
+    pub async fn resume(&mut self, id: &str, handled: u32) -> io::Result<bool> {
+        self.say(&format!("<resume xmlns='{SM}' previd='{id}' h='{handled}'/>")).await?;
+        let answer = self.element().await?;
+        match answer.name() {
+            "resumed" => Ok(true),
+            "failed" => Ok(false),
+            _ => Err(unexpected(&answer)),
+        }
+    }
+
+    pub async fn acknowledge(&mut self, handled: u32) -> io::Result<()> {
+        self.say(&format!("<a xmlns='{SM}' h='{handled}'/>")).await
+    }
+
+    pub async fn available(&mut self) -> io::Result<()> {
+        self.say("<presence/>").await
+    }
+
+    /// Logs in as androidpn's client does (XEP-0078).
+    pub async fn legacy(&mut self, name: &str) -> io::Result<()> {
+        self.open().await?;
+        self.say(&format!(
+            "<iq type='set' id='auth'><query xmlns='jabber:iq:auth'><username>{name}</username>\
+             <password>{PASSWORD}</password><resource>AndroidpnClient</resource></query></iq>"
+        ))
+        .await?;
+        expect_result(&self.element().await?)
+    }
+
+    /// A session with stream management, available; what to resume with.
+    pub async fn session(to: SocketAddr, name: &str, resource: &str) -> io::Result<(Self, String)> {
+        let mut wire = Self::connect(to).await?;
+        wire.authenticate(name).await?;
+        wire.bind(resource).await?;
+        let id = wire.enable().await?;
+        wire.available().await?;
+        Ok((wire, id))
+    }
+}
+
+fn expect(element: &Element, name: &str) -> io::Result<()> {
+    if element.name() == name { Ok(()) } else { Err(unexpected(element)) }
+}
+
+fn expect_result(iq: &Element) -> io::Result<()> {
+    if iq.name() == "iq" && iq.attribute("type") == Some("result") { Ok(()) } else { Err(unexpected(iq)) }
+}
+
+/// Kept apart from what a broken connection gives: this is the server's own doing.
+fn unexpected(element: &Element) -> io::Error {
+    io::Error::other(String::from_utf8_lossy(&element.to_bytes()).into_owned())
+}
+
+fn trusting() -> Arc<ClientConfig> {
+    static CONFIG: std::sync::OnceLock<Arc<ClientConfig>> = std::sync::OnceLock::new();
+    let config = CONFIG.get_or_init(|| {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"xmpp-client".to_vec()];
+        Arc::new(config)
+    });
+    Arc::clone(config)
+}
+
+/// Takes any certificate: these tests are about something else.
+#[derive(Debug)]
+struct Anyone(Arc<rustls::crypto::CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
