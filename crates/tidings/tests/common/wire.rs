@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -13,6 +14,7 @@ use tidings_xmpp::xml::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -110,7 +112,9 @@ impl Wire {
 
     /// The next element, which must be there.
     pub async fn element(&mut self) -> io::Result<Element> {
-        match self.hear().await? {
+        // No answer in so long is none, and no test waits for ever.
+        let heard = timeout(Duration::from_secs(30), self.hear()).await;
+        match heard.map_err(|_| io::Error::other("the server says nothing"))?? {
             Heard::Stanza(element) => Ok(element),
             Heard::End => Err(io::ErrorKind::UnexpectedEof.into()),
         }
