@@ -301,9 +301,11 @@ async fn a_graceful_stop_tells_everybody_and_loses_nothing() {
 async fn a_flood_is_answered_with_patience_and_every_202_is_kept() {
     const SENDERS: usize = 64;
     const EACH: usize = 30;
+    /// Requests that the server takes at once.
+    const ROOM: usize = 16;
     let home = home_with(&["phone"]).await;
     let Some(shim) = Shim::build(&home) else { return };
-    let home = shim.under(home);
+    let home = shim.under(home).set(&format!("http.requests={ROOM}"));
     shim.heal();
     let server = home.start();
     let (before, _) = server.memory();
@@ -343,6 +345,7 @@ async fn a_flood_is_answered_with_patience_and_every_202_is_kept() {
         "flood: {} accepted, {refused} refused; {before} KiB before, {after} KiB after, {most} KiB at most",
         accepted.len()
     );
+    assert!(refused > 0, "{SENDERS} senders at once are more than {ROOM}");
     // What is in flight, in a few copies, beside SQLite's cache and log.
     let bound = 160 * 1024;
     assert!(most < before + bound, "{most} KiB at most, {before} KiB before");

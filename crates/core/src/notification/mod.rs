@@ -153,8 +153,12 @@ impl NotificationManager {
 
     /// What is pending for an account, most urgent first. Settlements that were
     /// made before this call are taken into account.
+    ///
+    /// # Errors
+    /// When the store does not answer, or cannot write settlements: what an account
+    /// has acknowledged would be read as pending.
     pub(crate) async fn feed(&self, account: AccountId, limit: usize) -> Result<Feed, StoreError> {
-        self.inner.settlements.flushed().await;
+        self.inner.settlements.caught_up().await?;
         let now = self.inner.clock.now();
         self.inner.store.feed(account, Positions::default(), now, limit).await
     }
@@ -196,7 +200,7 @@ impl NotificationManager {
     ) -> Result<(), StoreError> {
         // What is on its way to the store comes first, so that the counters of
         // delivered and opened are written in that order.
-        self.inner.settlements.flushed().await;
+        self.inner.settlements.caught_up().await?;
         if self.inner.store.opened(account, id).await? {
             self.inner.events.send(Event::Opened { id, username: username.clone() });
         }

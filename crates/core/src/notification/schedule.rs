@@ -78,7 +78,7 @@ async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> R
     if expiry <= late {
         due.expiry = None;
         // An acknowledgement that came in time counts as delivered.
-        inner.settlements.flushed().await;
+        inner.settlements.caught_up().await?;
         loop {
             let ended = inner.store.expire_due(late, BATCH).await?;
             let done = ended.len() < BATCH;

@@ -35,6 +35,8 @@ struct State {
     /// Settlements ever queued, and ever written.
     queued: u64,
     written: u64,
+    /// The store refused the last batch: it is tried again.
+    failing: bool,
     closed: bool,
 }
 
@@ -64,15 +66,31 @@ impl SettleQueue {
         full
     }
 
-    /// Waits until all that is queued now has been written.
+    /// Waits until all that is queued now has been written, however long the store fails.
     pub(super) async fn flushed(&self) {
+        // Cannot fail: that is what `false` asks for.
+        let _ = self.written(false).await;
+    }
+
+    /// As [`flushed`](Self::flushed), for those who must not wait for a broken disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] while the store fails.
+    pub(super) async fn caught_up(&self) -> Result<(), StoreError> {
+        self.written(true).await
+    }
+
+    async fn written(&self, give_up: bool) -> Result<(), StoreError> {
         let target = self.state.lock().queued;
         loop {
             let drained = self.drained.notified();
             {
                 let state = self.state.lock();
                 if state.written >= target || state.closed {
-                    return;
+                    return Ok(());
+                }
+                if give_up && state.failing {
+                    return Err(StoreError::Busy);
                 }
             }
             drained.await;
@@ -93,7 +111,11 @@ impl SettleQueue {
             }
             let count = batch.len() as u64;
             self.write(&*store, batch, &events, &*clock).await;
-            self.state.lock().written += count;
+            {
+                let mut state = self.state.lock();
+                state.written += count;
+                state.failing = false;
+            }
             self.drained.notify_waiters();
         }
     }
@@ -133,6 +155,8 @@ impl SettleQueue {
                         return;
                     }
                     tracing::warn!(%error, "cannot write settlements; trying again");
+                    self.state.lock().failing = true;
+                    self.drained.notify_waiters();
                     sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(5));
                 }

@@ -14,6 +14,7 @@ use super::sm::{StreamManagement, resumption_id};
 use crate::Core;
 use crate::model::{Form, NotificationId, Priority, Seq};
 use crate::notification::Delivery;
+use crate::store::StoreError;
 
 /// How long a session waits after the store failed before it reads again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -207,7 +208,13 @@ impl Session {
         let feed = match core.notification.feed(self.handle.account, limit).await {
             Ok(feed) => feed,
             Err(error) => {
-                tracing::warn!(%error, jid = %self.handle.username, "cannot read pending notifications; trying again");
+                // Whoever is busy has said why; a crowd of sessions need not repeat it.
+                match error {
+                    StoreError::Busy => {}
+                    error => {
+                        tracing::warn!(%error, jid = %self.handle.username, "cannot read pending notifications; trying again");
+                    }
+                }
                 self.retry_at = Some(Instant::now() + RETRY);
                 return false;
             }

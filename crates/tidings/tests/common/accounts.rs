@@ -1,5 +1,7 @@
 //! Accounts made in the store before a server starts: one key derivation for all.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use tidings_core::model::{NewAccount, ScramKeys, Timestamp, Topic, Username};
@@ -11,7 +13,8 @@ pub const PASSWORD: &str = "secret";
 
 /// Makes accounts with the same password, subscribed to `topics`.
 pub async fn create(database: &Path, names: impl IntoIterator<Item = String>, topics: &[&str]) {
-    std::fs::create_dir_all(database.parent().expect("a directory")).unwrap();
+    let directory = database.parent().expect("a directory");
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).unwrap();
     let store = SqliteStore::open(database, SqliteOptions::default()).expect("a store");
     let keys = |hash| {
         let (salt, iterations) = (b"salt for proofs!".to_vec(), 4096);
