@@ -149,3 +149,21 @@ async fn goodbye_is_not_resumable() {
     let (_, answer) = resume(&world, "ana", &id, 0).await;
     assert!(answer.contains("<failed"), "{answer}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_comes_in_one_piece_with_enabled() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let accepted = world.send(to("ana"), "waited").await;
+    let mut device = world.device("ana", "phone").await;
+    // As @xmpp/client does it: presence first, both in one piece.
+    let answer = device.send(&format!("<presence/>{ENABLE}")).await;
+    assert!(answer.contains("<enabled") && !answer.contains("waited"), "{answer}");
+    assert_eq!(device.receive().await, "");
+    world.pass(Duration::from_millis(250)).await;
+    let received = device.time_passed().await;
+    assert_eq!(received.matches("<message ").count(), 1, "{received}");
+    assert!(received.contains("waited") && received.contains("<r xmlns='urn:xmpp:sm:3'/>"), "{received}");
+    device.send("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+    assert_eq!(world.counters(accepted.id).await.delivered, 1);
+}

@@ -18,6 +18,10 @@ use crate::store::StoreError;
 
 /// How long a session waits after the store failed before it reads again.
 const RETRY: Duration = Duration::from_secs(2);
+/// What follows `<enabled/>` waits so long when the session is fed already: some
+/// clients (@xmpp/client is one) start to count only after they have handled all
+/// that came in one piece with it.
+const ENABLED_PAUSE: Duration = Duration::from_millis(200);
 
 /// The part of a connection that outlives it when the peer may resume.
 pub(crate) struct Session {
@@ -452,14 +456,14 @@ impl Session {
 }
 
 impl Session {
-    /// Turns stream management on. What was sent before is not counted by it,
-    /// and stays with the ping rule until the next session.
+    /// Turns stream management on. What was sent before counting began is sent
+    /// again, counted, rather than never acknowledged.
     pub(super) fn enable_management(&mut self, resumable: bool) {
         self.sm = Some(Box::new(StreamManagement::new(resumable)));
-        if !self.outstanding.is_empty() {
-            // Sent before counting began: sent again, counted, rather than never acknowledged.
-            self.outstanding = VecDeque::new();
+        self.outstanding = VecDeque::new();
+        if self.feed != FeedState::Off {
             self.start_feed_over();
+            self.retry_at = Some(Instant::now() + ENABLED_PAUSE);
         }
     }
 
