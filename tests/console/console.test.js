@@ -152,7 +152,7 @@ describe("sending", () => {
   test("a broadcast is confirmed, with its reach", async () => {
     const page = await admin();
     await page.goto("/notifications/new");
-    await page.getByLabel(/^Everyone/).check();
+    await page.getByLabel(/Everyone \(/).check();
     await page.getByLabel("Title").fill("To all");
     await page.getByRole("button", { name: "Send", exact: true }).click();
     await page.getByText(/This reaches/).waitFor();
