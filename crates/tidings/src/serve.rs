@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidings_core::Core;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::store::Store;
-use tidings_http::Http;
+use tidings_http::{Deployment, Http};
 use tidings_net::{CertificateSource, Certificates};
 use tidings_store::{SqliteOptions, SqliteStore};
 use tokio::net::TcpListener;
@@ -144,7 +144,13 @@ impl Running {
             let mut stopping = stopping.subscribe();
             async move { drop(stopping.wait_for(|stopping| *stopping).await) }
         };
-        let http = Http::new(Arc::clone(&core), settings.http.clone());
+        let expiring = Arc::clone(&certificates);
+        let deployment = Deployment {
+            xmpp: addresses.xmpp.map(|address| address.port()),
+            xmpps: addresses.xmpps.map(|address| address.port()),
+            certificate: Some(Arc::new(move || Some(expiring.expires_at()))),
+        };
+        let http = Http::deployed(Arc::clone(&core), settings.http.clone(), deployment);
         let mut doors = JoinSet::new();
         if let Some(listener) = metrics_listener {
             doors.spawn(http.clone().serve_metrics(listener, stopped()));

@@ -49,6 +49,8 @@ struct Watch {
     events: Receiver<Event>,
     next_line: Instant,
     next_tick: Instant,
+    /// Something may have happened between the page's making and this stream's beginning.
+    unseen: bool,
     _permit: tokio::sync::OwnedSemaphorePermit,
 }
 
@@ -60,6 +62,7 @@ pub(crate) async fn stream(State(app): State<App>, _: Page) -> Result<Response, 
         events: app.core.events.subscribe(),
         next_line: Instant::now(),
         next_tick: Instant::now() + history::STEP,
+        unseen: true,
         _permit: permit,
         app,
     };
@@ -76,7 +79,8 @@ impl Watch {
     /// Gathers what happens until something did and the pause is over; `None`
     /// when the server stops.
     async fn changes(&mut self) -> Option<Changes> {
-        let mut changes = Changes::default();
+        let unseen = std::mem::take(&mut self.unseen);
+        let mut changes = Changes { presence: unseen, notifications: unseen, tick: false };
         loop {
             let line_due = changes != Changes::default();
             tokio::select! {
