@@ -140,18 +140,18 @@ impl Memory {
         self.state.lock().unwrap().online = true;
         loop {
             // So a real one notices a dead connection.
-            let heard = match timeout(Duration::from_secs(5), wire.hear()).await {
+            let heard = match timeout(Duration::from_secs(2), wire.hear()).await {
                 Ok(heard) => heard?,
                 Err(_) if self.kind == Kind::Managed => {
                     wire.say("<r xmlns='urn:xmpp:sm:3'/>").await?;
-                    timeout(Duration::from_secs(5), wire.hear())
+                    timeout(Duration::from_secs(2), wire.hear())
                         .await
                         .map_err(|_| io::ErrorKind::TimedOut)??
                 }
                 Err(_) => {
                     wire.say("<iq type='get' id='alive' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>")
                         .await?;
-                    timeout(Duration::from_secs(5), wire.hear())
+                    timeout(Duration::from_secs(2), wire.hear())
                         .await
                         .map_err(|_| io::ErrorKind::TimedOut)??
                 }

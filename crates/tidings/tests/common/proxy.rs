@@ -158,7 +158,7 @@ async fn direction(
             }
             Fate::Silence(_) => {
                 deeds.stalls.fetch_add(1, Ordering::Relaxed);
-                sleep(Duration::from_secs(3)).await;
+                sleep(Duration::from_secs(8)).await;
                 return true;
             }
         }

@@ -42,6 +42,17 @@ pub enum Heard {
     End,
 }
 
+/// What a device hears, by its first bytes alone: for crowds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    Message,
+    /// An `<r/>` of XEP-0198.
+    Request,
+    OtherStanza,
+    Other,
+    End,
+}
+
 impl Wire {
     /// Connects with TLS first.
     pub async fn connect(to: SocketAddr) -> io::Result<Self> {
@@ -52,6 +63,7 @@ impl Wire {
     pub async fn connect_narrow(to: SocketAddr) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(4096)?;
+        small_segments(&socket)?;
         Self::over(socket.connect(to).await?).await
     }
 
@@ -95,18 +107,49 @@ impl Wire {
                 Some(Frame::Close) => return Ok(Heard::End),
                 None => {}
             }
-            self.input.clear();
-            self.at = 0;
-            if self.input.capacity() == 0 {
-                self.input.reserve(16 * 1024);
+            if !self.read_more().await? {
+                return Ok(Heard::End);
             }
-            match self.stream.read_buf(&mut self.input).await {
-                Ok(0) => return Ok(Heard::End),
-                Ok(_) => {}
-                // A peer that is gone did not say goodbye.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Heard::End),
-                Err(error) => return Err(error),
+        }
+    }
+
+    /// As [`hear`](Self::hear), unparsed.
+    pub async fn word(&mut self) -> io::Result<Word> {
+        loop {
+            let mut input = self.input.get(self.at..).unwrap_or_default();
+            let before = input.len();
+            let frame = self.reader.read(&mut input);
+            self.at += before - input.len();
+            match frame.map_err(io::Error::other)? {
+                Some(Frame::Stanza(bytes)) if bytes.starts_with(b"<message") => return Ok(Word::Message),
+                Some(Frame::Stanza(bytes)) if bytes.starts_with(b"<r ") => return Ok(Word::Request),
+                Some(Frame::Stanza(bytes))
+                    if bytes.starts_with(b"<iq") || bytes.starts_with(b"<presence") =>
+                {
+                    return Ok(Word::OtherStanza);
+                }
+                Some(Frame::Close) => return Ok(Word::End),
+                Some(_) => return Ok(Word::Other),
+                None => {}
             }
+            if !self.read_more().await? {
+                return Ok(Word::End);
+            }
+        }
+    }
+
+    /// False at the end of the connection.
+    async fn read_more(&mut self) -> io::Result<bool> {
+        self.input.clear();
+        self.at = 0;
+        if self.input.capacity() == 0 {
+            self.input.reserve(16 * 1024);
+        }
+        match self.stream.read_buf(&mut self.input).await {
+            Ok(count) => Ok(count > 0),
+            // A peer that is gone did not say goodbye.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -206,6 +249,20 @@ impl Wire {
         wire.available().await?;
         Ok((wire, id))
     }
+}
+
+/// Small segments keep the other side's kernel from taking megabytes on the loopback device, whose
+/// segments are large.
+fn small_segments(socket: &TcpSocket) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let bytes: libc::c_int = 536;
+    let size = size_of_val(&bytes) as libc::socklen_t;
+    // SAFETY: the option takes an int, which lives through the call.
+    let done = unsafe {
+        let value = std::ptr::from_ref(&bytes).cast();
+        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_MAXSEG, value, size)
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn expect(element: &Element, name: &str) -> io::Result<()> {
