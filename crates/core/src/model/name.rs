@@ -11,7 +11,7 @@ pub enum InvalidName {
     #[error("not a valid username: use letters, digits and .-_ without spaces, at most 255 bytes")]
     Username,
     /// Not a topic name.
-    #[error("not a valid topic: 1 to 128 letters, digits or any of ._~:/- are allowed")]
+    #[error("not a valid topic: 1 to 128 bytes of letters, digits or any of ._~:/- are allowed")]
     Topic,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for Username {
     }
 }
 
-/// A topic's name: 1 to 128 of `A-Z a-z 0-9 . _ ~ : / -`.
+/// A topic's name: 1 to 128 bytes of letters and digits of any script, and `. _ ~ : / -`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Topic(Arc<str>);
 
@@ -63,7 +63,8 @@ impl Topic {
     /// [`InvalidName::Topic`] where it has another length or other characters.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let fits = (1..=128).contains(&text.len());
-        if fits && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~:/-".contains(&b)) {
+        // Combining marks are no letters: a name has one spelling only.
+        if fits && text.chars().all(|c| c.is_alphanumeric() || "._~:/-".contains(c)) {
             Ok(Self(text.into()))
         } else {
             Err(InvalidName::Topic)
@@ -79,5 +80,21 @@ impl Topic {
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_words_of_any_script() {
+        for good in ["news", "weather/alps", "a.b_c~d:e-f", "新闻", "über", &"x".repeat(128)] {
+            assert_eq!(Topic::parse(good).unwrap().as_str(), good);
+        }
+        let long = "x".repeat(129);
+        for bad in ["", " ", "a b", "a,b", "a\0", "a\u{202e}b", "u\u{308}ber", "<b>", "a%", "😀", &long] {
+            assert!(Topic::parse(bad).is_err(), "{bad:?}");
+        }
     }
 }
