@@ -1,4 +1,4 @@
-//! The HTTP API against `INTERFACES.md` section 2.
+//! The HTTP API as programs outside rely on it.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! The API: one file a resource. `INTERFACES.md` section 2 is its contract.
+//! The API: one file a resource. `docs/http-api.md` shows it by example.
 
 mod auth;
 pub(crate) mod cursor;

@@ -35,7 +35,7 @@ impl Notification {
     }
 }
 
-/// The iq of INTERFACES section 3a, but for its `to`.
+/// The iq that androidpn's client expects (`docs/xmpp.md`), but for its `to`.
 pub fn iq_template(push: &PushMessage, stanza_id: &str, api_key: &str) -> Template {
     let mut before = b"<iq type='set' id='".to_vec();
     escape_attribute(stanza_id, &mut before);

@@ -108,7 +108,7 @@ impl PushMessage {
 /// What a stanza may have (RFC 6120 section 13.12 leaves it to the server), less its envelope.
 const STANZA_BYTES: usize = 62 * 1024;
 
-/// The message of INTERFACES section 3b and c, but for its `to`.
+/// The headline message (`docs/app-developers.md`), but for its `to`.
 pub fn headline_template(push: &PushMessage, domain: &str, stanza_id: &str) -> Template {
     let mut before = b"<message type='headline' id='".to_vec();
     escape_attribute(stanza_id, &mut before);
