@@ -1,7 +1,7 @@
 //! Sockets: hyper by hand instead of `axum::serve`, so that everything that a
 //! client can drag out has a bound.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -13,7 +13,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -28,6 +28,9 @@ const HEAD_BYTES: usize = 16 * 1024;
 const HEADERS: usize = 64;
 /// Bytes that one connection buffers.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes and time that a client may still send into a connection that is over.
+const LINGER_BYTES: usize = 16 * 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(5);
 
 /// The other end of a request's connection.
 #[derive(Debug, Clone, Copy)]
@@ -94,27 +97,49 @@ async fn connection(app: App, router: Router, stream: TcpStream, peer: SocketAdd
     let io = Patient::new(stream, Duration::from_secs(app.settings.stall_seconds));
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(PeerAddress(peer));
-        router.clone().call(request)
+        Box::pin(router.clone().call(request))
     });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(app.settings.header_seconds))
-            .max_header_size(HEAD_BYTES)
-            .max_headers(HEADERS)
-            .max_buf_size(BUFFER_BYTES)
-            .serve_connection(TokioIo::new(io), service)
-    );
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(app.settings.header_seconds))
+        .max_header_size(HEAD_BYTES)
+        .max_headers(HEADERS)
+        .max_buf_size(BUFFER_BYTES)
+        .serve_connection(TokioIo::new(io), service);
     let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
+        outcome = poll_fn(|context| connection.poll_without_shutdown(context)) => outcome,
         () = app.stopped() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|context| connection.poll_without_shutdown(context)).await
         }
     };
-    if let Err(error) = outcome {
-        tracing::debug!(%peer, %error, "a connection ended early");
+    match outcome {
+        Ok(()) => tokio::select! {
+            () = linger(connection.into_parts().io.into_inner()) => {}
+            () = app.stopped() => {}
+        },
+        Err(error) => tracing::debug!(%peer, %error, "a connection ended early"),
     }
+}
+
+/// Ends our side, and takes for a while what the client still sends: closing over
+/// unread bytes resets the connection, and the client would never read the answer
+/// that says why (RFC 9112 section 9.6).
+async fn linger(mut socket: Patient) {
+    if socket.shutdown().await.is_err() {
+        return;
+    }
+    let rest = async {
+        let (mut scrap, mut taken) = (vec![0; 8 * 1024], 0);
+        while let Ok(count @ 1..) = socket.read(&mut scrap).await {
+            taken += count;
+            if taken > LINGER_BYTES {
+                break;
+            }
+        }
+    };
+    // Whoever has not finished by then is cut off.
+    let _ = timeout(LINGER, rest).await;
 }
 
 /// A socket whose writes fail when the peer takes nothing for too long.

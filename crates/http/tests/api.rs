@@ -85,7 +85,7 @@ async fn a_notification_is_accepted_and_followed() {
         json!({
             "id": id, "to": {"users": ["anna", "bob"]}, "title": "t", "message": "m",
             "uri": "https://x.example/", "image": "https://x.example/i.png", "data": {"k": "v"},
-            "priority": "high", "collapse_key": "c", "state": "live",
+            "priority": "high", "ttl": 60, "collapse_key": "c", "state": "live",
             "created_at": "2026-01-02T03:04:05Z", "expires_at": "2026-01-02T03:05:05Z",
             "recipients": 2, "delivered": 0, "opened": 0, "pending": 2, "expired": 0, "cancelled": 0,
         })
@@ -523,6 +523,17 @@ async fn a_real_socket_keeps_alive_and_stops() {
         let read = socket.read(&mut answer).await.unwrap();
         assert!(answer[..read].starts_with(b"HTTP/1.1 200 OK\r\n"));
     }
+    // Who sends far too much before it reads is answered all the same, not reset.
+    let mut verbose = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = "POST /v1/notifications HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret\r\n\
+        content-type: application/json\r\ncontent-length: 8388608\r\n\r\n";
+    verbose.write_all(head.as_bytes()).await.unwrap();
+    verbose.write_all(&vec![b' '; 8_388_608]).await.unwrap();
+    verbose.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    verbose.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&answer));
+
     let mut events = tokio::net::TcpStream::connect(address).await.unwrap();
     events
         .write_all(b"GET /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret\r\n\r\n")

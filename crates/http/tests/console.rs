@@ -30,7 +30,7 @@ struct Browser<'a> {
 impl<'a> Browser<'a> {
     async fn log_in(world: &'a World, name: &str) -> Self {
         let answer = world
-            .browse("", "POST", "/login", Some(&format!("name={name}&password={}", "correct+horse")))
+            .browse("", "POST", "/login", Some(&format!("username={name}&password={}", "correct+horse")))
             .await;
         assert_eq!(answer.status.as_u16(), 303, "{}", answer.text);
         let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
@@ -83,7 +83,7 @@ async fn nothing_is_shown_before_login() {
 async fn the_cookie_and_the_pages_are_locked_down() {
     let world = world().await;
     let answer =
-        world.browse("", "POST", "/login", Some("name=admin&password=correct+horse&next=/users")).await;
+        world.browse("", "POST", "/login", Some("username=admin&password=correct+horse&next=/users")).await;
     assert_eq!(leads_to(&answer, "/users"), "/users");
     let cookie = answer.header("set-cookie").to_owned();
     for part in ["HttpOnly", "SameSite=Strict", "Path=/"] {
@@ -99,7 +99,7 @@ async fn the_cookie_and_the_pages_are_locked_down() {
     let settings = Settings { public_url: Some("https://push.example".into()), ..Settings::default() };
     let world = World::with(Config::default(), settings).await;
     world.core.auth.put_operator("admin", PASSWORD, Role::Administrator).await.unwrap();
-    let answer = world.browse("", "POST", "/login", Some("name=admin&password=correct+horse")).await;
+    let answer = world.browse("", "POST", "/login", Some("username=admin&password=correct+horse")).await;
     let cookie = answer.header("set-cookie");
     assert!(cookie.starts_with("__Host-tidings=") && cookie.contains("; Secure"), "{cookie}");
 }
@@ -112,14 +112,14 @@ async fn wrong_passwords_are_refused_and_then_throttled() {
     world.core.auth.put_operator("admin", PASSWORD, Role::Administrator).await.unwrap();
     let mut statuses = Vec::new();
     for _ in 0..5 {
-        let answer = world.browse("", "POST", "/login", Some("name=admin&password=wrong")).await;
+        let answer = world.browse("", "POST", "/login", Some("username=admin&password=wrong")).await;
         assert!(answer.header("set-cookie").is_empty());
         assert!(!answer.text.contains("wrong\""), "the password is not written back");
         statuses.push(answer.status.as_u16());
     }
     assert_eq!(statuses[0], 401);
     assert_eq!(statuses[4], 429);
-    let answer = world.browse("", "POST", "/login", Some("name=admin&password=correct+horse")).await;
+    let answer = world.browse("", "POST", "/login", Some("username=admin&password=correct+horse")).await;
     assert_eq!(answer.status.as_u16(), 429);
 }
 
@@ -332,7 +332,8 @@ async fn hostile_text_is_only_text_wherever_it_shows() {
         assert!(!page.text.contains("style=\""), "{path} has a style attribute, which the policy refuses");
     }
     assert!(browser.get(&one).await.text.contains("&#60;script&#62;alert(1)"));
-    let login = world.browse("", "POST", "/login", Some("name=%22%3E%3Cscript%3Ealert(1)&password=x")).await;
+    let login =
+        world.browse("", "POST", "/login", Some("username=%22%3E%3Cscript%3Ealert(1)&password=x")).await;
     assert!(!login.text.contains("<script>alert"));
 }
 
@@ -379,7 +380,7 @@ async fn users_keys_and_operators_are_looked_after() {
     );
     leads_to(&viewer.get("/").await, "/login");
     assert_eq!(
-        browser.post("/operators", "name=admin&password=another+horse&role=viewer").await.status.as_u16(),
+        browser.post("/operators", "username=admin&password=another+horse&role=viewer").await.status.as_u16(),
         422
     );
     assert_eq!(browser.post("/operators", "name=x&password=short&role=viewer").await.status.as_u16(), 422);

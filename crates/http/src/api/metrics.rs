@@ -133,6 +133,11 @@ impl Shared {
             text.head(name, kind, help);
             text.sample(name, &[], value);
         }
+        if let Some(expires) = self.deployment.certificate_expires() {
+            let name = "tidings_certificate_expiry_timestamp_seconds";
+            text.head(name, "gauge", "When the devices' certificate expires, in seconds since 1970");
+            text.sample(name, &[], expires.0 / 1000);
+        }
         delivery(&mut text, &self.core.notification.latency());
         self.requests.write(&mut text);
         process(&mut text);

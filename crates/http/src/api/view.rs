@@ -77,6 +77,8 @@ pub(crate) struct NotificationView {
     pub data: BTreeMap<String, String>,
     /// `low`, `normal` or `high`.
     pub priority: &'static str,
+    /// Seconds that it may wait for a device, from its release on.
+    pub ttl: u64,
     /// A newer one with the same key replaces it where it is still pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collapse_key: Option<String>,
@@ -120,6 +122,7 @@ impl From<NotificationRecord> for NotificationView {
             image: content.image,
             data: content.data,
             priority: notification.priority.as_str(),
+            ttl: notification.expires_at.since(record.send_at.unwrap_or(record.created_at)).as_secs(),
             collapse_key: notification.collapse_key,
             state: record.state.as_str(),
             created_at: moment(record.created_at),
