@@ -139,23 +139,20 @@ pub(crate) fn server_variable() -> Option<String> {
 fn explain(problem: &Value) -> Option<String> {
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     let detail = text(problem, "detail").or_else(|| text(problem, "title"))?;
-    let fields: Vec<_> = match problem.get("errors") {
-        Some(Value::Array(errors)) => errors
-            .iter()
-            .filter_map(|error| {
-                let field = text(error, "field").or_else(|| text(error, "pointer"))?;
-                Some(format!("{field}: {}", text(error, "detail").or_else(|| text(error, "message"))?))
-            })
-            .collect(),
-        Some(Value::Object(errors)) => {
-            errors.iter().filter_map(|(field, why)| Some(format!("{field}: {}", why.as_str()?))).collect()
-        }
-        _ => Vec::new(),
-    };
-    if fields.is_empty() || fields.iter().all(|field| detail.contains(field.as_str())) {
+    let errors = problem.get("errors").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    // Usually the detail says it all; what it leaves out is added.
+    let left_out: Vec<_> = errors
+        .iter()
+        .filter_map(|error| Some((text(error, "field")?, text(error, "detail")?)))
+        .filter(|(_, why)| {
+            !detail.contains(why.as_str()) && !why.split(": ").all(|part| detail.contains(part))
+        })
+        .map(|(field, why)| format!("{field}: {why}"))
+        .collect();
+    if left_out.is_empty() {
         return Some(detail);
     }
-    Some(format!("{}: {}", detail.trim_end_matches('.'), fields.join("; ")))
+    Some(format!("{}: {}", detail.trim_end_matches('.'), left_out.join("; ")))
 }
 
 /// A text as a path segment or a query's value.
@@ -182,6 +179,9 @@ mod tests {
         let problem = json!({"title": "Unprocessable", "detail": "a field is wrong",
             "errors": [{"field": "ttl", "detail": "too long"}]});
         assert_eq!(explain(&problem).unwrap(), "a field is wrong: ttl: too long");
+        let unknown = json!({"detail": "unknown user: zz, yy; nothing was sent to anyone",
+            "errors": [{"field": "to.users[1]", "detail": "unknown user: yy"}]});
+        assert_eq!(explain(&unknown).unwrap(), "unknown user: zz, yy; nothing was sent to anyone");
         assert_eq!(explain(&json!({"title": "Not found"})).unwrap(), "Not found");
         assert_eq!(explain(&Value::Null), None);
     }

@@ -181,35 +181,50 @@ pub(crate) fn parse() -> Result<Cli, Failure> {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             error.exit();
         }
-        _ => Failure::usage(explain(&error)),
+        _ => Failure::usage(explain(&error, std::env::args())),
     })
 }
 
 /// clap's several lines as one.
-fn explain(error: &clap::Error) -> String {
-    let text = error.render().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let said: Vec<_> = text
-        .lines()
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-        .map(|line| line.trim().trim_start_matches("tip: "))
-        .filter(|line| !line.is_empty() && !line.starts_with("[subcommands:"))
-        .collect();
-    let usage = text.lines().find(|line| line.starts_with("Usage:"));
-    let help = usage.map_or_else(|| "tidings".to_owned(), command_of);
+fn explain(error: &clap::Error, line: impl Iterator<Item = String>) -> String {
+    let path = command_of(line);
     if matches!(
         error.kind(),
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     ) {
-        return format!("say what to do: {}; see `{help} --help`", subcommands(&help));
+        return format!("say what to do: {}; see `{path} --help`", subcommands(&path));
     }
-    format!("{}; see `{help} --help`", said.join(" "))
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let mut said = String::new();
+    for part in text.lines().map(str::trim) {
+        if part.starts_with("Usage:") || part.starts_with("For more") {
+            break;
+        }
+        if part.is_empty() || part.starts_with("[subcommands:") {
+            continue;
+        }
+        let tip = part.strip_prefix("tip: ");
+        said += match tip {
+            Some(_) => "; ",
+            None if said.is_empty() => "",
+            None => " ",
+        };
+        said += tip.unwrap_or(part);
+    }
+    format!("{said}; see `{path} --help`")
 }
 
-/// `tidings account` of `Usage: tidings account add …`.
-fn command_of(usage: &str) -> String {
-    let words = usage.trim_start_matches("Usage:").split_whitespace();
-    words.take_while(|word| word.chars().all(|c| c.is_ascii_lowercase())).collect::<Vec<_>>().join(" ")
+/// `tidings account add` of `tidings account add --no-such-thing x`.
+fn command_of(line: impl Iterator<Item = String>) -> String {
+    let mut path = "tidings".to_owned();
+    let mut command = Cli::command();
+    for word in line.skip(1) {
+        let Some(found) = command.find_subcommand(&word) else { break };
+        path = format!("{path} {word}");
+        command = found.clone();
+    }
+    path
 }
 
 fn subcommands(path: &str) -> String {
@@ -229,7 +244,8 @@ mod tests {
     use super::*;
 
     fn wrong(line: &str) -> String {
-        explain(&Cli::try_parse_from(line.split_whitespace()).unwrap_err())
+        let error = Cli::try_parse_from(line.split_whitespace()).unwrap_err();
+        explain(&error, line.split_whitespace().map(str::to_owned))
     }
 
     #[test]
@@ -252,6 +268,11 @@ mod tests {
         let said = wrong("tidings send --title x");
         assert!(said.contains("--all") && !said.contains('\n'), "{said}");
         let said = wrong("tidings sedn");
-        assert!(said.contains("send"), "{said}");
+        assert!(said.contains("'sedn'; a similar") && said.contains("send"), "{said}");
+        let said = wrong("tidings key create x --scope god");
+        assert!(
+            said.contains("[possible values") && said.ends_with("see `tidings key create --help`"),
+            "{said}"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `tidings serve`: all parts of the server, put together on one page.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +89,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         );
         output::announce(format_args!(
             "ready xmpp={} xmpps={} http={}",
-            running.xmpp, running.xmpps, running.http
+            reachable(running.xmpp),
+            reachable(running.xmpps),
+            reachable(running.http)
         ));
         let outcome = running.until(&mut signals).await;
         running.stop().await;
@@ -98,6 +100,17 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     // What still runs on other threads now is waited for by nobody.
     runtime.shutdown_background();
     outcome
+}
+
+/// Where a program on this machine reaches a listener: one on all addresses by the
+/// loopback one, which also stands in the self-signed certificate.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 impl Running {
@@ -296,4 +309,21 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
     Failure::failed(format!("cannot listen on {address}: {}", failure::io(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_names_addresses_to_connect_to() {
+        for (bound, said) in [
+            ("0.0.0.0:5222", "127.0.0.1:5222"),
+            ("[::]:5223", "[::1]:5223"),
+            ("127.0.0.1:7070", "127.0.0.1:7070"),
+            ("192.0.2.7:5222", "192.0.2.7:5222"),
+        ] {
+            assert_eq!(reachable(bound.parse().unwrap()).to_string(), said);
+        }
+    }
 }

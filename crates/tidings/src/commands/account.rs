@@ -115,13 +115,13 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             say(username, "created", made.then_some(&secret));
         }
         Command::List { target, query, json } => {
-            let rows = match Target::of(target)? {
+            let rows = match Target::existing(target)? {
                 Target::Server(api) => list_remote(&api, query.as_deref())?,
                 Target::Directory(local) => list(&local, query.clone())?,
             };
             show(&rows, *json);
         }
-        Command::Remove { target, usernames } => match Target::of(target)? {
+        Command::Remove { target, usernames } => match Target::existing(target)? {
             Target::Server(api) => {
                 for username in usernames {
                     let path = format!("/v1/users/{}", encode(username));
@@ -133,7 +133,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         },
         Command::Passwd { target, username, password } => {
             let (secret, made) = password.read()?;
-            match Target::of(target)? {
+            match Target::existing(target)? {
                 Target::Server(api) => {
                     let path = format!("/v1/users/{}", encode(username));
                     let body = json!({ "password": secret });

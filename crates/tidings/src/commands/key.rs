@@ -117,7 +117,7 @@ fn may(scope: Scope) -> &'static str {
 }
 
 fn list(target: &TargetArgs, json: bool) -> Result<(), Failure> {
-    let rows = match Target::of(target)? {
+    let rows = match Target::existing(target)? {
         Target::Server(api) => {
             let mut answer = api.call(Method::GET, "/v1/keys", None)?;
             match answer.get_mut("keys").map(Value::take) {
@@ -154,7 +154,7 @@ fn list(target: &TargetArgs, json: bool) -> Result<(), Failure> {
 }
 
 fn revoke(target: &TargetArgs, id: &str) -> Result<(), Failure> {
-    match Target::of(target)? {
+    match Target::existing(target)? {
         Target::Server(api) => {
             api.call(Method::DELETE, &format!("/v1/keys/{}", encode(id)), None)?;
         }

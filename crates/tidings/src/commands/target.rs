@@ -11,7 +11,7 @@ use tidings_store::{SqliteOptions, SqliteStore};
 use crate::api::{Api, server_variable};
 use crate::args::{ServerArgs, TargetArgs};
 use crate::config;
-use crate::data_dir::DataDir;
+use crate::data_dir::{DATABASE, DataDir};
 use crate::failure::Failure;
 
 pub(crate) enum Target {
@@ -28,11 +28,23 @@ pub(crate) struct Local {
 
 impl Target {
     /// By the command line: `--server`, else `--data-dir`, else `TIDINGS_SERVER`,
-    /// else the default data directory.
+    /// else the default data directory, which is made where there is none.
     ///
     /// # Errors
     /// When the server or the directory cannot be used.
     pub(crate) fn of(args: &TargetArgs) -> Result<Self, Failure> {
+        Self::open(args, true)
+    }
+
+    /// The same, for what makes sense only where there is something already.
+    ///
+    /// # Errors
+    /// As for [`of`](Self::of), and when there is no such directory.
+    pub(crate) fn existing(args: &TargetArgs) -> Result<Self, Failure> {
+        Self::open(args, false)
+    }
+
+    fn open(args: &TargetArgs, make: bool) -> Result<Self, Failure> {
         if args.server.server.is_some() && args.settings.data_dir.is_some() {
             return Err(Failure::usage("--server and --data-dir are two places; name one"));
         }
@@ -44,6 +56,12 @@ impl Target {
         let settings = config::load(&args.settings.layers())?.settings;
         if settings.database.is_some() || settings.nats.is_some() {
             return Err(crate::serve::one_node_only());
+        }
+        if !make && !settings.data_dir.join(DATABASE).exists() {
+            let shown = settings.data_dir.display();
+            return Err(Failure::failed(format!(
+                "there is no database in {shown}; --data-dir says where one is"
+            )));
         }
         let dir = DataDir::open(&settings.data_dir).map_err(|failure| match failure {
             Failure::Failed(why) if why.contains("in use") => {

@@ -105,7 +105,12 @@ fn set(merged: &mut Table, source: &str, key: &str, value: Value) -> Result<(), 
     let mut trial = Table::new();
     insert(&mut trial, key, value.clone());
     if let Err(error) = Value::Table(trial).try_into::<Settings>() {
-        return Err(Failure::usage(format!("{source}: {}", one_line(&error))));
+        let why = if key.starts_with("listen.") {
+            format!("{value} is no address; write one such as 127.0.0.1:7070, [::]:7070 or *:7070")
+        } else {
+            one_line(&error)
+        };
+        return Err(Failure::usage(format!("{source}: {why}")));
     }
     insert(merged, key, value);
     Ok(())
@@ -220,7 +225,7 @@ mod tests {
         let said = wrong(&Layers { set: vec!["registration.policy=opne".into()], ..Layers::default() });
         assert!(said.contains("registration.policy") && said.contains("`open`"), "{said}");
         let said = wrong(&Layers { flags: vec![("listen.http", "nowhere".into())], ..Layers::default() });
-        assert!(said.contains("--http"), "{said}");
+        assert!(said.starts_with("--http: ") && said.contains("127.0.0.1:7070"), "{said}");
         let (_dir, path) = file("domain = 'a'\nlimits = [\n");
         let said = wrong(&Layers { file: Some(path), ..Layers::default() });
         assert!(said.contains("line 2"), "{said}");
