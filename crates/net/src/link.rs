@@ -28,6 +28,8 @@ struct Backlog {
     written: usize,
     /// When the peer took something last.
     moved: Instant,
+    /// It is a session ticket, which nobody waits for: it goes out with what is said next.
+    ticket: bool,
 }
 
 /// What came in.
@@ -69,12 +71,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
 
     /// Bytes that wait to be written.
     pub(crate) fn pending(&self) -> usize {
-        self.backlog.as_ref().map_or(0, |backlog| backlog.bytes.len() - backlog.written)
+        self.waiting().map_or(0, |backlog| backlog.bytes.len() - backlog.written)
     }
 
     /// Since when the peer has taken nothing of what waits.
     pub(crate) fn stuck_since(&self) -> Option<Instant> {
-        self.backlog.as_ref().map(|backlog| backlog.moved)
+        self.waiting().map(|backlog| backlog.moved)
+    }
+
+    fn waiting(&self) -> Option<&Backlog> {
+        self.backlog.as_deref().filter(|backlog| !backlog.ticket)
     }
 
     /// Reads, and decrypts. What TLS itself has to say is written on the way.
@@ -110,7 +116,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
         };
         let mut plain = Vec::new();
         let outcome = tls.receive(input, read, &mut plain, output);
-        let written = self.write(cx, output);
+        let secured = outcome.as_ref().ok().and_then(|progress| progress.secured.as_ref());
+        // In TLS 1.3 the server has nothing left to say then but tickets.
+        let written = match secured.is_some_and(|binding| binding.version == "TLSv1.3") {
+            true => {
+                self.keep_ticket(output);
+                Ok(())
+            }
+            false => self.write(cx, output),
+        };
         Poll::Ready(match (outcome, written) {
             (Err(error), _) => Some(Incoming::End(plain, End::Tls(error))),
             (_, Err(error)) => Some(Incoming::End(plain, End::Transport(error))),
@@ -189,9 +203,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
         Poll::Ready(())
     }
 
+    /// Saves a write of its own for what nobody waits for.
+    fn keep_ticket(&mut self, bytes: &[u8]) {
+        if let Some(backlog) = &mut self.backlog {
+            backlog.bytes.extend_from_slice(bytes);
+        } else if !bytes.is_empty() {
+            let ticket = Backlog { bytes: bytes.to_vec(), written: 0, moved: Instant::now(), ticket: true };
+            self.backlog = Some(Box::new(ticket));
+        }
+    }
+
     /// Writes `bytes` as they are.
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
+        let with_ticket;
+        if !bytes.is_empty()
+            && let Some(backlog) = self.backlog.take_if(|backlog| backlog.ticket)
+        {
+            with_ticket = [backlog.bytes.as_slice(), bytes].concat();
+            rest = &with_ticket;
+        }
         if let Some(backlog) = &mut self.backlog {
             if backlog.written * 2 > backlog.bytes.len() {
                 backlog.bytes.drain(..std::mem::take(&mut backlog.written));
@@ -205,7 +236,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
                 Poll::Ready(Ok(taken)) => rest = rest.get(taken..).unwrap_or_default(),
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
-                    let backlog = Backlog { bytes: rest.to_vec(), written: 0, moved: Instant::now() };
+                    let backlog =
+                        Backlog { bytes: rest.to_vec(), written: 0, moved: Instant::now(), ticket: false };
                     self.backlog = Some(Box::new(backlog));
                     return Ok(());
                 }

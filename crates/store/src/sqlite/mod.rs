@@ -42,6 +42,10 @@ use self::fault::Done;
 use self::threads::{Readers, WriterHandle};
 use self::writer::Writer;
 
+/// Connections for small look-ups on the caller's own thread, at most: one for each
+/// that can run at once.
+const MOST_LENT: usize = 8;
+
 /// How a [`SqliteStore`] works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -82,13 +86,15 @@ impl SqliteStore {
         let lock = lock(path)?;
         let connection = connect(path, options, schema::STEPS)?;
         let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<Done<_>>()?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_LENT);
+        let lent = (0..threads).map(|_| reader(path)).collect::<Done<_>>()?;
         let writer = Writer::new(connection)?;
         let started = |error: std::io::Error| StoreError::Failed(error.to_string());
         Ok(Self {
             path: path.to_owned(),
             writer: WriterHandle::start(writer, options.queue.max(1), options.group.max(1), lock)
                 .map_err(started)?,
-            readers: Readers::start(readers, options.queue.max(1)).map_err(started)?,
+            readers: Readers::start(readers, lent, options.queue.max(1)).map_err(started)?,
         })
     }
 

@@ -32,7 +32,7 @@ impl Store for SqliteStore {
 
     async fn credentials(&self, username: &Username) -> Result<Option<Credentials>> {
         let username = username.clone();
-        self.readers.call(move |connection| accounts::credentials(connection, &username)).await
+        self.readers.quick(move |connection| accounts::credentials(connection, &username)).await
     }
 
     async fn change_account(&self, id: AccountId, change: AccountChange) -> Result<()> {
@@ -112,7 +112,7 @@ impl Store for SqliteStore {
 
     async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed> {
         let read =
-            self.readers.call(move |connection| feed::feed(connection, account, after, now, limit)).await?;
+            self.readers.quick(move |connection| feed::feed(connection, account, after, now, limit)).await?;
         let superseded = read.superseded;
         if !superseded.is_empty() {
             let bytes = ROW * superseded.len();
