@@ -9,8 +9,15 @@
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) return;
     time.title = time.dateTime;
-    time.textContent = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} `
-      + `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+    const now = new Date();
+    const clock = `${two(at.getHours())}:${two(at.getMinutes())}`;
+    if (at.toDateString() === now.toDateString()) {
+      time.textContent = `${clock}:${two(at.getSeconds())}`;
+    } else if (at.getFullYear() === now.getFullYear()) {
+      time.textContent = `${at.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${clock}`;
+    } else {
+      time.textContent = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${clock}`;
+    }
   });
   local(document);
 

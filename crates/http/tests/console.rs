@@ -407,7 +407,7 @@ async fn many_users_are_paged() {
     let mut seen = 0;
     loop {
         let page = browser.get(&path).await.text;
-        seen += page.matches(r#"<a href="/users/user"#).count();
+        seen += page.matches(r#"href="/users/user"#).count();
         match page.split_once(r#"rel="next" href=""#) {
             Some((_, rest)) => path = rest.split('"').next().unwrap().replace("&#38;", "&"),
             None => break,
@@ -415,7 +415,7 @@ async fn many_users_are_paged() {
     }
     assert_eq!(seen, 120);
     let found = browser.get("/users?q=user11&online=false").await.text;
-    assert_eq!(found.matches(r#"<a href="/users/user"#).count(), 10);
+    assert_eq!(found.matches(r#"href="/users/user"#).count(), 10);
     let names: Vec<String> = serde_json::from_str(&browser.get("/complete?q=user00").await.text).unwrap();
     assert_eq!(names.len(), 8);
 }
