@@ -464,6 +464,7 @@ async fn events_are_streamed() {
         .unwrap();
     let response = world.router.clone().oneshot(request).await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(response.headers()["x-accel-buffering"], "no");
     let mut body = response.into_body().into_data_stream();
     let id = NotificationId(7);
     world.core.events.send(Event::Accepted { id, recipients: 3, priority: Priority::High });

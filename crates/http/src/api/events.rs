@@ -46,7 +46,9 @@ pub(crate) async fn stream(State(app): State<App>, _: Key<ToRead>) -> Result<Res
         Some((Ok::<_, Infallible>(event), (events, app, permit)))
     });
     let alive = KeepAlive::new().interval(Duration::from_secs(HEARTBEAT_SECONDS));
-    Ok(Sse::new(events).keep_alive(alive).into_response())
+    // nginx would keep events back until its buffer is full.
+    let unbuffered = [("x-accel-buffering", "no")];
+    Ok((unbuffered, Sse::new(events).keep_alive(alive)).into_response())
 }
 
 fn write(event: &Event) -> sse::Event {

@@ -72,7 +72,9 @@ pub(crate) async fn stream(State(app): State<App>, _: Page) -> Result<Response, 
         Some((Ok::<_, Infallible>(line), watch))
     });
     let alive = KeepAlive::new().interval(Duration::from_secs(15));
-    Ok(Sse::new(lines).keep_alive(alive).into_response())
+    // nginx would keep events back until its buffer is full.
+    let unbuffered = [("x-accel-buffering", "no")];
+    Ok((unbuffered, Sse::new(lines).keep_alive(alive)).into_response())
 }
 
 impl Watch {
