@@ -171,12 +171,11 @@ impl Target {
     }
 }
 
-/// This program, when it is the server, or the server beside it.
+/// This program; the server beside it, when this is the load generator by itself.
 fn own_server() -> Result<PathBuf, Error> {
     let this = std::env::current_exe()?;
-    let name = if cfg!(windows) { "tidings.exe" } else { "tidings" };
-    match this.file_name().is_some_and(|file| file == name) {
-        true => Ok(this),
-        false => Ok(this.with_file_name(name)),
+    match this.file_stem().is_some_and(|name| name == "tidings-bench") {
+        true => Ok(this.with_file_name(if cfg!(windows) { "tidings.exe" } else { "tidings" })),
+        false => Ok(this),
     }
 }
