@@ -104,7 +104,8 @@ fn draw(title: &str, unit: &str, series: &[Series]) -> String {
         HEIGHT - 12.0,
         TOP - 2.0
     );
-    for (number, one) in series.iter().enumerate() {
+    let labels = labels(series, y);
+    for ((number, one), label) in series.iter().enumerate().zip(labels) {
         let colour = COLOURS.iter().cycle().nth(number).copied().unwrap_or("#000");
         let path: Vec<String> =
             one.points.iter().map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1))).collect();
@@ -121,17 +122,32 @@ fn draw(title: &str, unit: &str, series: &[Series]) -> String {
                 y(point.1)
             );
         }
-        let last = one.points.last().map_or(0.0, |point| point.1);
         let _ = writeln!(
             svg,
             "<text x='{}' y='{:.1}' fill='{colour}'>{}</text>",
             WIDTH - RIGHT + 8.0,
-            y(last) + 4.0,
+            label + 4.0,
             one.name
         );
     }
     svg.push_str("</svg>\n");
     svg
+}
+
+/// Where the names at the lines' ends go: beside them, but none over another.
+fn labels(series: &[Series], y: impl Fn(f64) -> f64) -> Vec<f64> {
+    let mut at: Vec<f64> =
+        series.iter().map(|series| y(series.points.last().map_or(0.0, |point| point.1))).collect();
+    let mut order: Vec<usize> = (0..at.len()).collect();
+    order.sort_by(|one, other| at.get(*one).unwrap_or(&0.0).total_cmp(at.get(*other).unwrap_or(&0.0)));
+    let mut above = f64::NEG_INFINITY;
+    for index in order {
+        if let Some(label) = at.get_mut(index) {
+            *label = label.max(above + 15.0);
+            above = *label;
+        }
+    }
+    at
 }
 
 /// A round step, and the multiple of it that is not below the largest value.
@@ -157,6 +173,12 @@ mod tests {
     fn a_scale_has_round_steps_and_room_for_all() {
         assert_eq!(scale(18_000.0), (5000.0, 20_000.0));
         assert_eq!(scale(97.0), (20.0, 100.0));
+    }
+
+    #[test]
+    fn names_do_not_cover_each_other() {
+        let at = |last| Series { name: String::new(), points: vec![(1.0, last)] };
+        assert_eq!(labels(&[at(101.0), at(100.0), at(200.0)], |value| value), [115.0, 100.0, 200.0]);
     }
 
     #[test]
