@@ -33,6 +33,7 @@ pub(super) async fn run(args: &Accept) -> Result<(), Error> {
         let budget = floor.map(|_| Budget::RatioAtMost(1.5));
         report.compared(&format!("a broadcast to {accounts} accounts, to 202"), "ms", time, floor, budget);
         points.push((*accounts as f64, time));
+        target.stop().await?;
     }
     report.series.push(Series { name: "request to 202, ms".into(), points });
     report.note("the floor of the larger sizes is the smallest size; all accounts are offline");

@@ -45,8 +45,7 @@ async fn starts(args: &Startup, home: &Home) -> Result<(f64, f64), Error> {
             times.extend(target.startup.map(|time| time.as_secs_f64()));
             memory.extend(target.pss().map(|kib| kib as f64 / 1024.0));
         }
-        drop(target);
-        settle(0.5).await;
+        target.stop().await?;
     }
     Ok((median(&times), median(&memory)))
 }

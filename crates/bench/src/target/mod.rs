@@ -33,7 +33,7 @@ pub(crate) struct Target {
     pid: Option<u32>,
     /// How long it took to start, where it was started here.
     pub(crate) startup: Option<Duration>,
-    _child: Option<(Child, Lines<BufReader<ChildStdout>>)>,
+    child: Option<(Child, Lines<BufReader<ChildStdout>>)>,
 }
 
 /// A data directory for a server, gone with this value.
@@ -81,7 +81,7 @@ impl Target {
             http: common.http.map(|http| (http, key)),
             pid: common.pid,
             startup: None,
-            _child: None,
+            child: None,
         })
     }
 
@@ -136,8 +136,16 @@ impl Target {
             http: Some((address("http")?, key)),
             pid: child.id(),
             startup: Some(startup),
-            _child: Some((child, lines)),
+            child: Some((child, lines)),
         })
+    }
+
+    /// Ends the server where it was started here, and waits until it is gone.
+    pub(crate) async fn stop(self) -> Result<(), Error> {
+        match self.child {
+            Some((mut child, _)) => Ok(child.kill().await?),
+            None => Ok(()),
+        }
     }
 
     /// Connections of devices.
