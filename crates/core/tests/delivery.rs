@@ -21,6 +21,7 @@ async fn a_direct_notification_reaches_a_messenger_and_a_ping_settles_it() {
     let received = device.receive().await;
     assert!(received.contains("<message type='headline'"), "{received}");
     assert!(received.contains("to='ana@push.test/phone'"), "{received}");
+    assert!(received.contains("sent='2027-01-15T08:00:00Z' expires='2027-02-12T08:00:00Z'"), "{received}");
     assert!(received.contains("<body>hello &lt;world&gt;</body>"), "{received}");
     assert_eq!(world.counters(accepted.id).await, counters(1, 0));
     pong(&mut device, &received).await;

@@ -47,8 +47,8 @@ impl Delivery {
             data: content.data.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             priority: notification.priority.as_str().to_owned(),
             topic: notification.topic.as_ref().map(ToString::to_string),
-            sent: notification.sent_at.to_string(),
-            expires: Some(notification.expires_at.to_string()),
+            sent: notification.sent_at.whole_seconds().to_string(),
+            expires: Some(notification.expires_at.whole_seconds().to_string()),
         }
     }
 }

@@ -38,7 +38,7 @@ impl World {
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config { domain: "push.test".into(), ..Config::default() };
         change(&mut config);
-        let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000)));
+        let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_123)));
         let store = Arc::new(MemoryStore::new());
         let core = Core::start(config, store, Arc::clone(&clock) as _, Arc::new(SystemRandom)).await.unwrap();
         Self { core, clock }
