@@ -53,12 +53,12 @@ impl Seen {
     }
 }
 
-/// The moment of departure in `@…@`.
+/// The moment of departure in `@…@`. Addresses have an `@`, too.
 fn stamp(text: &[u8]) -> Option<u64> {
-    let start = text.iter().position(|byte| *byte == STAMP)?;
-    let digits = text.get(start + 1..)?;
-    let end = digits.iter().position(|byte| *byte == STAMP)?;
-    std::str::from_utf8(digits.get(..end)?).ok()?.parse().ok()
+    text.split(|byte| *byte == STAMP)
+        .skip(1)
+        .filter(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
+        .find_map(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
 }
 
 /// A connection without XMPP: counts records, and answers them.
@@ -175,6 +175,7 @@ mod tests {
     #[test]
     fn the_moment_of_departure_is_read() {
         assert_eq!(stamp(b"<message>@123@</message>"), Some(123));
+        assert_eq!(stamp(b"<message to='a@localhost/x'><message>@123@</message>"), Some(123));
         assert_eq!(stamp(b"to='a@localhost'>none"), None);
         assert_eq!(attribute(b"<iq id=\"7\"/>", b"id="), Some("7"));
     }

@@ -49,6 +49,10 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
     if sum.received != sent {
         return Err(Error::new(format!("{} of {sent} notifications arrived", sum.received)));
     }
+    if sum.delays.count() != sent {
+        let timed = sum.delays.count();
+        return Err(Error::new(format!("{timed} of {sent} notifications carried their time of departure")));
+    }
 
     let floor_99 = (reference.count() > 0).then(|| reference.percentile(99.0));
     let floor_50 = (reference.count() > 0).then(|| reference.percentile(50.0));
