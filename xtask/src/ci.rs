@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::command::{Failed, cargo, command, run};
-use crate::{foreign, setup};
+use crate::{bench_check, foreign, setup};
 
 /// Rust's tests, then the foreign clients'.
 pub(crate) fn test(with_foreign: bool) -> Result<(), Failed> {
@@ -29,6 +29,8 @@ pub(crate) fn everything() -> Result<(), Failed> {
     steps.run("cargo test", rust_tests);
     lint_steps(&mut steps);
     steps.run("demo (release)", demo);
+    // After the demo, whose build it shares.
+    steps.run("hot paths' instructions", bench_check::compare);
     steps.run("console", foreign::console);
     // Last, so that its closing line is the last count in the log.
     steps.run("foreign clients", || foreign::run(&[]));

@@ -23,9 +23,10 @@ cargo xtask TASK
   foreign [NAME…]      only the foreign clients; NAME picks tests whose name contains it
   console              only the console, in a headless Chromium
   setup                only install what those need
-  ci                   test, then format, clippy, documentation, dependency rules, demo
-  bench-check [--save] instructions of the hot paths against crates/bench/baseline.txt
-                       (needs valgrind, and installs it with apt-get)
+  ci                   test, then format, clippy, documentation, dependency rules, demo, bench-check
+  bench-check          counts the instructions of the hot paths, and fails with the names of those
+                       that take over 5 % more than crates/bench/baseline.txt says (installs valgrind)
+  bench-check --save   writes that baseline anew
   lint                 format, clippy, documentation, dependency rules
 ";
 
@@ -44,8 +45,8 @@ fn main() -> ExitCode {
         ["setup"] => setup::everything(),
         ["ci"] => ci::everything(),
         ["lint"] => ci::lint(),
-        ["bench-check"] => bench_check::run_check(false),
-        ["bench-check", "--save"] => bench_check::run_check(true),
+        ["bench-check"] => bench_check::compare(),
+        ["bench-check", "--save"] => bench_check::save(),
         _ => {
             eprintln!("xtask: no such task; `cargo xtask help` lists them");
             return ExitCode::from(2);

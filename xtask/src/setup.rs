@@ -34,6 +34,13 @@ const BROWSER: Tool = Tool {
     purpose: "the console's tests",
 };
 
+const VALGRIND: Tool = Tool {
+    name: "valgrind",
+    probe: &["--version"],
+    packages: &["valgrind"],
+    purpose: "counting the hot paths' instructions",
+};
+
 /// Everything that `cargo xtask foreign` uses.
 pub(crate) fn everything() -> Result<(), Failed> {
     tools()?;
@@ -42,6 +49,11 @@ pub(crate) fn everything() -> Result<(), Failed> {
         node(&folder)?;
     }
     smack()
+}
+
+/// What counts instructions.
+pub(crate) fn valgrind() -> Result<(), Failed> {
+    installed(&[&VALGRIND], "")
 }
 
 /// Where the foreign clients' Python lives.
@@ -63,16 +75,20 @@ fn node_folders() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Asks for every tool; what is missing comes from Debian's packages in one go.
 fn tools() -> Result<(), Failed> {
-    let mut wanted: Vec<&Tool> = TOOLS.iter().collect();
+    let mut wanted: Vec<&'static Tool> = TOOLS.iter().collect();
     if root().join("tests/console/package-lock.json").exists() {
         wanted.push(&BROWSER);
     }
+    installed(&wanted, ", or run `cargo xtask test --rust-only` to leave the foreign clients out")
+}
+
+/// Asks for every tool; what is missing comes from Debian's packages in one go. `or_else`: what else can be done.
+fn installed(wanted: &[&'static Tool], or_else: &str) -> Result<(), Failed> {
     let missing = |tools: &[&'static Tool]| -> Vec<&'static Tool> {
         tools.iter().copied().filter(|tool| !works(tool.name, tool.probe)).collect()
     };
-    let absent = missing(&wanted);
+    let absent = missing(wanted);
     if absent.is_empty() {
         return Ok(());
     }
@@ -85,7 +101,7 @@ fn tools() -> Result<(), Failed> {
             .args(&packages)
             .env("DEBIAN_FRONTEND", "noninteractive"));
     }
-    let absent = missing(&wanted);
+    let absent = missing(wanted);
     if absent.is_empty() {
         return Ok(());
     }
@@ -93,10 +109,7 @@ fn tools() -> Result<(), Failed> {
         .iter()
         .map(|tool| format!("{} (for {}; Debian: {})", tool.name, tool.purpose, tool.packages.join(" ")))
         .collect();
-    Err(Failed(format!(
-        "missing: {}. Install that, or run `cargo xtask test --rust-only` to leave the foreign clients out",
-        lines.join(", ")
-    )))
+    Err(Failed(format!("missing: {}. Install that{or_else}", lines.join(", "))))
 }
 
 /// A virtual environment with the pinned packages of `tests/foreign/requirements.txt`.

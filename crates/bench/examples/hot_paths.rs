@@ -1,6 +1,7 @@
 //! Runs one hot path a number of times, for a program that counts instructions:
-//! `hot_paths NAME TIMES`; without arguments it lists the names. `cargo xtask
-//! bench-check` compares the counts with `crates/bench/baseline.txt`.
+//! `hot_paths NAME TIMES`; without arguments it lists the names, with `--cpu`
+//! what of the processor changes counts. `cargo xtask bench-check` compares the
+//! counts with `crates/bench/baseline.txt`.
 
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a program for developers")]
 
@@ -49,8 +50,31 @@ fn main() {
             let (_, path) = PATHS.iter().find(|(known, _)| known == name).expect("a name from the list");
             path(times);
         }
+        [option] if option == "--cpu" => println!("{}", cpu()),
         _ => PATHS.iter().for_each(|(name, _)| println!("{name}")),
     }
+}
+
+/// The instruction sets for which libraries have code of their own.
+fn cpu() -> String {
+    let mut words = vec![std::env::consts::ARCH];
+    #[cfg(target_arch = "x86_64")]
+    for (name, is_there) in [
+        ("ssse3", is_x86_feature_detected!("ssse3")),
+        ("sse4.2", is_x86_feature_detected!("sse4.2")),
+        ("aes", is_x86_feature_detected!("aes")),
+        ("pclmulqdq", is_x86_feature_detected!("pclmulqdq")),
+        ("avx", is_x86_feature_detected!("avx")),
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("bmi2", is_x86_feature_detected!("bmi2")),
+        ("sha", is_x86_feature_detected!("sha")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+    ] {
+        if is_there {
+            words.push(name);
+        }
+    }
+    words.join(" ")
 }
 
 fn framing(times: usize) {
