@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::model::{Audience, Content, NotificationId, Priority, Timestamp};
 use crate::store::StoreError;
 
-/// Bytes of a notification's content once it is escaped as XML: with its
+/// Bytes of a notification's content once it is written as XML: with its
 /// envelope it stays below the 64 KiB of a stanza.
 const CONTENT_BYTES: usize = 60 * 1024;
 const TITLE_BYTES: usize = 1024;
@@ -112,8 +112,10 @@ impl Request {
             let shown: String = key.chars().take(16).collect();
             wrong("data", format!("key '{shown}' is not 1 to {DATA_KEY_BYTES} bytes long"));
         }
-        if escaped_len(content) > CONTENT_BYTES {
-            wrong("message", format!("the content is larger than {CONTENT_BYTES} bytes once encoded as XML"));
+        let size = encoded_len(content);
+        if size > CONTENT_BYTES {
+            let what = "title, message, uri, image and data together";
+            wrong("message", format!("{what} are {size} bytes as XML; at most {CONTENT_BYTES} fit a stanza"));
         }
         match &self.audience {
             Audience::Users(users) if users.is_empty() => wrong("to.users", "names nobody".into()),
@@ -130,20 +132,94 @@ impl Request {
     }
 }
 
-/// An upper bound of the content's size on the wire, the fallback body left out.
-fn escaped_len(content: &Content) -> usize {
-    let texts = [&content.title, &content.message, &content.uri, &content.image].into_iter().flatten();
-    let data = content.data.iter().flat_map(|(key, value)| [key, value]);
-    let escaped = |text: &String| -> usize {
-        text.bytes()
-            .map(|byte| match byte {
-                b'<' | b'>' => 4,
-                b'&' => 5,
-                b'\'' | b'"' => 6,
-                0..=8 | 11..=31 => 5,
-                _ => 1,
-            })
-            .sum()
+/// The content's size on the wire, where the address comes twice (XEP-0066); the
+/// fallback body takes what room there is.
+fn encoded_len(content: &Content) -> usize {
+    let texts = [&content.title, &content.message, &content.uri, &content.uri, &content.image];
+    let texts: usize = texts.into_iter().flatten().map(|text| escaped_len(text, false)).sum();
+    let data = content.data.iter().map(|(key, value)| {
+        escaped_len(key, true) + escaped_len(value, false) + "<data key=''></data>".len()
+    });
+    texts + data.sum::<usize>()
+}
+
+/// What [`tidings_xmpp::xml::escape_text`] or, in an attribute, `escape_attribute` makes of it.
+fn escaped_len(text: &str, attribute: bool) -> usize {
+    let escaped = |byte| match byte {
+        b'<' | b'>' => "&lt;".len(),
+        b'&' => "&amp;".len(),
+        b'\'' | b'"' if attribute => "&quot;".len(),
+        b'\n' if attribute => "&#10;".len(),
+        b'\t' if attribute => "&#9;".len(),
+        b'\'' | b'"' | b'\n' | b'\t' => 1,
+        b'\r' => "&#13;".len(),
+        0..0x20 => "\u{fffd}".len(),
+        _ => 1,
     };
-    texts.chain(data).map(escaped).sum::<usize>() + content.data.len() * 24
+    text.bytes().map(escaped).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_xmpp::xml::{escape_attribute, escape_text};
+
+    use super::*;
+    use crate::model::{Form, Notification, Seq, Topic};
+    use crate::notification::Delivery;
+
+    const ODD: &[&str] = &["a", "&", "<", "\"", "'", "\n", "\t", "\r", "\u{1}", "é", "\u{ffff}"];
+
+    fn is_accepted(content: &Content) -> bool {
+        Request::new(Audience::All, content.clone()).check(&Config::default()).is_ok()
+    }
+
+    #[test]
+    fn lengths_are_those_of_the_writer() {
+        for text in ODD {
+            let (mut plain, mut quoted) = (Vec::new(), Vec::new());
+            escape_text(text, &mut plain);
+            escape_attribute(text, &mut quoted);
+            assert_eq!(escaped_len(text, false), plain.len(), "{text:?}");
+            assert_eq!(escaped_len(text, true), quoted.len(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_largest_content_fits_into_a_stanza_whatever_it_is_made_of() {
+        let limit = Config::default().limits.stanza_bytes;
+        for unit in ODD {
+            let small = Content {
+                title: Some(unit.repeat(TITLE_BYTES / unit.len())),
+                uri: Some(unit.repeat(URI_BYTES / unit.len())),
+                image: Some(unit.repeat(URI_BYTES / unit.len())),
+                data: [(unit.repeat(DATA_KEY_BYTES / unit.len()), (*unit).to_owned())].into(),
+                ..Content::default()
+            };
+            let room = CONTENT_BYTES - encoded_len(&small);
+            let times = room / escaped_len(unit, false);
+            let full = Content { message: Some(unit.repeat(times)), ..small.clone() };
+            assert!(is_accepted(&full), "{unit:?}");
+            assert!(!is_accepted(&Content { message: Some(unit.repeat(times + 1)), ..small }), "{unit:?}");
+            for form in [Form::Headline, Form::Legacy] {
+                let mut stanza = Vec::new();
+                let to = format!("{}@localhost/{}", "u".repeat(255), "r".repeat(255));
+                let delivery = Delivery::new(notification(full.clone()));
+                delivery.template(form, &Config::default()).write(to.as_bytes(), &mut stanza);
+                assert!(stanza.len() <= limit, "{unit:?} {form:?}: {}", stanza.len());
+            }
+        }
+    }
+
+    fn notification(content: Content) -> Notification {
+        Notification {
+            seq: Seq(1),
+            id: NotificationId::new(Timestamp(1), [1; 10]),
+            content,
+            priority: Priority::Normal,
+            topic: Topic::parse(&"t".repeat(128)).ok(),
+            collapse_key: None,
+            sent_at: Timestamp(1),
+            expires_at: Timestamp(2),
+        }
+    }
 }

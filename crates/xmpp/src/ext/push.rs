@@ -91,7 +91,9 @@ impl PushMessage {
         let parts: Vec<&str> =
             [&self.title, &self.message, &self.uri].into_iter().filter_map(Option::as_deref).collect();
         let mut body = (!parts.is_empty()).then(|| parts.join("\n"))?;
-        let escaped = |c: char| if matches!(c, '<' | '>' | '&' | '\'' | '"') { 6 } else { c.len_utf8() };
+        // What the writer makes of any of these is no longer.
+        let escaped =
+            |c: char| if c < ' ' || matches!(c, '<' | '>' | '&') { "&#13;".len() } else { c.len_utf8() };
         let mut size = 0;
         let cut = body.char_indices().find(|(_, c)| {
             size += escaped(*c);
@@ -117,15 +119,17 @@ pub fn headline_template(push: &PushMessage, domain: &str, stanza_id: &str) -> T
     before.extend_from_slice(b"' to='");
     let mut after = b"'>".to_vec();
     push.to_element().write(&mut after, ns::CLIENT);
-    let room = STANZA_BYTES.saturating_sub(after.len() + push.uri.as_ref().map_or(0, String::len)).max(256);
+    let mut rest = Vec::new();
+    if let Some(uri) = &push.uri {
+        Element::new("x", ns::OOB).with_field("url", uri.as_str()).write(&mut rest, ns::CLIENT);
+    }
+    receipts::request().write(&mut rest, ns::CLIENT);
+    rest.extend_from_slice(b"</message>");
+    let room = STANZA_BYTES.saturating_sub(after.len() + rest.len()).max(256);
     if let Some(body) = push.body(room) {
         Element::new("body", ns::CLIENT).with_text(body).write(&mut after, ns::CLIENT);
     }
-    if let Some(uri) = &push.uri {
-        Element::new("x", ns::OOB).with_field("url", uri.as_str()).write(&mut after, ns::CLIENT);
-    }
-    receipts::request().write(&mut after, ns::CLIENT);
-    after.extend_from_slice(b"</message>");
+    after.extend_from_slice(&rest);
     Template { before_to: before.into(), after_to: after.into() }
 }
 
