@@ -8,11 +8,12 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
+use crate::api::kind::Kind;
 use crate::api::problem::Problem;
 use crate::state::App;
 
@@ -37,7 +38,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     } else {
         match timeout(app.request_time(), next.run(request)).await {
             Ok(response) => response,
-            Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout")
+            Err(_) => Problem::new(Kind::Timeout)
                 .detail("the request was not complete, or not answered, in time")
                 .into_response(),
         }
@@ -51,10 +52,9 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
 }
 
 pub(crate) fn unknown_route(uri: &Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "unknown-route").detail(format!("there is nothing at {}", uri.path()))
+    Problem::new(Kind::UnknownRoute).detail(format!("there is nothing at {}", uri.path()))
 }
 
 pub(crate) fn unknown_method(method: &Method, uri: &Uri) -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed")
-        .detail(format!("{} does not take {method}", uri.path()))
+    Problem::new(Kind::MethodNotAllowed).detail(format!("{} does not take {method}", uri.path()))
 }

@@ -1,12 +1,13 @@
 use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 use tidings_core::auth::Grant;
 use tidings_core::model::Scope;
 
+use super::kind::Kind;
 use super::problem::Problem;
 use crate::state::App;
 
@@ -84,7 +85,7 @@ pub(crate) fn check<N: Need>(app: &App, secret: &str) -> Result<Grant, Problem> 
     if N::met_by(grant.scope) {
         Ok(grant)
     } else {
-        Err(Problem::new(StatusCode::FORBIDDEN, "scope").detail(format!(
+        Err(Problem::new(Kind::Scope).detail(format!(
             "{}; this one has scope {}",
             N::SCOPES,
             grant.scope.as_str()

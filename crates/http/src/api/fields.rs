@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde_json::{Map, Value};
 use tidings_core::notification::FieldError;
 use tokio::time::timeout;
 
+use super::json;
+use super::kind::Kind;
 use super::problem::Problem;
 use crate::state::App;
 
@@ -29,8 +30,9 @@ impl<S: Send + Sync> FromRequest<S> for Document {
         if let Some(kind) = request.headers().get(CONTENT_TYPE) {
             let essence = kind.as_bytes().split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
             if !essence.eq_ignore_ascii_case(b"application/json") {
-                return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type")
-                    .detail("send JSON, with Content-Type: application/json"));
+                return Err(
+                    Problem::new(Kind::MediaType).detail("send JSON, with Content-Type: application/json")
+                );
             }
         }
         read_body(request, DOCUMENT_BYTES).await.map(Self)
@@ -47,8 +49,7 @@ pub(crate) async fn read_body(request: Request, limit: usize) -> Result<Bytes, P
         if std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("length limit")) {
             Problem::too_large(limit)
         } else {
-            Problem::new(StatusCode::BAD_REQUEST, "incomplete")
-                .detail("the body ended before it was complete")
+            Problem::new(Kind::Incomplete).detail("the body ended before it was complete")
         }
     })
 }
@@ -60,9 +61,9 @@ pub(crate) async fn read_strangers_body(app: &App, request: Request, limit: usiz
         .strangers
         .try_acquire()
         .map_err(|_| Problem::overloaded("too many requests without a credential at once"))?;
-    timeout(STRANGERS_PATIENCE, read_body(request, limit)).await.unwrap_or_else(|_| {
-        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout").detail("the body did not come in time"))
-    })
+    timeout(STRANGERS_PATIENCE, read_body(request, limit))
+        .await
+        .unwrap_or_else(|_| Err(Problem::new(Kind::Timeout).detail("the body did not come in time")))
 }
 
 /// The fields of a JSON object. Each is taken once; [`finish`](Self::finish)
@@ -77,10 +78,13 @@ pub(crate) struct Fields {
 impl Fields {
     /// Reads a document that must be an object.
     pub fn parse(document: &[u8]) -> Result<Self, Problem> {
-        match serde_json::from_slice(document) {
-            Ok(Value::Object(values)) => Ok(Self { values, prefix: String::new(), errors: Vec::new() }),
+        match json::parse(document) {
+            Ok((Value::Object(values), names)) => {
+                let twice = |field| FieldError { field, detail: "comes twice".into() };
+                Ok(Self { values, prefix: String::new(), errors: names.into_iter().map(twice).collect() })
+            }
             Ok(_) => Err(Problem::field("", "the document must be a JSON object")),
-            Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST, "not-json").detail(error.to_string())),
+            Err(error) => Err(Problem::new(Kind::NotJson).detail(error.to_string())),
         }
     }
 
@@ -211,6 +215,8 @@ impl Fields {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+
     use super::*;
 
     #[test]
@@ -226,10 +232,20 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_comes_twice_is_wrong() {
+        let mut fields = Fields::parse(br#"{"a": "x", "a": "y", "b": {"c": 1, "c": 1}}"#).unwrap();
+        fields.text("a");
+        fields.object("b", |b| b.value("c"));
+        let named: Vec<_> = fields.finish().unwrap_err().errors().to_vec();
+        let twice = |field: &str| FieldError { field: field.into(), detail: "comes twice".into() };
+        assert_eq!(named, [twice("a"), twice("b.c")]);
+    }
+
+    #[test]
     fn tells_syntax_from_shape() {
-        assert_eq!(Fields::parse(b"{").err().map(|p| p.status), Some(StatusCode::BAD_REQUEST));
-        assert_eq!(Fields::parse(b"[]").err().map(|p| p.status), Some(StatusCode::UNPROCESSABLE_ENTITY));
+        assert_eq!(Fields::parse(b"{").err().map(|p| p.status()), Some(StatusCode::BAD_REQUEST));
+        assert_eq!(Fields::parse(b"[]").err().map(|p| p.status()), Some(StatusCode::UNPROCESSABLE_ENTITY));
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
-        assert_eq!(Fields::parse(deep.as_bytes()).err().map(|p| p.status), Some(StatusCode::BAD_REQUEST));
+        assert_eq!(Fields::parse(deep.as_bytes()).err().map(|p| p.status()), Some(StatusCode::BAD_REQUEST));
     }
 }

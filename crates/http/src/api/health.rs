@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::Serialize;
 use tidings_core::store::StoreError;
 use tokio::time::{Instant, timeout};
 
+use super::kind::Kind;
 use super::problem::Problem;
 use crate::state::{App, Shared};
 
@@ -33,7 +33,7 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Health>, Proble
     }
     match app.store_works().await {
         Ok(()) => Ok(Json(Health { status: "ready" })),
-        Err(error) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready")
+        Err(error) => Err(Problem::new(Kind::NotReady)
             .detail(match error {
                 StoreError::Full => "the server's disk is full",
                 StoreError::Busy => "the store is behind with its writes",

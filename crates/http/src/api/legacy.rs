@@ -12,6 +12,7 @@ use tidings_core::store::StoreError;
 
 use super::auth::{self, ToSend};
 use super::fields::{DOCUMENT_BYTES, read_body, read_strangers_body};
+use super::kind::Kind;
 use super::problem::Problem;
 use crate::state::App;
 
@@ -26,7 +27,7 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
         kind.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
     });
     if !is_form {
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type")
+        return Err(Problem::new(Kind::MediaType)
             .detail("send a form, with Content-Type: application/x-www-form-urlencoded"));
     }
     if let Some(secret) = &secret {
@@ -46,9 +47,7 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
     })?;
     auth::check::<ToSend>(&app, &secret)?;
     if fields.text("action").as_deref() != Some("send") {
-        return Err(
-            Problem::new(StatusCode::NOT_FOUND, "unknown-action").detail("the only action here is send")
-        );
+        return Err(Problem::new(Kind::UnknownAction).detail("the only action here is send"));
     }
     app.admit()?;
     let request = SendRequest {

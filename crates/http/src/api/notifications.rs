@@ -22,22 +22,24 @@ use crate::state::{App, Shared};
 
 const LISTING: &str = "notifications";
 
-/// A notification to be sent. One of `title`, `message` and `data` is required.
+/// A notification to be sent. One of `title`, `message` and `data` is required. The
+/// document is at most 64 KiB; `title`, `message`, `uri` (which counts twice), `image`
+/// and `data` together are at most 60 KiB once they are written as XML.
 #[derive(ToSchema)]
 #[schema(as = NewNotification)]
 #[expect(dead_code, reason = "describes what `read` reads by hand")]
 pub(crate) struct NewNotification {
     /// To whom: exactly one of all, user, users and topic.
     to: AudienceView,
-    /// A short headline.
+    /// A short headline, at most 1024 bytes.
     title: Option<String>,
     /// The text.
     message: Option<String>,
-    /// What opens on a tap.
+    /// What opens on a tap, at most 2048 bytes.
     uri: Option<String>,
-    /// A picture's address.
+    /// A picture's address, at most 2048 bytes.
     image: Option<String>,
-    /// What the app reads.
+    /// What the app reads: at most 64 keys of at most 128 bytes.
     data: Option<BTreeMap<String, String>>,
     /// `low`, `normal` (the default) or `high`.
     #[schema(example = "normal")]
@@ -45,7 +47,7 @@ pub(crate) struct NewNotification {
     /// Seconds that it may wait for a device; 0: now or never. More than the
     /// server's maximum is cut down to it.
     ttl: Option<u64>,
-    /// It replaces what is still pending with the same key.
+    /// It replaces what is still pending with the same key, which has at most 128 bytes.
     collapse_key: Option<String>,
     /// When to send it; now, when that is past.
     #[schema(format = DateTime)]

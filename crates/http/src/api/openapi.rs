@@ -58,7 +58,10 @@ impl Modify for Common {
                 let mut refusals = vec![
                     ("401", "No API key, or a wrong one"),
                     ("403", "The key's scope does not reach"),
-                    ("503", "Overloaded, or the disk is full: try again after Retry-After"),
+                    (
+                        "503",
+                        "Overloaded, or the disk is full, or the store failed: try again after Retry-After",
+                    ),
                 ];
                 if operation.request_body.is_some() {
                     refusals.push(("400", "Not JSON"));

@@ -9,11 +9,12 @@ use tidings_core::notification::{AcceptError, FieldError};
 use tidings_core::store::StoreError;
 use utoipa::ToSchema;
 
+use super::kind::Kind;
+
 /// An error as its reader gets it: a problem document (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
-    pub status: StatusCode,
-    kind: &'static str,
+    kind: Kind,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     /// Seconds.
@@ -52,16 +53,9 @@ pub(crate) struct Fault {
 }
 
 impl Problem {
-    /// A problem of the kind `urn:tidings:problem:KIND`.
-    pub fn new(status: StatusCode, kind: &'static str) -> Self {
-        Self {
-            status,
-            kind,
-            detail: Cow::Borrowed(""),
-            errors: Vec::new(),
-            retry_after: None,
-            challenge: None,
-        }
+    /// A problem of this kind.
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, detail: Cow::Borrowed(""), errors: Vec::new(), retry_after: None, challenge: None }
     }
 
     /// Says what is wrong, for people.
@@ -83,7 +77,7 @@ impl Problem {
             [one] => format!("{}: {}", one.field, one.detail),
             many => format!("{} fields are wrong", many.len()),
         };
-        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-fields").detail(detail);
+        let problem = Self::new(Kind::InvalidFields).detail(detail);
         Self { errors, ..problem }
     }
 
@@ -94,30 +88,34 @@ impl Problem {
 
     /// What was named does not exist.
     pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found").detail(detail)
+        Self::new(Kind::NotFound).detail(detail)
     }
 
     /// A name is taken.
     pub fn conflict(field: &str, detail: impl Into<String>) -> Self {
         let problem = Self::field(field, detail);
-        Self { status: StatusCode::CONFLICT, kind: "conflict", ..problem }
+        Self { kind: Kind::Conflict, ..problem }
     }
 
     /// There is too much to do right now.
     pub fn overloaded(detail: &'static str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded").detail(detail).retry_after(1)
+        Self::new(Kind::Overloaded).detail(detail).retry_after(1)
     }
 
     /// No key, or a wrong one.
     pub fn unauthorized(challenge: &'static str, detail: &'static str) -> Self {
-        let problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorized").detail(detail);
+        let problem = Self::new(Kind::Unauthorized).detail(detail);
         Self { challenge: Some(challenge), ..problem }
     }
 
     /// A body is larger than it may be.
     pub fn too_large(limit: usize) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large")
-            .detail(format!("the document is larger than {limit} bytes"))
+        Self::new(Kind::TooLarge).detail(format!("the document is larger than {limit} bytes"))
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.kind.status()
     }
 
     /// The fields that are wrong.
@@ -138,15 +136,16 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let status = self.status();
         let document = Document {
-            kind: format!("urn:tidings:problem:{}", self.kind),
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
+            kind: format!("urn:tidings:problem:{}", self.kind.name()),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
             detail: self.detail.into_owned(),
             errors: self.errors.into_iter().map(|e| Fault { field: e.field, detail: e.detail }).collect(),
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = (self.status, body).into_response();
+        let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {
@@ -162,7 +161,7 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict => Self::new(StatusCode::CONFLICT, "conflict").detail("the name is taken"),
+            StoreError::Conflict => Self::new(Kind::Conflict).detail("the name is taken"),
             StoreError::NotFound => Self::not_found("not found"),
             StoreError::UnknownUsers(names) => Self::fields(
                 names
@@ -171,13 +170,15 @@ impl From<StoreError> for Problem {
                     .collect(),
             ),
             StoreError::Busy => Self::overloaded("the store is behind with its writes; nothing was changed"),
-            StoreError::Full => Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk-full")
+            StoreError::Full => Self::new(Kind::DiskFull)
                 .detail("the server's disk is full; nothing was changed")
                 .retry_after(60),
             StoreError::Incompatible(_) | StoreError::Failed(_) => {
                 tracing::error!(%error, "the store failed");
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store-failed")
+                // Disks and file systems recover, or somebody sees to it: worth a repeat, not a fault of the request.
+                Self::new(Kind::StoreFailed)
                     .detail("the store failed; the server's log says why")
+                    .retry_after(30)
             }
         }
     }
@@ -197,7 +198,7 @@ impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
             RegisterError::Conflict => Self::conflict("username", "the username is taken"),
-            RegisterError::Forbidden(why) => Self::new(StatusCode::FORBIDDEN, "forbidden").detail(why),
+            RegisterError::Forbidden(why) => Self::new(Kind::Forbidden).detail(why),
             RegisterError::NotAcceptable(why) => {
                 // The manager says it in words; the API names the field too.
                 let field = ["password", "email", "e-mail", "name"]
@@ -225,7 +226,25 @@ impl From<AuthError> for Problem {
 }
 
 fn throttled() -> Problem {
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled")
-        .detail("too many attempts from this address; wait a minute")
-        .retry_after(60)
+    Problem::new(Kind::Throttled).detail("too many attempts from this address; wait a minute").retry_after(60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_fails_asks_for_a_repeat() {
+        for (error, kind, seconds) in [
+            (StoreError::Busy, Kind::Overloaded, "1"),
+            (StoreError::Full, Kind::DiskFull, "60"),
+            (StoreError::Failed("disk I/O error".into()), Kind::StoreFailed, "30"),
+        ] {
+            let problem = Problem::from(error);
+            assert_eq!(problem.kind, kind);
+            let response = problem.into_response();
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.headers()[RETRY_AFTER], seconds);
+        }
+    }
 }

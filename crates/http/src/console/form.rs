@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
 use tidings_core::notification::FieldError;
 
 use super::login::Operator;
 use super::page::{Failure, Page};
 use crate::api::fields::{read_body, read_strangers_body};
+use crate::api::kind::Kind;
 use crate::api::problem::Problem;
 use crate::state::App;
 
@@ -106,9 +107,7 @@ fn check_kind(request: &Request) -> Result<(), Problem> {
         kind.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
     });
     if !is_form {
-        return Err(
-            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type").detail("this is not a form")
-        );
+        return Err(Problem::new(Kind::MediaType).detail("this is not a form"));
     }
     Ok(())
 }
@@ -151,7 +150,7 @@ impl FromRequest<App> for Posted {
         let (mut parts, body) = request.into_parts();
         let operator = Operator::find(&mut parts, app).await?;
         let forged = || {
-            Problem::new(StatusCode::FORBIDDEN, "forged")
+            Problem::new(Kind::Forged)
                 .detail("this form did not come from a page of your login; load the page again")
         };
         if foreign(&parts.headers) {

@@ -16,6 +16,7 @@ use tidings_core::store::WebSession;
 
 use super::form::{self, Form, Posted};
 use super::page::{self, Failure, html, html_with, see};
+use crate::api::kind::Kind;
 use crate::api::params::Params;
 use crate::api::problem::Problem;
 use crate::net::PeerAddress;
@@ -78,7 +79,7 @@ pub(crate) async fn form(
 
 pub(crate) async fn enter(State(app): State<App>, request: Request) -> Result<Response, Failure> {
     if form::foreign(request.headers()) {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "forged").detail("log in on this page").into());
+        return Err(Problem::new(Kind::Forged).detail("log in on this page").into());
     }
     let source = source(&app, request.headers(), request.extensions());
     let mut form = form::read_strangers(&app, request).await?;

@@ -12,6 +12,7 @@ use tidings_core::model::Role;
 use tidings_core::store::StoreError;
 
 use super::login::Operator;
+use crate::api::kind::Kind;
 use crate::api::problem::Problem;
 use crate::edge;
 use crate::state::App;
@@ -98,7 +99,7 @@ impl Page {
         }
         let role = self.role.as_str();
         let detail = format!("the role of {}, {role}, does not reach that far", self.operator);
-        Err(Problem::new(StatusCode::FORBIDDEN, "role").detail(detail).into())
+        Err(Problem::new(Kind::Role).detail(detail).into())
     }
 }
 
@@ -143,9 +144,9 @@ impl IntoResponse for Failure {
             Self::Login(next) if next == "/" => see("/login"),
             Self::Login(next) => see(&format!("/login?next={}", crate::api::users::percent(&next))),
             Self::Problem(problem) => {
-                let title = problem.status.canonical_reason().unwrap_or("Error");
+                let title = problem.status().canonical_reason().unwrap_or("Error");
                 let mut response = html(&ErrorPage { title, detail: problem.text() });
-                *response.status_mut() = problem.status;
+                *response.status_mut() = problem.status();
                 if let Some(seconds) = problem.wait() {
                     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
                 }
