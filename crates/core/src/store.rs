@@ -186,6 +186,36 @@ pub struct Ended {
     pub accounts: u64,
 }
 
+/// What a listing of accounts is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum AccountOrder {
+    /// The username.
+    #[default]
+    Username,
+    /// The order of creation.
+    Created,
+    /// When the last session ended; who never had one comes before all others.
+    Left,
+}
+
+/// An account's place in listings, whatever they are sorted by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountPlace {
+    /// For [`AccountOrder::Username`].
+    pub username: String,
+    /// For [`AccountOrder::Created`], and where nothing else tells two apart.
+    pub id: AccountId,
+    /// For [`AccountOrder::Left`].
+    pub left_at: Option<Timestamp>,
+}
+
+impl AccountPlace {
+    /// The place of this account.
+    pub fn of(account: &Account) -> Self {
+        Self { username: account.username.to_string(), id: account.id, left_at: account.left_at }
+    }
+}
+
 /// How to page through accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccountQuery {
@@ -195,10 +225,59 @@ pub struct AccountQuery {
     pub only: Option<Vec<AccountId>>,
     /// Only accounts other than these.
     pub except: Option<Vec<AccountId>>,
-    /// Only usernames after this one.
-    pub after: Option<String>,
+    /// What to sort by.
+    pub order: AccountOrder,
+    /// Whether the last come first.
+    pub descending: bool,
+    /// Only what comes after this place.
+    pub after: Option<AccountPlace>,
     /// At most so many.
     pub limit: usize,
+}
+
+/// A sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Whose.
+    pub account: AccountId,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it was the last one: a session ended.
+    pub left: bool,
+}
+
+/// What became of an account's copy of a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It was acknowledged.
+    Delivered,
+    /// And opened.
+    Opened,
+    /// Its time was over before the device had it.
+    Expired,
+    /// It was withdrawn or replaced before the device had it.
+    Cancelled,
+}
+
+impl Outcome {
+    /// The name that the console shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Opened => "opened",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A notification that no longer waits for an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastNotification {
+    /// The notification.
+    pub record: NotificationRecord,
+    /// What became of this account's copy.
+    pub outcome: Outcome,
 }
 
 /// An account in a listing.
@@ -288,10 +367,12 @@ pub trait Store: Send + Sync + 'static {
     /// Removes an account, its queue and its subscriptions; what was pending
     /// for it counts as cancelled. False when there was none.
     async fn remove_account(&self, id: AccountId) -> Result<bool>;
-    /// Notes when accounts were last seen.
-    async fn touch_accounts(&self, seen: Vec<(AccountId, Timestamp)>) -> Result<()>;
-    /// A page of accounts by username; continue after the last username.
-    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, String>>;
+    /// Notes when accounts were last seen, and when they left.
+    async fn touch_accounts(&self, seen: Vec<Seen>) -> Result<()>;
+    /// A page of accounts; continue after `next`. A search looks through a
+    /// bounded number of them, so that its page may come back short, even
+    /// empty, and still have a next one.
+    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, AccountPlace>>;
 
     // ---- topics ----
 
@@ -330,6 +411,16 @@ pub trait Store: Send + Sync + 'static {
     /// Newest first, positions below `before`.
     async fn notifications(&self, before: Option<u64>, limit: usize)
     -> Result<Page<NotificationRecord, u64>>;
+    /// What no longer waits for an account, newest first, positions below `before`:
+    /// notifications that named it, those for all since its creation, and those of
+    /// its topics since its subscription. A page may come back short, even empty,
+    /// and still have a next one.
+    async fn past(
+        &self,
+        account: AccountId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Page<PastNotification, u64>>;
     /// An account's pending notifications beyond `after`, not expired at `now`.
     /// Where two share a collapse key, only the newer is pending: the older is
     /// settled as cancelled.

@@ -12,7 +12,9 @@ use std::time::Instant;
 use tidings_core::model::{
     AccountId, Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp, Username,
 };
-use tidings_core::store::{Acceptance, AccountQuery, NewNotification, Settlement, Store};
+use tidings_core::store::{
+    Acceptance, AccountOrder, AccountPlace, AccountQuery, NewNotification, Seen, Settlement, Store,
+};
 use tidings_store::{SqliteOptions, SqliteStore};
 
 /// Long enough to be out of every loop's reach.
@@ -26,7 +28,7 @@ async fn main() {
     let directory = Path::new(&directory);
     let _ = std::fs::remove_dir_all(directory);
     std::fs::create_dir_all(directory).unwrap();
-    println!("{:<34} {:>9} {:>12} {:>10} {:>10}", "", "a commit", "a second", "us each", "CPU us");
+    println!("{:<38} {:>9} {:>12} {:>10} {:>10}", "", "a commit", "a second", "us each", "CPU us");
     let groups: &[usize] = if accounts > 100_000 { &[1000] } else { &[1, 100, 1000] };
     for group in groups.iter().copied() {
         let path = directory.join(format!("{group}.db"));
@@ -104,18 +106,44 @@ impl World {
         }
         self.report("notifications fed, 100 a feed", feeds * 100, begun);
 
-        let begun = Begun::now();
-        let after = self.accounts.get(accounts / 2).map(|(_, name)| name.to_string());
-        let page = AccountQuery { after, limit: 100, ..AccountQuery::default() };
-        for _ in 0..20 {
-            self.store.accounts(page.clone()).await.unwrap();
+        for left in [false, true] {
+            let begun = Begun::now();
+            let count = 50_000.min(accounts);
+            let scattered = (0..count).map(|n| self.accounts[scatter(n, accounts)].0);
+            let at = |n: usize| Timestamp(i64::try_from(n).unwrap() + 1);
+            let signs = scattered.enumerate().map(|(n, account)| Seen { account, at: at(n), left });
+            self.store.touch_accounts(signs.collect()).await.unwrap();
+            self.report(if left { "accounts left" } else { "accounts seen" }, count, begun);
         }
-        self.report("pages of 100 accounts", 20, begun);
+
+        let (_, middle) = &self.accounts[accounts / 2];
+        let middle = AccountPlace::of(&self.store.account(middle).await.unwrap().unwrap());
+        for (order, what) in [
+            (AccountOrder::Username, "pages of 100 accounts"),
+            (AccountOrder::Created, "pages of 100 accounts, newest first"),
+            (AccountOrder::Left, "pages of 100 accounts, last seen first"),
+        ] {
+            let begun = Begun::now();
+            let (after, descending) = (Some(middle.clone()), order != AccountOrder::Username);
+            let page = AccountQuery { order, descending, after, limit: 100, ..AccountQuery::default() };
+            for _ in 0..20 {
+                self.store.accounts(page.clone()).await.unwrap();
+            }
+            self.report(what, 20, begun);
+        }
+
+        let begun = Begun::now();
+        for number in 0..20 {
+            let (id, _) = self.accounts[scatter(number, accounts)];
+            self.store.past(id, None, 20).await.unwrap();
+        }
+        self.report("pages of 20 past notifications", 20, begun);
 
         let begun = Begun::now();
         let nobody = AccountQuery { contains: Some("nobody".into()), limit: 100, ..AccountQuery::default() };
-        self.store.accounts(nobody).await.unwrap();
-        self.report("accounts searched in vain", accounts, begun);
+        let page = self.store.accounts(nobody).await.unwrap();
+        self.report("accounts searched in vain, one page", accounts.min(100_000), begun);
+        assert!(page.items.is_empty());
         println!();
     }
 
@@ -123,7 +151,7 @@ impl World {
         let (seconds, cpu) = (begun.at.elapsed().as_secs_f64(), cpu_seconds() - begun.cpu);
         let (rate, each) = (count as f64 / seconds, 1e6 / count as f64);
         let (wall, cpu) = (seconds * each, cpu * each);
-        println!("{what:<34} {:>9} {rate:>12.0} {wall:>10.2} {cpu:>10.2}", self.group);
+        println!("{what:<38} {:>9} {rate:>12.0} {wall:>10.2} {cpu:>10.2}", self.group);
     }
 
     async fn register(&mut self, count: usize) {

@@ -23,6 +23,8 @@ pub struct Account {
     pub created_at: Timestamp,
     /// When its last session ended or was last known alive.
     pub last_seen: Option<Timestamp>,
+    /// When a session of its last ended.
+    pub left_at: Option<Timestamp>,
     /// The newest notification that existed when it was created: what came
     /// before is not for it.
     pub registered_at: Seq,

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::clock::Clock;
 use crate::events::{Event, Events};
 use crate::model::{AccountId, Show, Timestamp, Username};
-use crate::store::{Store, StoreError};
+use crate::store::{Seen, Store, StoreError};
 
 /// See the [module's documentation](self).
 pub struct PresenceManager {
@@ -21,7 +21,7 @@ pub struct PresenceManager {
     clock: Arc<dyn Clock>,
     events: Events,
     /// Last signs of life that are not written yet.
-    seen: Mutex<HashMap<AccountId, Timestamp>>,
+    seen: Mutex<HashMap<AccountId, Seen>>,
 }
 
 impl PresenceManager {
@@ -41,7 +41,8 @@ impl PresenceManager {
         if before == after {
             return;
         }
-        self.seen.lock().insert(account, self.clock.now());
+        let left = after == Show::Unavailable;
+        self.seen.lock().insert(account, Seen { account, at: self.clock.now(), left });
         if self.events.watched() {
             let (username, resource) = (username.clone(), resource.to_owned());
             self.events.send(Event::Presence { username, resource, show: after });
@@ -50,7 +51,7 @@ impl PresenceManager {
 
     /// When the account was last seen, as far as that is not written yet.
     pub fn last_seen(&self, account: AccountId) -> Option<Timestamp> {
-        self.seen.lock().get(&account).copied()
+        self.seen.lock().get(&account).map(|seen| seen.at)
     }
 
     /// Writes last signs of life; called every few seconds and at the end.
@@ -58,15 +59,15 @@ impl PresenceManager {
     /// # Errors
     /// When the store does not answer; nothing is forgotten then.
     pub(crate) async fn flush(&self) -> Result<(), StoreError> {
-        let seen: Vec<_> = self.seen.lock().iter().map(|(account, at)| (*account, *at)).collect();
+        let seen: Vec<_> = self.seen.lock().values().copied().collect();
         if seen.is_empty() {
             return Ok(());
         }
         self.store.touch_accounts(seen.clone()).await?;
         let mut waiting = self.seen.lock();
-        for (account, at) in seen {
-            if waiting.get(&account) == Some(&at) {
-                waiting.remove(&account);
+        for written in seen {
+            if waiting.get(&written.account) == Some(&written) {
+                waiting.remove(&written.account);
             }
         }
         Ok(())

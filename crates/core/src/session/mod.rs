@@ -13,6 +13,7 @@
 //! | `address` | whether `from` and `to` may stand
 //! | `stanza`, `iq` | what a bound session's peer may send |
 //! | `registry`, `handle`, `log` | finding sessions, waking them, what broadcasts they read |
+//! | `search` | pages of sessions and of who is online, sorted |
 
 mod address;
 mod connection;
@@ -22,6 +23,7 @@ mod live;
 mod log;
 mod negotiating;
 mod registry;
+mod search;
 mod sm;
 mod stanza;
 
@@ -36,6 +38,7 @@ pub use self::connection::{Connection, Control, Peer};
 use self::live::Session;
 pub(crate) use self::registry::SWEEP;
 pub use self::registry::{SessionInfo, SessionManager};
+pub use self::search::{OnlineOrder, SessionOrder, SessionPlace, SessionQuery};
 use crate::Core;
 use crate::model::Show;
 pub use tidings_xmpp::sasl::TlsBinding;

@@ -1,5 +1,5 @@
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use super::handle::{EndReason, Handle, Order};
 use super::log::BroadcastLog;
 use crate::model::{AccountId, SessionId, Show, Status, Target, Timestamp, Topic, Username};
 use crate::notification::Delivery;
-use crate::store::{Page, Store};
+use crate::store::Store;
 
 const SHARDS: usize = 64;
 
@@ -47,8 +47,8 @@ pub struct SessionInfo {
 pub struct SessionManager {
     store: Arc<dyn Store>,
     domain: String,
-    shards: Box<[Mutex<HashMap<AccountId, AccountEntry>>]>,
-    by_id: RwLock<BTreeMap<SessionId, Arc<Handle>>>,
+    pub(super) shards: Box<[Mutex<HashMap<AccountId, AccountEntry>>]>,
+    pub(super) by_id: RwLock<BTreeMap<SessionId, Arc<Handle>>>,
     /// Accounts with a session, by the topics that they subscribe to.
     topics: RwLock<HashMap<Topic, HashSet<AccountId>>>,
     pub(super) log: BroadcastLog,
@@ -59,13 +59,13 @@ pub struct SessionManager {
 }
 
 #[derive(Default)]
-struct AccountEntry {
-    sessions: Vec<Arc<Handle>>,
+pub(super) struct AccountEntry {
+    pub(super) sessions: Vec<Arc<Handle>>,
     topics: Option<Box<[Topic]>>,
 }
 
 impl AccountEntry {
-    fn online(&self) -> bool {
+    pub(super) fn online(&self) -> bool {
         self.sessions.iter().any(|session| session.status() == Status::Available)
     }
 }
@@ -94,16 +94,6 @@ impl SessionManager {
     }
 
     // ---- what the doors ask ----
-
-    /// A page of sessions, oldest first, numbers above `after`.
-    pub fn list(&self, after: Option<SessionId>, limit: usize) -> Page<SessionInfo, SessionId> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let from = after.map_or(Unbounded, Excluded);
-        let handles: Vec<_> =
-            self.by_id.read().range((from, Unbounded)).take(limit + 1).map(|(_, h)| Arc::clone(h)).collect();
-        let next = (handles.len() > limit).then(|| handles[limit - 1].id);
-        Page { items: handles.iter().take(limit).map(|handle| self.info(handle)).collect(), next }
-    }
 
     /// One account's sessions.
     pub fn of(&self, account: AccountId) -> Vec<SessionInfo> {
@@ -158,25 +148,6 @@ impl SessionManager {
         let handles = self.handles(account);
         let available = handles.iter().filter(|handle| handle.status() == Status::Available);
         available.map(|handle| handle.show()).max_by_key(rank).unwrap_or(Show::Unavailable)
-    }
-
-    /// Accounts with an available session by username, after this one, at most `limit`.
-    pub fn online_after(&self, after: Option<&str>, limit: usize) -> Vec<(Username, AccountId)> {
-        // The smallest `limit` names of all shards: a max-heap that is cut as it grows.
-        let mut heap = BinaryHeap::new();
-        for shard in &self.shards {
-            for (account, entry) in shard.lock().iter() {
-                let Some(first) = entry.sessions.first() else { continue };
-                if after.is_some_and(|after| first.username.as_str() <= after) || !entry.online() {
-                    continue;
-                }
-                heap.push((first.username.clone(), *account));
-                if heap.len() > limit {
-                    heap.pop();
-                }
-            }
-        }
-        heap.into_sorted_vec()
     }
 
     /// Subscribes an account; its sessions get what is sent to the topic from now on.
@@ -442,7 +413,7 @@ impl SessionManager {
         &self.shards[index]
     }
 
-    fn info(&self, handle: &Handle) -> SessionInfo {
+    pub(super) fn info(&self, handle: &Handle) -> SessionInfo {
         let (client_ip, tls) = handle.peer();
         SessionInfo {
             id: handle.id,

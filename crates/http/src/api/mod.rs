@@ -9,6 +9,7 @@ mod json;
 pub(crate) mod keys;
 pub(crate) mod kind;
 mod legacy;
+pub(crate) mod listing;
 pub(crate) mod metrics;
 pub(crate) mod notifications;
 mod openapi;

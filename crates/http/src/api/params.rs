@@ -68,14 +68,30 @@ impl Params {
         key
     }
 
-    /// Where to continue in the listing `kind`, whose key is a number.
-    pub fn position(&mut self, kind: &str) -> Option<u64> {
-        let key = self.cursor(kind)?;
-        let position = key.parse().ok();
-        if position.is_none() {
+    /// Where to continue in the listing `kind`, whose key `read` understands.
+    pub fn place<T>(&mut self, kind: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let place = read(&self.cursor(kind)?);
+        if place.is_none() {
             self.wrong("cursor", "is not a cursor of this listing");
         }
-        position
+        place
+    }
+
+    /// What to sort by: one of these names, and whether the order is turned round by a `-` before it.
+    pub fn sort<T: Copy>(&mut self, sorts: &[(&str, T)]) -> Option<(T, bool)> {
+        let value = self.text("sort")?;
+        let name = value.strip_prefix('-').unwrap_or(&value);
+        let Some((_, sort)) = sorts.iter().find(|(known, _)| *known == name) else {
+            let names: Vec<_> = sorts.iter().map(|(name, _)| *name).collect();
+            self.wrong("sort", &format!("must be one of {}, or that with a - before it", names.join(", ")));
+            return None;
+        };
+        Some((*sort, name.len() < value.len()))
+    }
+
+    /// Where to continue in the listing `kind`, whose key is a number.
+    pub fn position(&mut self, kind: &str) -> Option<u64> {
+        self.place(kind, |key| key.parse().ok())
     }
 
     /// Refuses what was wrong, what is unknown, and what came twice.

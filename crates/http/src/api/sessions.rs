@@ -3,7 +3,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use tidings_core::model::SessionId;
-use tidings_core::session::SessionInfo;
+use tidings_core::session::{SessionInfo, SessionOrder, SessionPlace, SessionQuery};
 use utoipa::ToSchema;
 
 use super::auth::{Key, ToAdminister, ToRead};
@@ -13,7 +13,26 @@ use super::problem::{self, Problem};
 use super::view::moment;
 use crate::state::{App, Shared};
 
-const LISTING: &str = "sessions";
+pub(crate) const LISTING: &str = "sessions";
+/// What sessions can be sorted by.
+pub(crate) const SORTS: &[(&str, SessionOrder)] = &[
+    ("created", SessionOrder::Created),
+    ("username", SessionOrder::Username),
+    ("client_ip", SessionOrder::Address),
+];
+
+/// The cursor of what comes after this session, in any order.
+pub(crate) fn place_cursor(place: &SessionPlace) -> String {
+    cursor::write(LISTING, &format!("{} {} {}", place.id.0, place.client_ip, place.username))
+}
+
+/// Reads what [`place_cursor`] wrote.
+pub(crate) fn place_from(key: &str) -> Option<SessionPlace> {
+    let mut words = key.splitn(3, ' ');
+    let id = SessionId(words.next()?.parse().ok()?);
+    let client_ip = words.next()?.parse().ok()?;
+    Some(SessionPlace { id, client_ip, username: words.next()?.to_owned() })
+}
 
 /// A device's session.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,10 +63,12 @@ pub(crate) struct SessionPage {
     next: Option<String>,
 }
 
-/// Sessions, oldest first.
+/// Sessions, oldest first where no other order is asked for.
 #[utoipa::path(
     get, path = "/v1/sessions", tag = "sessions", operation_id = "sessions",
     params(
+        ("q" = Option<String>, Query, description = "Only those whose username, resource or client address contains this"),
+        ("sort" = Option<String>, Query, description = "`created` (default), `username` or `client_ip`; `-` before it turns the order round"),
         ("limit" = Option<usize>, Query, description = "Rows of a page, 1 to 1000 (default 100)"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
     ),
@@ -59,12 +80,15 @@ pub(crate) async fn list(
     _: Key<ToRead>,
     mut params: Params,
 ) -> Result<Json<SessionPage>, Problem> {
-    let (limit, after) = (params.limit(), params.position(LISTING));
+    let contains = params.text("q");
+    let (order, descending) = params.sort(SORTS).unwrap_or_default();
+    let after = params.place(LISTING, place_from);
+    let query = SessionQuery { contains, order, descending, after, limit: params.limit() };
     params.finish()?;
-    let page = app.core.session.list(after.map(SessionId), limit);
+    let page = app.core.session.search(&query).await;
     Ok(Json(SessionPage {
         sessions: page.items.into_iter().map(|info| app.session_view(info)).collect(),
-        next: page.next.map(|id| cursor::write(LISTING, &id.0.to_string())),
+        next: page.next.map(|place| place_cursor(&place)),
     }))
 }
 

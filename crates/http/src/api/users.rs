@@ -5,25 +5,22 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tidings_core::auth::RegistrationRequest;
-use tidings_core::model::{Account, AccountId, Show, Username};
-use tidings_core::store::{AccountChange, AccountQuery, AccountRow, Page, StoreError};
+use tidings_core::model::{Account, Show, Username};
+use tidings_core::store::{AccountChange, AccountRow, StoreError};
 use utoipa::ToSchema;
 
 use super::auth::{Key, ToAdminister, ToRead};
-use super::cursor;
 use super::fields::{Document, Fields};
+use super::listing::{LISTING, SORTS, UserFilter, UserPlace};
 use super::params::{Params, Segment};
 use super::problem::{self, Problem};
 use super::view::moment;
 use crate::state::{App, Shared};
 
-const LISTING: &str = "users";
 /// Bytes of a display name.
 const NAME_BYTES: usize = 255;
 /// Bytes of an e-mail address (RFC 5321 section 4.5.3.1).
 const EMAIL_BYTES: usize = 254;
-/// Rows looked through for one page of a filtered listing.
-const LOOKED_THROUGH: usize = 20_000;
 
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -96,21 +93,13 @@ pub(crate) struct UserChange {
     disabled: Option<bool>,
 }
 
-/// Which accounts a listing shows.
-#[derive(Debug, Default)]
-pub(crate) struct UserFilter {
-    pub contains: Option<String>,
-    pub online: Option<bool>,
-    pub after: Option<String>,
-    pub limit: usize,
-}
-
-/// Accounts by username.
+/// Accounts, by username where no other order is asked for.
 #[utoipa::path(
     get, path = "/v1/users", tag = "users", operation_id = "users",
     params(
         ("q" = Option<String>, Query, description = "Only those whose username, alias, name or e-mail address contains this"),
         ("online" = Option<bool>, Query, description = "Only those that are, or are not, online"),
+        ("sort" = Option<String>, Query, description = "`username` (default), `created` or `last_seen`, where those that are online are the last seen; `-` before it turns the order round"),
         ("limit" = Option<usize>, Query, description = "Rows of a page, 1 to 1000 (default 100); a filtered page may have fewer and still a next one"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
     ),
@@ -122,17 +111,20 @@ pub(crate) async fn list(
     _: Key<ToRead>,
     mut params: Params,
 ) -> Result<Json<UserPage>, Problem> {
+    let (order, descending) = params.sort(SORTS).unwrap_or_default();
     let filter = UserFilter {
         contains: params.text("q"),
         online: params.flag("online"),
-        after: params.cursor(LISTING),
+        order,
+        descending,
+        after: params.place(LISTING, UserPlace::read),
         limit: params.limit(),
     };
     params.finish()?;
     let page = app.users(filter).await?;
     Ok(Json(UserPage {
         users: page.items.into_iter().map(|row| app.user_view(row)).collect(),
-        next: page.next.map(|after| cursor::write(LISTING, &after)),
+        next: page.next.map(|place| place.cursor()),
     }))
 }
 
@@ -269,79 +261,6 @@ impl Shared {
         let unknown = || Problem::not_found("there is no user with this name");
         let name = Username::parse(name).map_err(|_| unknown())?;
         self.core.store.account(&name).await?.ok_or_else(unknown)
-    }
-
-    /// A page of accounts. Without filters one query; a filtered page looks
-    /// through a bounded number of rows and may come back short.
-    pub(crate) async fn users(&self, filter: UserFilter) -> Result<Page<AccountRow, String>, StoreError> {
-        match filter.online {
-            None => {
-                let query = AccountQuery {
-                    contains: filter.contains,
-                    after: filter.after,
-                    limit: filter.limit,
-                    ..AccountQuery::default()
-                };
-                self.core.store.accounts(query).await
-            }
-            Some(true) => self.users_online(filter).await,
-            Some(false) => self.users_offline(filter).await,
-        }
-    }
-
-    async fn users_online(&self, filter: UserFilter) -> Result<Page<AccountRow, String>, StoreError> {
-        let mut items = Vec::new();
-        let mut after = filter.after;
-        for _ in 0..LOOKED_THROUGH / filter.limit.max(1) {
-            let online = self.core.session.online_after(after.as_deref(), filter.limit);
-            let Some((last, _)) = online.last() else { return Ok(Page { items, next: None }) };
-            after = Some(last.to_string());
-            let whole = online.len() < filter.limit;
-            let only: Vec<AccountId> = online.into_iter().map(|(_, id)| id).collect();
-            let query = AccountQuery {
-                contains: filter.contains.clone(),
-                limit: only.len(),
-                only: Some(only),
-                ..AccountQuery::default()
-            };
-            items.append(&mut self.core.store.accounts(query).await?.items);
-            if whole {
-                after = None;
-            }
-            if whole || items.len() >= filter.limit {
-                break;
-            }
-        }
-        if items.len() > filter.limit {
-            items.truncate(filter.limit);
-            after = items.last().map(|row| row.account.username.to_string());
-        }
-        Ok(Page { items, next: after })
-    }
-
-    async fn users_offline(&self, filter: UserFilter) -> Result<Page<AccountRow, String>, StoreError> {
-        let mut items: Vec<AccountRow> = Vec::new();
-        let mut after = filter.after;
-        for _ in 0..LOOKED_THROUGH / filter.limit.max(1) {
-            let query = AccountQuery {
-                contains: filter.contains.clone(),
-                after,
-                limit: filter.limit,
-                ..AccountQuery::default()
-            };
-            let page = self.core.store.accounts(query).await?;
-            after = page.next;
-            let offline = |row: &AccountRow| self.core.session.presence(row.account.id) == Show::Unavailable;
-            items.extend(page.items.into_iter().filter(offline));
-            if after.is_none() || items.len() >= filter.limit {
-                break;
-            }
-        }
-        if items.len() > filter.limit {
-            items.truncate(filter.limit);
-            after = items.last().map(|row| row.account.username.to_string());
-        }
-        Ok(Page { items, next: after })
     }
 
     /// An account as the API shows it.

@@ -19,6 +19,7 @@ mod notifications;
 mod operators;
 mod page;
 mod sessions;
+mod table;
 mod topics;
 mod users;
 

@@ -73,7 +73,8 @@ pub(crate) fn headline(content: &Content) -> String {
     }
 }
 
-fn audience(audience: &Audience, recipients: u64) -> String {
+/// To whom it went, for people.
+pub(crate) fn audience(audience: &Audience, recipients: u64) -> String {
     match audience {
         Audience::All => "everyone".to_owned(),
         Audience::Topic(topic) => format!("topic {topic}"),

@@ -1,17 +1,16 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use tidings_core::model::SessionId;
+use tidings_core::session::SessionQuery;
 
 use super::filters;
 use super::form::Posted;
 use super::page::{Failure, Page, html, see};
-use crate::api::cursor;
+use super::table::Table;
 use crate::api::params::Params;
-use crate::api::sessions::SessionView;
+use crate::api::sessions::{LISTING, SORTS, SessionView, place_cursor, place_from};
 use crate::state::App;
 
-const LISTING: &str = "sessions";
 const ROWS: usize = 100;
 
 #[derive(Template)]
@@ -19,8 +18,10 @@ const ROWS: usize = 100;
 struct ListPage {
     page: Page,
     sessions: Vec<SessionView>,
+    table: Option<Table>,
     connected: usize,
     next: Option<String>,
+    q: String,
 }
 
 pub(crate) async fn list(
@@ -28,11 +29,17 @@ pub(crate) async fn list(
     page: Page,
     mut params: Params,
 ) -> Result<Response, Failure> {
-    let found = app.core.session.list(params.position(LISTING).map(SessionId), ROWS);
-    let next = found.next.map(|id| format!("/sessions?cursor={}", cursor::write(LISTING, &id.0.to_string())));
+    let q = params.text("q").unwrap_or_default().trim().to_owned();
+    let (order, descending) = params.sort(SORTS).unwrap_or_default();
+    let contains = (!q.is_empty()).then(|| q.clone());
+    let after = params.place(LISTING, place_from);
+    let found =
+        app.core.session.search(&SessionQuery { contains, order, descending, after, limit: ROWS }).await;
+    let table = Table::new("/sessions", &[("q", &q)], SORTS, order, descending);
+    let next = found.next.map(|place| table.after(&place_cursor(&place)));
     let connected = app.core.session.connected();
     let sessions = found.items.into_iter().map(|info| app.session_view(info)).collect();
-    Ok(html(&ListPage { page, sessions, connected, next }))
+    Ok(html(&ListPage { page, sessions, table: Some(table), connected, next, q }))
 }
 
 pub(crate) async fn end(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {

@@ -5,24 +5,29 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tidings_core::auth::RegistrationRequest;
 use tidings_core::model::{Account, Username};
-use tidings_core::store::{AccountChange, AccountQuery};
+use tidings_core::store::{AccountChange, AccountQuery, PastNotification};
 
 use super::filters;
 use super::form::{Form, Posted};
-use super::notifications::headline;
+use super::notifications::{audience, headline};
 use super::page::{Failure, Page, html, html_with, see};
+use super::table::Table;
 use crate::api::cursor;
+use crate::api::listing::{LISTING, SORTS, UserFilter, UserPlace};
 use crate::api::params::{Params, Segment};
 use crate::api::problem::Problem;
 use crate::api::sessions::SessionView;
-use crate::api::users::{UserDetails, UserFilter, UserView, email_fault, name_fault, percent};
+use crate::api::users::{UserDetails, UserView, email_fault, name_fault, percent};
 use crate::api::view::moment;
 use crate::state::{App, Shared};
 
-const LISTING: &str = "users";
 const ROWS: usize = 50;
 /// Pending notifications on a user's page.
 const PENDING: usize = 20;
+/// Past ones.
+const PAST_ROWS: usize = 20;
+/// The listing of past notifications, in cursors.
+const PAST: &str = "past";
 /// Usernames that completion offers.
 const OFFERED: usize = 8;
 
@@ -31,6 +36,7 @@ const OFFERED: usize = 8;
 struct ListPage {
     page: Page,
     users: Vec<UserView>,
+    table: Table,
     next: Option<String>,
     q: String,
     online: String,
@@ -44,24 +50,22 @@ pub(crate) async fn list(
 ) -> Result<Response, Failure> {
     let q = params.text("q").unwrap_or_default().trim().to_owned();
     let online = params.text("online").unwrap_or_default();
+    let (order, descending) = params.sort(SORTS).unwrap_or_default();
     let filter = UserFilter {
         contains: (!q.is_empty()).then(|| q.clone()),
         online: online.parse().ok(),
-        after: params.cursor(LISTING),
+        order,
+        descending,
+        after: params.place(LISTING, UserPlace::read),
         limit: ROWS,
     };
     let found = app.users(filter).await?;
-    let next = found.next.map(|after| {
-        format!(
-            "/users?q={}&online={}&cursor={}",
-            percent(&q),
-            percent(&online),
-            cursor::write(LISTING, &after)
-        )
-    });
+    let filters = [("q", q.as_str()), ("online", online.as_str())];
+    let table = Table::new("/users", &filters, SORTS, order, descending);
+    let next = found.next.map(|place| table.after(&place.cursor()));
     let filtered = !q.is_empty() || !online.is_empty();
     let users = found.items.into_iter().map(|row| app.user_view(row)).collect();
-    Ok(html(&ListPage { page, users, next, q, online, filtered }))
+    Ok(html(&ListPage { page, users, table, next, q, online, filtered }))
 }
 
 /// Usernames that begin or go on like this, for completion.
@@ -127,6 +131,28 @@ struct Pending {
     expires_at: String,
 }
 
+/// A past notification on a user's page.
+struct Past {
+    id: String,
+    headline: String,
+    audience: String,
+    outcome: &'static str,
+    sent_at: String,
+}
+
+impl From<PastNotification> for Past {
+    fn from(past: PastNotification) -> Self {
+        let PastNotification { record, outcome } = past;
+        Self {
+            id: record.notification.id.to_string(),
+            headline: headline(&record.notification.content),
+            audience: audience(&record.audience, record.counters.recipients),
+            outcome: outcome.as_str(),
+            sent_at: moment(record.notification.sent_at),
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "user.html")]
 struct ShowPage {
@@ -134,7 +160,13 @@ struct ShowPage {
     user: UserView,
     topics: Vec<String>,
     sessions: Vec<SessionView>,
+    /// Few sessions need no sorting.
+    table: Option<Table>,
     pending: Vec<Pending>,
+    past: Vec<Past>,
+    /// Where the past ones begin, unless with the newest.
+    before: Option<u64>,
+    older: Option<String>,
     form: Form,
     fault: Option<String>,
 }
@@ -143,9 +175,10 @@ pub(crate) async fn show(
     State(app): State<App>,
     page: Page,
     Segment(username): Segment,
+    mut params: Params,
 ) -> Result<Response, Failure> {
     let account = app.account(&username).await?;
-    app.user_page(page, account, None).await
+    app.user_page(page, account, params.position(PAST), None).await
 }
 
 pub(crate) async fn change(
@@ -176,7 +209,7 @@ pub(crate) async fn change(
             Err(problem) => form.wrong_fields(problem.errors(), str::to_owned),
         }
     }
-    app.user_page(page, account, Some(form)).await
+    app.user_page(page, account, None, Some(form)).await
 }
 
 pub(crate) async fn disable(
@@ -221,7 +254,13 @@ pub(crate) async fn remove(
 }
 
 impl Shared {
-    async fn user_page(&self, page: Page, account: Account, form: Option<Form>) -> Result<Response, Failure> {
+    async fn user_page(
+        &self,
+        page: Page,
+        account: Account,
+        before: Option<u64>,
+        form: Option<Form>,
+    ) -> Result<Response, Failure> {
         let sessions = self.core.session.of(account.id).into_iter().map(|info| self.session_view(info));
         let sessions = sessions.collect();
         let now = self.core.clock.now();
@@ -234,6 +273,12 @@ impl Shared {
             expires_at: moment(notification.expires_at),
         });
         let pending = pending.collect();
+        let past = self.core.store.past(account.id, before, PAST_ROWS).await?;
+        let older = past.next.map(|position| {
+            let cursor = cursor::write(PAST, &position.to_string());
+            format!("/users/{}?cursor={cursor}#past", percent(account.username.as_str()))
+        });
+        let past = past.items.into_iter().map(Past::from).collect();
         let UserDetails { user, topics } = self.user_details(account).await?;
         let fault = form.as_ref().and_then(Form::summary);
         let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -244,7 +289,22 @@ impl Shared {
             form.set("alias", user.alias.clone().unwrap_or_default());
             form
         });
-        Ok(html_with(status, &ShowPage { page, user, topics, sessions, pending, form, fault }))
+        Ok(html_with(
+            status,
+            &ShowPage {
+                page,
+                user,
+                topics,
+                sessions,
+                table: None,
+                pending,
+                past,
+                before,
+                older,
+                form,
+                fault,
+            },
+        ))
     }
 }
 

@@ -1,5 +1,5 @@
 use tidings_core::model::{Audience, Timestamp};
-use tidings_core::store::{AccountChange, AccountQuery, Store, StoreError};
+use tidings_core::store::{AccountChange, AccountOrder, AccountPlace, AccountQuery, Seen, Store, StoreError};
 
 use super::world::{account, ack, at, counts, fed, keys, new_account, note, send, topic, user, users};
 
@@ -16,8 +16,10 @@ pub(super) async fn are_created_and_found(store: &dyn Store) {
     assert!(!credentials.disabled);
     assert!(store.credentials(&user("nobody")).await.unwrap().is_none());
 
-    store.touch_accounts(vec![(anna.id, at(5)), (anna.id, at(9))]).await.unwrap();
-    assert_eq!(store.account(&user("anna")).await.unwrap().unwrap().last_seen, Some(at(9)));
+    let seen = |seconds, left| Seen { account: anna.id, at: at(seconds), left };
+    store.touch_accounts(vec![seen(5, true), seen(9, false)]).await.unwrap();
+    let found = store.account(&user("anna")).await.unwrap().unwrap();
+    assert_eq!((found.last_seen, found.left_at), (Some(at(9)), Some(at(5))));
 }
 
 pub(super) async fn have_one_name_each(store: &dyn Store) {
@@ -97,13 +99,19 @@ pub(super) async fn are_listed_in_pages(store: &dyn Store) {
     let names = |query: AccountQuery| async move {
         let page = store.accounts(query).await.unwrap();
         let names = page.items.iter().map(|row| row.account.username.to_string()).collect::<Vec<_>>();
-        (names.join(" "), page.next)
+        (names.join(" "), page.next.map(|place| place.username))
     };
     let query = AccountQuery { limit: 2, ..AccountQuery::default() };
     assert_eq!(names(query.clone()).await, ("anna bert".into(), Some("bert".into())));
-    let after = |name: &str| AccountQuery { after: Some(name.into()), ..query.clone() };
-    assert_eq!(names(after("bert")).await, ("carl dora".into(), Some("dora".into())));
-    assert_eq!(names(after("dora")).await, ("emil".into(), None));
+    let after = |name: &'static str| {
+        let query = query.clone();
+        async move {
+            let account = store.account(&user(name)).await.unwrap().unwrap();
+            AccountQuery { after: Some(AccountPlace::of(&account)), ..query }
+        }
+    };
+    assert_eq!(names(after("bert").await).await, ("carl dora".into(), Some("dora".into())));
+    assert_eq!(names(after("dora").await).await, ("emil".into(), None));
     let contains = |text: &str| AccountQuery { contains: Some(text.into()), ..query.clone() };
     assert_eq!(names(contains("Bert")).await, ("bert dora".into(), None));
     assert_eq!(names(contains("STRAßE")).await, ("dora".into(), None));
@@ -118,4 +126,46 @@ pub(super) async fn are_listed_in_pages(store: &dyn Store) {
     let page = store.accounts(AccountQuery { limit: 9, ..AccountQuery::default() }).await.unwrap();
     assert_eq!(page.items.iter().map(|row| row.pending).collect::<Vec<_>>(), [1, 2, 1, 1, 1]);
     assert!(page.items.iter().all(|row| row.account.created_at > Timestamp(0)));
+}
+
+pub(super) async fn are_sorted(store: &dyn Store) {
+    for name in ["dora", "anna", "carl", "bert", "emil"] {
+        account(store, name).await;
+    }
+    let id = |name: &'static str| async move { store.account(&user(name)).await.unwrap().unwrap().id };
+    let [anna, bert, dora] = [id("anna").await, id("bert").await, id("dora").await];
+    let seen = |account, seconds, left| Seen { account, at: at(seconds), left };
+    // Two at the same moment, one who only came, and two who never did.
+    let signs = vec![seen(bert, 7, true), seen(dora, 7, true), seen(anna, 3, true), seen(anna, 9, false)];
+    store.touch_accounts(signs).await.unwrap();
+
+    for (order, expected) in [
+        (AccountOrder::Username, "anna bert carl dora emil"),
+        (AccountOrder::Created, "dora anna carl bert emil"),
+        (AccountOrder::Left, "carl emil anna dora bert"),
+    ] {
+        let mut expected: Vec<&str> = expected.split(' ').collect();
+        for descending in [false, true] {
+            for limit in 1..=6 {
+                for only in [None, Some(vec![anna, bert, dora])] {
+                    let few = only.is_some();
+                    let wanted = expected.iter().filter(|name| !few || !["carl", "emil"].contains(name));
+                    let mut query =
+                        AccountQuery { order, descending, limit, only, ..AccountQuery::default() };
+                    let mut found = Vec::new();
+                    loop {
+                        let page = store.accounts(query.clone()).await.unwrap();
+                        assert!(page.items.len() <= limit);
+                        found.extend(page.items.into_iter().map(|row| row.account.username.to_string()));
+                        query.after = page.next;
+                        if query.after.is_none() {
+                            break;
+                        }
+                    }
+                    assert_eq!(found, wanted.copied().collect::<Vec<_>>(), "{order:?} {descending} {limit}");
+                }
+            }
+            expected.reverse();
+        }
+    }
 }

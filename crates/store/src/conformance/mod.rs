@@ -11,6 +11,7 @@ mod collapse;
 mod delivery;
 mod ending;
 mod model;
+mod past;
 mod scheduled;
 mod topics;
 mod world;
@@ -46,6 +47,7 @@ where
         accounts::change,
         accounts::are_removed_with_what_was_pending,
         accounts::are_listed_in_pages,
+        accounts::are_sorted,
         topics::are_subscribed_once,
         topics::reach_whom_they_were_released_to,
         topics::forget_what_was_before_a_second_subscription,
@@ -66,6 +68,10 @@ where
         ending::cancelling_ends_what_is_pending,
         ending::totals_are_kept,
         ending::the_finished_is_purged,
+        past::of_named_accounts,
+        past::of_what_is_shared,
+        past::goes_on_page_by_page,
+        past::is_forgotten_with_the_history,
         scheduled::release_gives_a_new_place,
         scheduled::release_is_for_those_who_exist_then,
         scheduled::the_scheduled_can_be_cancelled,

@@ -312,9 +312,10 @@ impl<'a> Side<'a> {
             assert_eq!(store.pending_count(id).await.unwrap(), row.pending);
             let topics = store.subscriptions(id).await.unwrap();
             let live = store.feed(id, [Seq(0); 3], now, 1).await.unwrap();
+            let past = self.past(id).await;
             let _ = writeln!(
                 all,
-                "{} {:?} {topics:?} {} {}",
+                "{} {:?} {topics:?} {} {} {past}",
                 row.account.username,
                 row.account.alias,
                 row.pending,
@@ -327,6 +328,24 @@ impl<'a> Side<'a> {
         let wrong = store.recount().await.unwrap();
         assert!(wrong.is_empty(), "{wrong:?}");
         all
+    }
+
+    /// Everything that no longer waits for an account, in small pages.
+    async fn past(&self, account: AccountId) -> String {
+        let mut all = String::new();
+        let mut before = None;
+        loop {
+            let page = self.store.past(account, before, 3).await.unwrap();
+            assert!(page.items.len() <= 3);
+            for past in page.items {
+                assert!(before.is_none_or(|before| past.record.position < before));
+                let _ = write!(all, "{}: {} ", past.record.notification.id.0, past.outcome.as_str());
+            }
+            before = page.next;
+            if before.is_none() {
+                return all;
+            }
+        }
     }
 
     fn check_record(&self, record: &NotificationRecord) {

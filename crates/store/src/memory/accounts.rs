@@ -1,5 +1,7 @@
-use tidings_core::model::{Account, AccountId, Credentials, NewAccount, Seq, Timestamp, Topic, Username};
-use tidings_core::store::{AccountChange, AccountQuery, AccountRow, Page, Result, StoreError};
+use tidings_core::model::{Account, AccountId, Credentials, NewAccount, Seq, Topic, Username};
+use tidings_core::store::{
+    AccountChange, AccountOrder, AccountPlace, AccountQuery, AccountRow, Page, Result, Seen, StoreError,
+};
 
 use super::state::{Copy, Entry, State, page};
 
@@ -19,6 +21,7 @@ impl State {
             disabled: false,
             created_at: new.created_at,
             last_seen: None,
+            left_at: None,
             registered_at: Seq(self.last),
         };
         self.usernames.insert(account.username.clone(), id);
@@ -99,15 +102,18 @@ impl State {
         true
     }
 
-    pub fn touch_accounts(&mut self, seen: Vec<(AccountId, Timestamp)>) {
-        for (id, at) in seen {
-            if let Some(entry) = self.accounts.get_mut(&id) {
+    pub fn touch_accounts(&mut self, seen: Vec<Seen>) {
+        for Seen { account, at, left } in seen {
+            if let Some(entry) = self.accounts.get_mut(&account) {
                 entry.account.last_seen = Some(at);
+                if left {
+                    entry.account.left_at = Some(at);
+                }
             }
         }
     }
 
-    pub fn accounts(&self, query: &AccountQuery) -> Page<AccountRow, String> {
+    pub fn accounts(&self, query: &AccountQuery) -> Page<AccountRow, AccountPlace> {
         let wanted = query.contains.as_ref().map(|text| text.to_lowercase());
         let matches = |account: &Account| {
             let fields = [
@@ -120,16 +126,29 @@ impl State {
                 fields.into_iter().flatten().any(|field| field.to_lowercase().contains(wanted))
             })
         };
-        let rows = self
-            .usernames
-            .iter()
-            .filter(|(name, _)| query.after.as_ref().is_none_or(|after| name.as_str() > after.as_str()))
-            .filter(|(_, id)| query.only.as_ref().is_none_or(|only| only.contains(id)))
-            .filter(|(_, id)| query.except.as_ref().is_none_or(|except| !except.contains(id)))
-            .filter_map(|(_, id)| self.accounts.get(id))
+        let compare = |a: &AccountPlace, b: &AccountPlace| {
+            let order = match query.order {
+                AccountOrder::Username => a.username.cmp(&b.username),
+                AccountOrder::Created => a.id.cmp(&b.id),
+                AccountOrder::Left => (a.left_at, a.id).cmp(&(b.left_at, b.id)),
+            };
+            if query.descending { order.reverse() } else { order }
+        };
+        let mut found: Vec<(AccountPlace, &Entry)> = self
+            .accounts
+            .values()
+            .filter(|entry| query.only.as_ref().is_none_or(|only| only.contains(&entry.account.id)))
+            .filter(|entry| query.except.as_ref().is_none_or(|except| !except.contains(&entry.account.id)))
             .filter(|entry| matches(&entry.account))
-            .map(|entry| AccountRow { account: entry.account.clone(), pending: entry.pending.len() as u64 });
-        page(rows, query.limit, |row| row.account.username.to_string())
+            .map(|entry| (AccountPlace::of(&entry.account), entry))
+            .filter(|(place, _)| query.after.as_ref().is_none_or(|after| compare(place, after).is_gt()))
+            .collect();
+        found.sort_by(|(a, _), (b, _)| compare(a, b));
+        let rows = found.into_iter().map(|(_, entry)| AccountRow {
+            account: entry.account.clone(),
+            pending: entry.pending.len() as u64,
+        });
+        page(rows, query.limit, |row| AccountPlace::of(&row.account))
     }
 
     pub fn subscribe(&mut self, account: AccountId, topic: Topic) -> Result<bool> {

@@ -18,9 +18,9 @@ use tidings_core::model::{
     Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, AccountChange, AccountQuery, AccountRow, AuditEntry, Ended, Feed, NewNotification,
-    NotificationRecord, Page, Positions, Released, Result, Settled, Settlement, Store, StoreError, Totals,
-    WebSession,
+    Acceptance, AccountChange, AccountPlace, AccountQuery, AccountRow, AuditEntry, Ended, Feed,
+    NewNotification, NotificationRecord, Page, PastNotification, Positions, Released, Result, Seen, Settled,
+    Settlement, Store, StoreError, Totals, WebSession,
 };
 
 use self::state::State;
@@ -67,12 +67,12 @@ impl Store for MemoryStore {
         Ok(self.state()?.remove_account(id))
     }
 
-    async fn touch_accounts(&self, seen: Vec<(AccountId, Timestamp)>) -> Result<()> {
+    async fn touch_accounts(&self, seen: Vec<Seen>) -> Result<()> {
         self.state()?.touch_accounts(seen);
         Ok(())
     }
 
-    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, String>> {
+    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, AccountPlace>> {
         Ok(self.state()?.accounts(&query))
     }
 
@@ -126,6 +126,15 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Page<NotificationRecord, u64>> {
         Ok(self.state()?.notifications(before, limit))
+    }
+
+    async fn past(
+        &self,
+        account: AccountId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Page<PastNotification, u64>> {
+        Ok(self.state()?.past(account, before, limit))
     }
 
     async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed> {

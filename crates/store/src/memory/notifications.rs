@@ -5,7 +5,8 @@ use tidings_core::model::{
     Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, Ended, NewNotification, NotificationRecord, Page, Released, Result, StoreError,
+    Acceptance, Ended, NewNotification, NotificationRecord, Outcome, Page, PastNotification, Released,
+    Result, StoreError,
 };
 
 use super::state::{Copy, Item, Remembered, State, add, page};
@@ -258,6 +259,25 @@ impl State {
     pub fn notifications(&self, before: Option<u64>, limit: usize) -> Page<NotificationRecord, u64> {
         let rows = self.items.range(..before.unwrap_or(u64::MAX)).rev();
         page(rows.map(|(_, item)| item.record.clone()), limit, |record| record.position)
+    }
+
+    pub fn past(&self, account: AccountId, before: Option<u64>, limit: usize) -> Page<PastNotification, u64> {
+        let entry = self.accounts.get(&account);
+        let items = self.items.range(..before.unwrap_or(u64::MAX)).rev().map(|(_, item)| item);
+        let rows = items.filter_map(|item| {
+            if !item.released || !item.meant_for(entry?) {
+                return None;
+            }
+            let outcome = match item.copies.get(&account)? {
+                _ if item.opened.contains(&account) => Outcome::Opened,
+                Copy::Pending => return None,
+                Copy::Delivered => Outcome::Delivered,
+                Copy::Expired => Outcome::Expired,
+                Copy::Cancelled => Outcome::Cancelled,
+            };
+            Some(PastNotification { record: item.record.clone(), outcome })
+        });
+        page(rows, limit, |past| past.record.position)
     }
 
     pub fn find(&self, id: NotificationId) -> Option<Seq> {

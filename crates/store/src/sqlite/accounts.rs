@@ -1,8 +1,12 @@
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use tidings_core::model::{Account, AccountId, Credentials, NewAccount, ScramKeys, Seq, Timestamp, Username};
-use tidings_core::store::{AccountChange, AccountQuery, AccountRow, Page, StoreError};
+use tidings_core::store::{
+    AccountChange, AccountOrder, AccountPlace, AccountQuery, AccountRow, Page, Seen, StoreError,
+};
 
 use super::convert::{self, int, uint};
 use super::fault::Done;
@@ -12,6 +16,9 @@ use super::writer::Writer;
 
 /// With at most so many accounts asked for by number, they are looked up one by one.
 const FEW: usize = 2000;
+/// Accounts that one page looks through, at most: a search that finds nobody
+/// must not keep a reader from others.
+const LOOKED_THROUGH: usize = 100_000;
 /// Between the fields that a search looks at.
 const SEPARATOR: char = '\u{1f}';
 
@@ -31,6 +38,7 @@ impl Writer {
             disabled: false,
             created_at: new.created_at,
             last_seen: None,
+            left_at: None,
             registered_at: Seq(self.kept.last),
         };
         self.connection
@@ -125,6 +133,7 @@ impl Writer {
             "DELETE FROM queue WHERE account = ?1",
             "DELETE FROM subscriptions WHERE account = ?1",
             "DELETE FROM cursors WHERE account = ?1",
+            "DELETE FROM missed WHERE account = ?1",
             "DELETE FROM credentials WHERE account = ?1",
             "DELETE FROM accounts WHERE id = ?1",
         ] {
@@ -134,13 +143,17 @@ impl Writer {
         Ok(true)
     }
 
-    pub fn touch_accounts(&mut self, mut seen: Vec<(AccountId, Timestamp)>) -> Done<()> {
+    pub fn touch_accounts(&mut self, mut seen: Vec<Seen>) -> Done<()> {
         // A stable sort: of two for one account the later stays the later.
-        seen.sort_by_key(|(id, _)| *id);
-        let mut statement =
-            self.connection.prepare_cached("UPDATE accounts SET last_seen = ?2 WHERE id = ?1")?;
-        for (id, at) in seen {
-            statement.execute([id.0, at.0])?;
+        seen.sort_by_key(|seen| seen.account);
+        let mut came = self.connection.prepare_cached("UPDATE accounts SET last_seen = ?2 WHERE id = ?1")?;
+        // Only this one moves the account in an index.
+        let mut left = self
+            .connection
+            .prepare_cached("UPDATE accounts SET last_seen = ?2, left_at = ?2 WHERE id = ?1")?;
+        for seen in seen {
+            let statement = if seen.left { &mut left } else { &mut came };
+            statement.execute([seen.account.0, seen.at.0])?;
         }
         Ok(())
     }
@@ -167,7 +180,7 @@ pub(super) fn account(connection: &Connection, name: &Username) -> Done<Option<A
 
 fn by_id(connection: &Connection, id: AccountId) -> Done<Option<Account>> {
     let mut statement = connection.prepare_cached(
-        "SELECT username, alias, name, email, disabled, created_at, last_seen, registered_at
+        "SELECT username, alias, name, email, disabled, created_at, last_seen, registered_at, left_at
          FROM accounts WHERE id = ?1",
     )?;
     let mut rows = statement.query([id.0])?;
@@ -182,6 +195,7 @@ fn by_id(connection: &Connection, id: AccountId) -> Done<Option<Account>> {
         disabled: row.get(4)?,
         created_at: Timestamp(row.get(5)?),
         last_seen: row.get::<_, Option<i64>>(6)?.map(Timestamp),
+        left_at: left_from(row.get(8)?),
         registered_at: Seq(uint(row.get(7)?)),
     }))
 }
@@ -211,59 +225,142 @@ pub(super) fn credentials(connection: &Connection, username: &Username) -> Done<
     Ok(found.optional()?)
 }
 
-pub(super) fn accounts(connection: &Connection, query: &AccountQuery) -> Done<Page<AccountRow, String>> {
+pub(super) fn accounts(
+    connection: &Connection,
+    query: &AccountQuery,
+) -> Done<Page<AccountRow, AccountPlace>> {
     let limit = query.limit.max(1);
-    let found = match &query.only {
+    let Found { ids, stopped_at } = match &query.only {
         Some(only) if only.len() <= FEW => among(connection, query, only)?,
         _ => scan(connection, query, limit)?,
     };
-    let more = found.len() > limit;
-    let mut items = Vec::with_capacity(found.len().min(limit));
+    let more = ids.len() > limit;
+    let mut items = Vec::with_capacity(ids.len().min(limit));
     let shared = OpenShared::load(connection)?;
-    for id in found.into_iter().take(limit) {
+    for id in ids.into_iter().take(limit) {
         if let Some(account) = by_id(connection, id)? {
             items.push(AccountRow { pending: shared.pending_count(connection, id)?, account });
         }
     }
-    let last = items.last().map(|row| row.account.username.to_string());
-    Ok(Page { items, next: last.filter(|_| more) })
+    let last = items.last().map(|row| AccountPlace::of(&row.account));
+    Ok(Page { items, next: last.filter(|_| more).or(stopped_at) })
 }
 
-/// The matching ones of a few accounts, by username.
-fn among(connection: &Connection, query: &AccountQuery, only: &[AccountId]) -> Done<Vec<AccountId>> {
-    let matches = Matcher::new(query);
-    let mut statement = connection.prepare_cached("SELECT username, search FROM accounts WHERE id = ?1")?;
-    let mut found = Vec::new();
-    for id in only {
-        let row = statement.query_row([id.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
-        if let Some((username, search)) = row.optional()?
-            && query.after.as_ref().is_none_or(|after| username > *after)
-            && matches.matches(*id, &search)
-        {
-            found.push((username, *id));
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    Ok(found.into_iter().map(|(_, id)| id).collect())
+/// Accounts that match: up to one more than there is room for.
+#[derive(Default)]
+struct Found {
+    ids: Vec<AccountId>,
+    /// The last one looked at, where more were left unseen.
+    stopped_at: Option<AccountPlace>,
 }
 
-/// One more than `limit`, walking the index of usernames.
-fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Done<Vec<AccountId>> {
+/// The matching ones of a few accounts, in the order asked for.
+fn among(connection: &Connection, query: &AccountQuery, only: &[AccountId]) -> Done<Found> {
     let matches = Matcher::new(query);
     let mut statement =
-        connection.prepare_cached("SELECT id, search FROM accounts WHERE username > ?1 ORDER BY username")?;
-    let mut rows = statement.query([query.after.as_deref().unwrap_or_default()])?;
+        connection.prepare_cached("SELECT id, search, username, left_at FROM accounts WHERE id = ?1")?;
     let mut found = Vec::new();
-    while found.len() <= limit
-        && let Some(row) = rows.next()?
-    {
-        let id = AccountId(row.get(0)?);
-        if matches.matches(id, row.get_ref(1)?.as_str().unwrap_or_default()) {
-            found.push(id);
+    for id in only {
+        let mut rows = statement.query([id.0])?;
+        let Some(row) = rows.next()? else { continue };
+        let place = place(row)?;
+        let beyond = query.after.as_ref().is_none_or(|after| compare(query, &place, after).is_gt());
+        if beyond && matches.matches(*id, row.get_ref(1)?.as_str().unwrap_or_default()) {
+            found.push(place);
+        }
+    }
+    found.sort_unstable_by(|a, b| compare(query, a, b));
+    found.dedup();
+    Ok(Found { ids: found.into_iter().map(|place| place.id).collect(), stopped_at: None })
+}
+
+fn compare(query: &AccountQuery, a: &AccountPlace, b: &AccountPlace) -> Ordering {
+    let order = match query.order {
+        AccountOrder::Username => a.username.cmp(&b.username),
+        AccountOrder::Created => a.id.cmp(&b.id),
+        AccountOrder::Left => (a.left_at, a.id).cmp(&(b.left_at, b.id)),
+    };
+    if query.descending { order.reverse() } else { order }
+}
+
+/// The statements that walk accounts in an order, one after the other. Each follows an
+/// index from the place where it begins, which is what makes a page cost the same
+/// anywhere: ?1 is the place's number, ?2 its username or the moment.
+pub(super) fn walk(order: AccountOrder, descending: bool) -> &'static [&'static str] {
+    match (order, descending) {
+        // This index alone answers: `left_at` is not in it, and not needed in this order.
+        (AccountOrder::Username, false) => {
+            &["SELECT id, search, username, 0 FROM accounts WHERE username > ?2 ORDER BY username"]
+        }
+        (AccountOrder::Username, true) => {
+            &["SELECT id, search, username, 0 FROM accounts WHERE username < ?2 ORDER BY username DESC"]
+        }
+        // Numbers are given out in order, and none twice.
+        (AccountOrder::Created, false) => {
+            &["SELECT id, search, username, left_at FROM accounts WHERE id > ?1 ORDER BY id"]
+        }
+        (AccountOrder::Created, true) => {
+            &["SELECT id, search, username, left_at FROM accounts WHERE id < ?1 ORDER BY id DESC"]
+        }
+        // Of a million at the same moment only those beyond the place are looked at: in one
+        // statement, SQLite would begin at the first of them.
+        (AccountOrder::Left, false) => &[
+            "SELECT id, search, username, left_at FROM accounts WHERE left_at = ?2 AND id > ?1 ORDER BY id",
+            "SELECT id, search, username, left_at FROM accounts WHERE left_at > ?2 ORDER BY left_at, id",
+        ],
+        (AccountOrder::Left, true) => &[
+            "SELECT id, search, username, left_at FROM accounts WHERE left_at = ?2 AND id < ?1 ORDER BY id DESC",
+            "SELECT id, search, username, left_at FROM accounts WHERE left_at < ?2 ORDER BY left_at DESC, id DESC",
+        ],
+    }
+}
+
+/// One more than `limit`, walking an index.
+fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Done<Found> {
+    let matches = Matcher::new(query);
+    let after = query.after.as_ref();
+    let end = if query.descending { i64::MAX } else { -1 };
+    let id = Value::Integer(after.map_or(end, |place| place.id.0));
+    let key = match (query.order, after) {
+        (AccountOrder::Username, Some(place)) => Value::Text(place.username.clone()),
+        // Every text is less than every blob.
+        (AccountOrder::Username, None) if query.descending => Value::Blob(Vec::new()),
+        (AccountOrder::Username, None) => Value::Text(String::new()),
+        (_, Some(place)) => Value::Integer(place.left_at.map_or(0, Timestamp::millis)),
+        (_, None) => Value::Integer(end),
+    };
+    let mut found = Found::default();
+    let mut looked_at = 0;
+    for sql in walk(query.order, query.descending) {
+        let mut statement = connection.prepare_cached(sql)?;
+        // A statement has as many parameters as the largest number in it.
+        let used = statement.parameter_count();
+        let mut rows = statement.query(params_from_iter([&id, &key].into_iter().take(used)))?;
+        while found.ids.len() <= limit
+            && let Some(row) = rows.next()?
+        {
+            let id = AccountId(row.get(0)?);
+            if matches.matches(id, row.get_ref(1)?.as_str().unwrap_or_default()) {
+                found.ids.push(id);
+            }
+            looked_at += 1;
+            if looked_at >= LOOKED_THROUGH && found.ids.len() <= limit {
+                found.stopped_at = Some(place(row)?);
+                return Ok(found);
+            }
         }
     }
     Ok(found)
+}
+
+/// Reads what [`walk`] selects.
+fn place(row: &Row<'_>) -> Done<AccountPlace> {
+    Ok(AccountPlace { id: AccountId(row.get(0)?), username: row.get(2)?, left_at: left_from(row.get(3)?) })
+}
+
+/// `accounts.left_at`.
+fn left_from(millis: i64) -> Option<Timestamp> {
+    (millis > 0).then_some(Timestamp(millis))
 }
 
 /// What an [`AccountQuery`] asks of an account, apart from its place.

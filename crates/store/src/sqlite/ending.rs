@@ -2,15 +2,16 @@
 //! cancelled or replaced; and how the finished are forgotten.
 
 use rusqlite::{OptionalExtension, params};
-use tidings_core::model::{AccountId, Counters, Notification, NotificationId, Seq, Target, Timestamp};
+use tidings_core::model::{AccountId, Counters, Notification, NotificationId, Seq, Target, Timestamp, Topic};
 use tidings_core::store::Ended;
 
 use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
 use super::fault::{Done, Fault};
-use super::pack;
+use super::live::Shared;
 use super::settle::{Counted, Direct};
 use super::standing::Standing;
 use super::writer::Writer;
+use super::{inbox, pack};
 
 /// How a whole notification ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +60,12 @@ impl Writer {
     fn end(&mut self, seq: u64, how: End) -> Done<Ended> {
         let direct = self.direct(seq)?.ok_or_else(|| Fault::corrupt("queue"))?;
         let pending = direct.counters.pending();
-        if !direct.shared {
-            self.empty_queues(seq, &direct)?;
-        }
         self.live_changed = true;
+        if direct.shared {
+            self.note_ended(seq)?;
+        } else {
+            self.empty_queues(seq, &direct, how)?;
+        }
         self.live.remove(seq);
         let (state, column) = match how {
             End::Expired => {
@@ -84,8 +87,19 @@ impl Writer {
         Ok(Ended { seq: Seq(seq), id: direct.id, accounts: pending })
     }
 
+    /// Remembers a shared one that somebody still waits for, for those who are past it later.
+    fn note_ended(&mut self, seq: u64) -> Done<()> {
+        let Some(Shared { priority, topic, .. }) = self.live.get(seq).cloned() else { return Ok(()) };
+        let name = topic.as_ref().map_or("", Topic::as_str);
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO ended (seq, priority, topic) VALUES (?1, ?2, ?3)")?
+            .execute(params![int(seq), priority.index() as i64, name])?;
+        self.live.note_ended(seq, priority, topic);
+        Ok(())
+    }
+
     /// Takes a notification for named accounts out of their queues.
-    fn empty_queues(&self, seq: u64, direct: &Direct) -> Done<()> {
+    fn empty_queues(&self, seq: u64, direct: &Direct, how: End) -> Done<()> {
         let packed: Option<Vec<u8>> = self
             .connection
             .prepare_cached(
@@ -94,25 +108,25 @@ impl Writer {
             .query_row([int(seq)], |row| row.get(0))?;
         let members = pack::unpack(packed.as_deref().unwrap_or_default());
         for account in members.ok_or_else(|| Fault::corrupt("audience"))? {
-            self.unqueue_dropped(AccountId(int(account)), seq, direct)?;
+            self.unqueue_dropped(AccountId(int(account)), seq, direct, how)?;
         }
         Ok(())
     }
 
     /// Takes one copy out of a queue, and remembers that it was not delivered.
     /// With a single recipient the counters say so.
-    fn unqueue_dropped(&self, account: AccountId, seq: u64, direct: &Direct) -> Done<bool> {
+    fn unqueue_dropped(&self, account: AccountId, seq: u64, direct: &Direct, how: End) -> Done<bool> {
         let was_pending = self.unqueue(account, seq, direct.priority)?;
         if was_pending && direct.counters.recipients > 1 {
-            self.note_dropped(account, seq)?;
+            self.note_dropped(account, seq, how)?;
         }
         Ok(was_pending)
     }
 
-    fn note_dropped(&self, account: AccountId, seq: u64) -> Done<()> {
+    fn note_dropped(&self, account: AccountId, seq: u64, how: End) -> Done<()> {
         self.connection
-            .prepare_cached("INSERT OR IGNORE INTO dropped (seq, account) VALUES (?1, ?2)")?
-            .execute([int(seq), account.0])?;
+            .prepare_cached("INSERT OR IGNORE INTO dropped (seq, account, expired) VALUES (?1, ?2, ?3)")?
+            .execute(params![int(seq), account.0, how == End::Expired])?;
         Ok(())
     }
 
@@ -127,7 +141,7 @@ impl Writer {
     fn drop_copy(&mut self, account: AccountId, seq: u64) -> Done<()> {
         let Some(shared) = self.live.get(seq).cloned() else {
             if let Some(direct) = self.direct(seq)?
-                && self.unqueue_dropped(account, seq, &direct)?
+                && self.unqueue_dropped(account, seq, &direct, End::Cancelled)?
             {
                 self.count_cancelled(seq, 1)?;
             }
@@ -139,7 +153,7 @@ impl Writer {
         {
             standing.settle(&self.connection, &self.live, seq, shared.priority)?;
             standing.save(&self.connection)?;
-            self.note_dropped(account, seq)?;
+            self.note_dropped(account, seq, End::Cancelled)?;
             self.count_cancelled(seq, 1)?;
         }
         Ok(())
@@ -199,12 +213,16 @@ impl Writer {
                 ("DELETE FROM contents WHERE position = ?1", position),
                 ("DELETE FROM dropped WHERE seq = ?1", seq),
                 ("DELETE FROM openings WHERE seq = ?1", seq),
+                ("DELETE FROM ended WHERE seq = ?1", seq),
             ] {
                 self.connection.prepare_cached(sql)?.execute([key])?;
             }
+            self.live_changed = true;
+            self.live.forget_ended(uint(seq));
             add(&mut self.kept.forgotten, &forgotten);
             purged += 1;
         }
+        inbox::forget(&self.connection)?;
         for (sql, moment) in [
             (
                 "DELETE FROM idempotency WHERE key IN

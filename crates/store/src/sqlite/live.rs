@@ -1,7 +1,7 @@
 //! What is shared and pending for somebody, in the writer's memory: settling
 //! asks it for every acknowledgement.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::Connection;
 use tidings_core::model::{NotificationId, Priority, Topic};
@@ -19,6 +19,8 @@ pub(super) struct Live {
     topical: [BTreeSet<u64>; 3],
     topics: HashMap<Topic, [BTreeSet<u64>; 3]>,
     keys: HashMap<String, BTreeSet<u64>>,
+    /// Those that ended while somebody still waited for them, by priority: `None` for all.
+    ended: [BTreeMap<u64, Option<Topic>>; 3],
 }
 
 /// One of them.
@@ -35,6 +37,19 @@ pub(super) struct Shared {
 
 impl Live {
     pub fn load(connection: &Connection) -> Done<Self> {
+        let mut live = Self::load_open(connection)?;
+        let mut statement = connection.prepare_cached("SELECT seq, priority, topic FROM ended")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let topic: String = row.get(2)?;
+            let topic = if topic.is_empty() { None } else { Some(convert::topic(&topic)?) };
+            live.note_ended(convert::uint(row.get(0)?), convert::priority(row.get(1)?)?, topic);
+        }
+        Ok(live)
+    }
+
+    /// Only what is pending for somebody: also of a database that an older version made.
+    pub fn load_open(connection: &Connection) -> Done<Self> {
         let mut live = Self::default();
         let mut statement = connection.prepare_cached(
             "SELECT seq, id, priority, topic, collapse_key, recipients - delivered - expired - cancelled
@@ -53,6 +68,23 @@ impl Live {
             live.insert(convert::uint(row.get(0)?), shared);
         }
         Ok(live)
+    }
+
+    /// Notes that one ended while somebody still waited for it.
+    pub fn note_ended(&mut self, seq: u64, priority: Priority, topic: Option<Topic>) {
+        self.ended[priority.index()].insert(seq, topic);
+    }
+
+    /// Forgets an ended one.
+    pub fn forget_ended(&mut self, seq: u64) {
+        for ended in &mut self.ended {
+            ended.remove(&seq);
+        }
+    }
+
+    /// Those that ended while somebody still waited for them.
+    pub fn ended(&self, priority: Priority) -> &BTreeMap<u64, Option<Topic>> {
+        &self.ended[priority.index()]
     }
 
     pub fn insert(&mut self, seq: u64, shared: Shared) {

@@ -6,13 +6,13 @@ use tidings_core::model::{
     Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, AccountChange, AccountQuery, AccountRow, AuditEntry, Ended, Feed, NewNotification,
-    NotificationRecord, Page, Positions, Released, Result, Settled, Settlement, Store, StoreError, Totals,
-    WebSession,
+    Acceptance, AccountChange, AccountPlace, AccountQuery, AccountRow, AuditEntry, Ended, Feed,
+    NewNotification, NotificationRecord, Page, PastNotification, Positions, Released, Result, Seen, Settled,
+    Settlement, Store, StoreError, Totals, WebSession,
 };
 
 use super::kept::Kept;
-use super::{SqliteStore, accounts, admin, feed, records, recount, topics};
+use super::{SqliteStore, accounts, admin, feed, past, records, recount, topics};
 
 /// About what a small write adds to a commit.
 const SMALL: usize = 1024;
@@ -43,11 +43,11 @@ impl Store for SqliteStore {
         self.writer.call(SMALL, move |writer| writer.remove_account(id)).await
     }
 
-    async fn touch_accounts(&self, seen: Vec<(AccountId, Timestamp)>) -> Result<()> {
+    async fn touch_accounts(&self, seen: Vec<Seen>) -> Result<()> {
         self.writer.call(ROW * seen.len(), |writer| writer.touch_accounts(seen)).await
     }
 
-    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, String>> {
+    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, AccountPlace>> {
         self.readers.call(move |connection| accounts::accounts(connection, &query)).await
     }
 
@@ -108,6 +108,15 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Page<NotificationRecord, u64>> {
         self.readers.call(move |connection| records::notifications(connection, before, limit)).await
+    }
+
+    async fn past(
+        &self,
+        account: AccountId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Page<PastNotification, u64>> {
+        self.readers.call(move |connection| past::past(connection, account, before, limit)).await
     }
 
     async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed> {

@@ -29,6 +29,13 @@ pub(super) fn notification(connection: &Connection, id: NotificationId) -> Done<
     rows.next()?.map(record).transpose()
 }
 
+/// The one at this place in the listing.
+pub(super) fn at(connection: &Connection, position: u64) -> Done<Option<NotificationRecord>> {
+    let mut statement = connection.prepare_cached(select!("WHERE n.position = ?1"))?;
+    let mut rows = statement.query([int(position)])?;
+    rows.next()?.map(record).transpose()
+}
+
 pub(super) fn notifications(
     connection: &Connection,
     before: Option<u64>,

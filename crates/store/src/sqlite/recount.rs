@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use rusqlite::Connection;
-use tidings_core::model::{AccountId, Counters};
+use tidings_core::model::{AccountId, Counters, Priority};
 use tidings_core::store::Totals;
 
 use super::convert::{self, state, uint};
 use super::ending::add;
 use super::fault::Done;
+use super::inbox::Inbox;
 use super::kept::Kept;
 use super::live::Live;
 use super::standing::Standing;
@@ -26,7 +27,7 @@ pub(super) fn recount(connection: &Connection) -> Done<Vec<String>> {
 /// How many accounts each notification waits for, by going through all accounts.
 fn pending(connection: &Connection, wrong: &mut Vec<String>) -> Done<HashMap<u64, u64>> {
     let mut counted = HashMap::<u64, u64>::new();
-    let live = Live::load(connection)?;
+    let live = Live::load_open(connection)?;
     let mut accounts = connection.prepare("SELECT id FROM accounts")?;
     let mut rows = accounts.query([])?;
     while let Some(row) = rows.next()? {
@@ -123,6 +124,12 @@ impl Writer {
         };
         if named(&live) != named(&self.live) {
             wrong.push("the writer's memory of what is live disagrees with the database".into());
+        }
+        if Priority::DESCENDING.iter().any(|priority| live.ended(*priority) != self.live.ended(*priority)) {
+            wrong.push("the writer's memory of what ended disagrees with the database".into());
+        }
+        if !self.inbox.covers(&Inbox::load(&self.connection)?) {
+            wrong.push("the writer's memory of whom notifications named disagrees with the database".into());
         }
         Ok(wrong)
     }

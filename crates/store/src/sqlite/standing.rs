@@ -20,6 +20,8 @@ pub(super) struct Standing {
     ahead: [BTreeSet<u64>; 3],
     subscriptions: Option<Vec<(Topic, u64)>>,
     changed: bool,
+    /// What the cursor passed since it was read without the account having had it.
+    missed: Vec<u64>,
 }
 
 impl Standing {
@@ -39,7 +41,7 @@ impl Standing {
                 ([registered_at; 3], Default::default())
             }
         };
-        Ok(Some(Self { account, cursor, ahead, subscriptions: None, changed: false }))
+        Ok(Some(Self { account, cursor, ahead, subscriptions: None, changed: false, missed: Vec::new() }))
     }
 
     pub fn save(&mut self, connection: &Connection) -> Done<()> {
@@ -53,6 +55,22 @@ impl Standing {
             )?
             .execute(params![self.account.0, low, normal, high, encode(&self.ahead)])?;
         self.changed = false;
+        self.save_missed(connection)
+    }
+
+    fn save_missed(&mut self, connection: &Connection) -> Done<()> {
+        if self.missed.is_empty() {
+            return Ok(());
+        }
+        let mut all = missed(connection, self.account)?;
+        all.extend(self.missed.drain(..));
+        // What was purged meanwhile need not be remembered.
+        let oldest: Option<i64> =
+            connection.prepare_cached("SELECT min(seq) FROM ended")?.query_row([], |row| row.get(0))?;
+        let kept = all.into_iter().filter(|seq| oldest.is_some_and(|oldest| int(*seq) >= oldest));
+        connection
+            .prepare_cached("REPLACE INTO missed (account, seqs) VALUES (?1, ?2)")?
+            .execute(params![self.account.0, pack::pack(kept)])?;
         Ok(())
     }
 
@@ -118,10 +136,23 @@ impl Standing {
         let Some(top) = self.ahead[index].last().copied() else { return Ok(()) };
         let stop = self.first_pending(connection, live, priority, top)?.unwrap_or(u64::MAX);
         let beyond = self.ahead[index].split_off(&stop);
-        if let Some(reached) = self.ahead[index].last() {
-            self.cursor[index] = *reached;
+        if let Some(reached) = self.ahead[index].last().copied() {
+            self.note_missed(connection, live, priority, reached)?;
+            self.cursor[index] = reached;
         }
         self.ahead[index] = beyond;
+        Ok(())
+    }
+
+    /// Remembers what ended unsettled between the cursor and where it moves to.
+    fn note_missed(&mut self, connection: &Connection, live: &Live, priority: Priority, to: u64) -> Done<()> {
+        let index = priority.index();
+        let ended = live.ended(priority).range(self.cursor[index].saturating_add(1)..=to);
+        for (seq, topic) in ended {
+            if !self.ahead[index].contains(seq) && self.meant(connection, *seq, topic.as_ref())? {
+                self.missed.push(*seq);
+            }
+        }
         Ok(())
     }
 
@@ -176,6 +207,16 @@ impl Standing {
 pub(super) fn registered_at(connection: &Connection, account: AccountId) -> Done<Option<u64>> {
     let mut statement = connection.prepare_cached("SELECT registered_at FROM accounts WHERE id = ?1")?;
     Ok(statement.query_row([account.0], |row| row.get(0).map(uint)).optional()?)
+}
+
+/// What an account's cursor passed without the account having had it.
+pub(super) fn missed(connection: &Connection, account: AccountId) -> Done<BTreeSet<u64>> {
+    let packed: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT seqs FROM missed WHERE account = ?1")?
+        .query_row([account.0], |row| row.get(0))
+        .optional()?;
+    let seqs = pack::unpack(packed.as_deref().unwrap_or_default());
+    Ok(seqs.ok_or_else(|| Fault::corrupt("cursor"))?.into_iter().collect())
 }
 
 /// Three lists, each behind its length; nothing where all are empty.

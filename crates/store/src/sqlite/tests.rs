@@ -4,7 +4,7 @@ use tempfile::TempDir;
 use tidings_core::model::{
     AccountId, Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp, Username,
 };
-use tidings_core::store::{NewNotification, Settlement, Store};
+use tidings_core::store::{AccountOrder, NewNotification, Settlement, Store};
 
 use super::*;
 use crate::conformance;
@@ -350,4 +350,113 @@ async fn a_backup_is_a_store() {
     store.accept(note(4, Audience::All)).await.unwrap();
     has_some_history(&open(&copy), account).await;
     assert_eq!(fed(&store, account).await.len(), 3);
+}
+
+#[tokio::test]
+async fn the_past_is_found_over_many_runs() {
+    let directory = TempDir::new().unwrap();
+    let store = Arc::new(open(&directory));
+    let mut accounts = Vec::new();
+    for name in ["anna", "bert"] {
+        accounts.push(store.create_account(new_account(name)).await.unwrap().id);
+    }
+    let many: Vec<Username> = (0..40).map(|n| Username::parse(&format!("other-{n}")).unwrap()).collect();
+    for name in &many {
+        store.create_account(new_account(name.as_str())).await.unwrap();
+    }
+    let anna = Username::parse("anna").unwrap();
+    let others = Audience::Users(vec![many[0].clone()]);
+    let wide = Audience::Users(many.iter().cloned().chain([anna.clone()]).collect());
+    let mut expected = Vec::new();
+    let calls: Vec<_> = (0..3500)
+        .map(|number: u128| {
+            let audience = match number {
+                5 | 1023 | 1024 | 3000 => Audience::Users(vec![anna.clone()]),
+                700 | 2100 | 3400 => Audience::All,
+                1500 => wide.clone(),
+                _ => others.clone(),
+            };
+            if audience != others {
+                expected.push(number);
+            }
+            let store = Arc::clone(&store);
+            // One thread runs them in this order.
+            tokio::spawn(async move { store.accept(note(number, audience)).await.map(drop) })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    expected.reverse();
+    let batch: Vec<_> = fed(&store, accounts[0])
+        .await
+        .iter()
+        .map(|(seq, _)| Settlement { account: accounts[0], seq: *seq })
+        .collect();
+    store.settle(batch).await.unwrap();
+
+    let numbers = |store: Arc<SqliteStore>, account, limit| async move {
+        let (mut numbers, mut before) = (Vec::new(), None);
+        loop {
+            let page = store.past(account, before, limit).await.unwrap();
+            numbers.extend(page.items.into_iter().map(|past| past.record.notification.id.0));
+            before = page.next;
+            if before.is_none() {
+                return (store, numbers);
+            }
+        }
+    };
+    let (store, found) = numbers(store, accounts[0], 3).await;
+    assert_eq!(found, expected);
+    let (store, found) = numbers(store, accounts[1], 3).await;
+    assert_eq!(found, Vec::<u128>::new(), "it waits for all of them");
+    assert_eq!(store.recount().await.unwrap(), Vec::<String>::new());
+
+    // The newest run is read again, and so are all of them where they are missing.
+    drop(store);
+    let raw = Connection::open(path(&directory)).unwrap();
+    let runs: i64 = raw.query_row("SELECT count(*) FROM inbox", [], |row| row.get(0)).unwrap();
+    assert_eq!(runs, 3);
+    raw.execute_batch("DELETE FROM inbox WHERE run > 0").unwrap();
+    drop(raw);
+    let (store, found) = numbers(Arc::new(open(&directory)), accounts[0], 100).await;
+    assert_eq!(found, expected);
+
+    // Runs go with the notifications.
+    let ended = store.cancel(NotificationId(700)).await.unwrap().unwrap();
+    assert_eq!(ended.accounts, 41);
+    while store.purge(Timestamp(1), Timestamp(0), 500).await.unwrap() > 0 {}
+    let (_store, found) = numbers(store, accounts[0], 100).await;
+    let left: Vec<_> = expected.into_iter().filter(|number| [3400, 2100, 1500].contains(number)).collect();
+    assert_eq!(found, left);
+}
+
+#[tokio::test]
+async fn no_page_of_accounts_sorts_or_walks_everything() {
+    let directory = TempDir::new().unwrap();
+    drop(open(&directory));
+    let raw = Connection::open(path(&directory)).unwrap();
+    for order in [AccountOrder::Username, AccountOrder::Created, AccountOrder::Left] {
+        for descending in [false, true] {
+            for (number, sql) in accounts::walk(order, descending).iter().enumerate() {
+                let mut statement = raw.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+                for place in 1..=statement.parameter_count() {
+                    statement.raw_bind_parameter(place, 1).unwrap();
+                }
+                let mut rows = statement.raw_query();
+                let mut plan = Vec::new();
+                while let Some(row) = rows.next().unwrap() {
+                    plan.push(row.get::<_, String>(3).unwrap());
+                }
+                let [step] = plan.as_slice() else { panic!("{sql}: {plan:?}") };
+                let by = match (order, number) {
+                    (AccountOrder::Username, _) => "COVERING INDEX accounts_by_username (username",
+                    (AccountOrder::Created, _) => "INTEGER PRIMARY KEY (rowid",
+                    (AccountOrder::Left, 0) => "INDEX accounts_by_left (left_at=? AND rowid",
+                    (AccountOrder::Left, _) => "INDEX accounts_by_left (left_at",
+                };
+                assert!(step.starts_with(&format!("SEARCH accounts USING {by}")), "{sql}: {step}");
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use rusqlite::Connection;
 
 use super::fault::Done;
+use super::inbox::Inbox;
 use super::kept::Kept;
 use super::live::Live;
 
@@ -18,6 +19,8 @@ pub(super) struct Writer {
     pub live: Live,
     /// Whether `live` was changed since [`Writer::begin_step`].
     pub live_changed: bool,
+    /// Whom the newest notifications named.
+    pub inbox: Inbox,
     /// What memory says is not to be trusted: a rollback could not be followed by a read.
     stale: bool,
 }
@@ -26,7 +29,10 @@ impl Writer {
     pub fn new(connection: Connection) -> Done<Self> {
         let kept = Kept::load(&connection)?;
         let live = Live::load(&connection)?;
-        Ok(Self { connection, kept, saved: kept, live, live_changed: false, stale: false })
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let inbox = Inbox::load(&connection)?;
+        connection.execute_batch("COMMIT")?;
+        Ok(Self { connection, kept, saved: kept, live, live_changed: false, inbox, stale: false })
     }
 
     /// Begins a commit group.
@@ -40,6 +46,7 @@ impl Writer {
     /// Runs one step of the group: all of it happens, or nothing.
     pub fn step<T>(&mut self, work: impl FnOnce(&mut Self) -> Done<T>) -> Done<T> {
         let kept = self.kept;
+        let inbox = self.inbox.mark();
         self.live_changed = false;
         self.run("SAVEPOINT step")?;
         let done = work(self);
@@ -53,6 +60,9 @@ impl Writer {
             self.run("RELEASE step")?;
         }
         self.kept = kept;
+        if self.inbox.mark() != inbox {
+            self.inbox = Inbox::load(&self.connection)?;
+        }
         if self.live_changed {
             self.live = Live::load(&self.connection)?;
         }
@@ -92,6 +102,7 @@ impl Writer {
         self.kept = Kept::load(&self.connection)?;
         self.saved = self.kept;
         self.live = Live::load(&self.connection)?;
+        self.inbox = Inbox::load(&self.connection)?;
         self.stale = false;
         Ok(())
     }

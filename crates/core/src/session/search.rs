@@ -1,0 +1,195 @@
+//! Pages of sessions, and of accounts that are online, sorted. The registry keeps no
+//! order but that of binding: another one is found by looking at every session and
+//! keeping the first few, a part of the registry at a time.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::handle::Handle;
+use super::registry::{SessionInfo, SessionManager};
+use crate::model::{AccountId, SessionId, Username};
+use crate::store::Page;
+
+/// What a listing of sessions is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SessionOrder {
+    /// When they were bound.
+    #[default]
+    Created,
+    /// The username.
+    Username,
+    /// The client's address.
+    Address,
+}
+
+/// A session's place in listings, whatever they are sorted by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionPlace {
+    /// For [`SessionOrder::Created`], and where nothing else tells two apart.
+    pub id: SessionId,
+    /// For [`SessionOrder::Username`].
+    pub username: String,
+    /// For [`SessionOrder::Address`].
+    pub client_ip: IpAddr,
+}
+
+impl SessionPlace {
+    /// The place of this session.
+    pub fn of(info: &SessionInfo) -> Self {
+        Self { id: info.id, username: info.username.to_string(), client_ip: info.client_ip }
+    }
+}
+
+/// How to page through sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SessionQuery {
+    /// Only where the username, the resource or the client's address contains this (case is ignored).
+    pub contains: Option<String>,
+    /// What to sort by.
+    pub order: SessionOrder,
+    /// Whether the last come first.
+    pub descending: bool,
+    /// Only what comes after this place.
+    pub after: Option<SessionPlace>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What a listing of accounts that are online is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnlineOrder {
+    /// The username.
+    Username,
+    /// The order of the accounts' creation.
+    Created,
+}
+
+impl SessionManager {
+    /// A page of sessions that match, sorted.
+    pub async fn search(&self, query: &SessionQuery) -> Page<SessionInfo, SessionPlace> {
+        let limit = query.limit.max(1);
+        // One more than there is room for tells whether there are more.
+        let handles = match (query.order, &query.contains) {
+            (SessionOrder::Created, None) => self.by_age(query, limit + 1),
+            _ => self.by_key(query, limit + 1).await,
+        };
+        let items: Vec<_> = handles.iter().take(limit).map(|handle| self.info(handle)).collect();
+        let next = items.last().filter(|_| handles.len() > limit).map(SessionPlace::of);
+        Page { items, next }
+    }
+
+    fn by_age(&self, query: &SessionQuery, limit: usize) -> Vec<Arc<Handle>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let after = query.after.as_ref().map_or(Unbounded, |place| Excluded(place.id));
+        let by_id = self.by_id.read();
+        let handles = |found: &mut dyn Iterator<Item = (&SessionId, &Arc<Handle>)>| {
+            found.take(limit).map(|(_, handle)| Arc::clone(handle)).collect()
+        };
+        if query.descending {
+            handles(&mut by_id.range((Unbounded, after)).rev())
+        } else {
+            handles(&mut by_id.range((after, Unbounded)))
+        }
+    }
+
+    async fn by_key(&self, query: &SessionQuery, limit: usize) -> Vec<Arc<Handle>> {
+        let contains = query.contains.as_ref().map(|text| text.to_lowercase());
+        let matches = |handle: &Handle| {
+            contains.as_ref().is_none_or(|text| {
+                handle.username.as_str().to_lowercase().contains(text)
+                    || handle.resource.to_lowercase().contains(text)
+                    || handle.peer().0.to_string().contains(text)
+            })
+        };
+        let key = |id: SessionId, username: &dyn Fn() -> Arc<str>, ip: &dyn Fn() -> IpAddr| {
+            let key = match query.order {
+                SessionOrder::Created => (None, None, id),
+                SessionOrder::Username => (Some(username()), None, id),
+                SessionOrder::Address => (None, Some(ip()), id),
+            };
+            Directed::new(key, query.descending)
+        };
+        let after = query.after.as_ref();
+        let after = after.map(|place| key(place.id, &|| place.username.as_str().into(), &|| place.client_ip));
+        let mut first = First::new(limit);
+        for shard in &self.shards {
+            for handle in shard.lock().values().flat_map(|entry| &entry.sessions) {
+                let key = key(handle.id, &|| handle.username.shared(), &|| handle.peer().0);
+                if after.as_ref().is_none_or(|after| key > *after) && first.takes(&key) && matches(handle) {
+                    first.put(key, Arc::clone(handle));
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        first.found.into_values().collect()
+    }
+
+    /// Accounts with an available session, beyond this one, at most `limit`.
+    pub async fn online_after(
+        &self,
+        order: OnlineOrder,
+        descending: bool,
+        after: Option<(&str, AccountId)>,
+        limit: usize,
+    ) -> Vec<(Username, AccountId)> {
+        let key = |username: Arc<str>, id: AccountId| {
+            let key = match order {
+                OnlineOrder::Username => (Some(username), id),
+                OnlineOrder::Created => (None, id),
+            };
+            Directed::new(key, descending)
+        };
+        let after = after.map(|(username, id)| key(username.into(), id));
+        let mut first = First::new(limit);
+        for shard in &self.shards {
+            for (account, entry) in shard.lock().iter() {
+                let Some(session) = entry.sessions.first() else { continue };
+                let key = key(session.username.shared(), *account);
+                if after.as_ref().is_none_or(|after| key > *after) && first.takes(&key) && entry.online() {
+                    first.put(key, (session.username.clone(), *account));
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        first.found.into_values().collect()
+    }
+}
+
+/// A key that sorts one way or the other; all in one listing the same way.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Directed<K> {
+    Ascending(K),
+    Descending(Reverse<K>),
+}
+
+impl<K> Directed<K> {
+    fn new(key: K, descending: bool) -> Self {
+        if descending { Self::Descending(Reverse(key)) } else { Self::Ascending(key) }
+    }
+}
+
+/// The first few by key of many.
+struct First<K, T> {
+    limit: usize,
+    found: BTreeMap<K, T>,
+}
+
+impl<K: Ord, T> First<K, T> {
+    fn new(limit: usize) -> Self {
+        Self { limit, found: BTreeMap::new() }
+    }
+
+    /// Whether this key is among the first so far.
+    fn takes(&self, key: &K) -> bool {
+        self.found.len() < self.limit || self.found.last_key_value().is_some_and(|(last, _)| key < last)
+    }
+
+    fn put(&mut self, key: K, value: T) {
+        self.found.insert(key, value);
+        if self.found.len() > self.limit {
+            self.found.pop_last();
+        }
+    }
+}
