@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// A self-hosted push server: devices keep one XMPP connection, back ends send
 /// notifications over HTTP.
 #[derive(Debug, Parser)]
-#[command(name = "tidings", version, disable_help_subcommand = true, after_help = EXAMPLES)]
+#[command(name = "tidings", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,

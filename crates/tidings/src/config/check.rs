@@ -1,3 +1,4 @@
+use tidings_core::config::RegistrationPolicy;
 use tidings_xmpp::jid::DomainPart;
 
 use super::Settings;
@@ -62,4 +63,15 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What is allowed, and hardly meant.
+pub(super) fn doubts(settings: &Settings) -> Option<String> {
+    let registration = &settings.registration;
+    let no_token = registration.tokens.iter().all(String::is_empty);
+    (registration.policy == RegistrationPolicy::Token && no_token).then(|| {
+        "registration.policy is `token`, and registration.tokens is empty: nobody can register \
+         (tokens to accept: registration.tokens = [\"…\"]; none at all: registration.policy = \"closed\")"
+            .to_owned()
+    })
 }

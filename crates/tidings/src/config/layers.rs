@@ -62,6 +62,7 @@ pub(crate) fn load(layers: &Layers) -> Result<Loaded, Failure> {
     let settings: Settings =
         Value::Table(merged).try_into().map_err(|error| Failure::usage(one_line(&error)))?;
     super::check::check(&settings)?;
+    warnings.extend(super::check::doubts(&settings));
     Ok(Loaded { settings, warnings })
 }
 
@@ -230,6 +231,19 @@ mod tests {
         let said = wrong(&Layers { file: Some(path), ..Layers::default() });
         assert!(said.contains("line 2"), "{said}");
         assert!(!said.contains('\n'), "{said}");
+    }
+
+    #[test]
+    fn a_policy_under_which_nobody_can_register_is_doubted() {
+        let warnings = |set: &[&str]| {
+            let set = set.iter().map(|pair| (*pair).to_owned()).collect();
+            load(&Layers { set, ..Layers::default() }).unwrap().warnings
+        };
+        let said = warnings(&["registration.policy=token"]);
+        assert!(said[0].contains("registration.tokens") && said.len() == 1, "{said:?}");
+        assert!(!warnings(&["registration.policy=token", "registration.tokens=[\"\"]"]).is_empty());
+        assert!(warnings(&["registration.policy=token", "registration.tokens=[\"secret\"]"]).is_empty());
+        assert!(warnings(&["registration.policy=closed"]).is_empty());
     }
 
     #[test]

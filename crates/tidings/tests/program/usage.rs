@@ -7,6 +7,7 @@ fn wrong_usage_is_one_line() {
     for (arguments, expected) in [
         (&[][..], "serve, demo, send"),
         (&["sevre"], "serve"),
+        (&["help", "sedn"], "sedn"),
         (&["serve", "--domian", "x"], "--domain"),
         (&["serve", "--set", "limits.depth"], "KEY=VALUE"),
         (&["serve", "--set", "limits.deph=9"], "`limits.depth`"),
@@ -59,6 +60,9 @@ fn help_is_worth_reading() {
         &["send", "--help"],
         &["account", "--help"],
         &["key", "--help"],
+        &["help"],
+        &["help", "send"],
+        &["help", "key"],
     ] {
         let output = run(arguments);
         assert!(output.status.success(), "{arguments:?}");
