@@ -1,5 +1,5 @@
 // The real server in a process of its own, its API, and devices that are `tidings listen`.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
@@ -7,6 +7,7 @@ import path from "node:path";
 import readline from "node:readline";
 
 const BINARY = process.env.TIDINGS_BIN ?? "target/debug/tidings";
+const FILL = process.env.TIDINGS_FILL ?? "target/debug/examples/fill";
 export const PATIENCE = 30_000;
 
 /** Asks until the answer is truthy. */
@@ -25,9 +26,11 @@ export class Server {
   password = "console-tests-password";
   children = [];
 
-  static async start(...options) {
+  /** Starts a server, on a data directory that holds so many accounts already. */
+  static async start({ accounts = 0, name = "device", options = [] } = {}) {
     const server = new Server();
     server.directory = fs.mkdtempSync(path.join(os.tmpdir(), "tidings-console-"));
+    if (accounts) execFileSync(FILL, [server.directory, String(accounts), name], { stdio: ["ignore", "ignore", "inherit"] });
     const free = ["xmpp", "xmpps", "http"].flatMap((name) => [`--${name}`, "127.0.0.1:0"]);
     const limits = ["registrations_per_minute=0", "login_failures_per_minute=0"];
     const settings = limits.flatMap((limit) => ["--set", `limits.${limit}`]);

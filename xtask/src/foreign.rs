@@ -21,9 +21,11 @@ pub(crate) fn run(names: &[&str]) -> Result<(), Failed> {
 pub(crate) fn console() -> Result<(), Failed> {
     setup::everything()?;
     command::run(cargo().args(["build", "--package", "tidings", "--locked"]))?;
+    command::run(cargo().args(["build", "--package", "tidings-store", "--example", "fill", "--locked"]))?;
     command::run(
         command("node")
             .args(["--test", "--test-reporter=spec", "tests/console/console.test.js"])
-            .env("TIDINGS_BIN", target().join("debug/tidings")),
+            .env("TIDINGS_BIN", target().join("debug/tidings"))
+            .env("TIDINGS_FILL", target().join("debug/examples/fill")),
     )
 }
