@@ -149,6 +149,49 @@ describe("sending", () => {
     await closeClean(page);
   });
 
+  test("names complete as one types, and the reach is told", async () => {
+    const device = await server.device();
+    const page = await admin();
+    await page.goto("/notifications/new");
+    const users = page.getByLabel("Users", { exact: true }).last();
+    await users.pressSequentially(device.username.slice(0, 6));
+    await waitUntil("the name is offered", async () => (await page.locator("#names option").evaluateAll((all) => all.map((one) => one.value))).includes(device.username));
+    await users.fill(`${device.username}, nobody-like-this`);
+    await page.getByText("Reaches 1 account, 1 online now. Unknown: nobody-like-this.").waitFor();
+    await page.getByLabel(/Everyone \(/).check();
+    await waitUntil("the reach of all", async () => {
+      const { accounts, online } = await server.call("GET", "/v1/stats");
+      return (await page.locator("#reach").innerText()) === `Reaches ${accounts} accounts, ${online} online now.`;
+    });
+    await closeClean(page);
+  });
+
+  test("the preview shows the picture and what the priority means", async () => {
+    const page = await admin();
+    const picture = `<svg xmlns="http://www.w3.org/2000/svg" width="300" height="120"><rect width="300" height="120" fill="teal"/></svg>`;
+    await page.route("https://pictures.example/**", (route) => route.fulfill({ contentType: "image/svg+xml", body: picture }));
+    await page.goto("/notifications/new");
+    await page.getByLabel("Title").fill("With a picture");
+    await page.getByLabel("Priority").selectOption("high");
+    await page.locator("#preview-urgency", { hasText: "goes before everything else" }).waitFor();
+    await page.getByText("More:").click();
+    await page.getByLabel("Image").fill("https://pictures.example/soup.svg");
+    await page.getByLabel("Data").focus();
+    await page.locator("#preview-picture").waitFor({ state: "visible" });
+    assert.equal(await page.locator("#preview-image").isVisible(), false);
+    await shoot(page, "compose-picture");
+    await page.getByLabel("Image").fill("http://pictures.example/soup.svg");
+    await page.getByLabel("Data").focus();
+    await page.locator("#preview-image", { hasText: "soup.svg" }).waitFor();
+    assert.equal(await page.locator("#preview-picture").isVisible(), false);
+    await page.getByLabel("A topic").check();
+    await page.getByLabel("Topic", { exact: true }).fill("nobody-listens");
+    await page.getByRole("button", { name: "Send", exact: true }).click();
+    await page.getByText(/This reaches/).waitFor();
+    await shoot(page, "confirm");
+    await closeClean(page);
+  });
+
   test("a broadcast is confirmed, with its reach", async () => {
     const page = await admin();
     await page.goto("/notifications/new");

@@ -113,11 +113,15 @@
       node.hidden = !text && !placeholder;
       node.dataset.empty = String(!text);
     };
+    const picture = document.getElementById("preview-picture");
     const preview = () => {
       show("preview-title", field("title").value, "Title");
       show("preview-text", field("message").value, "The message appears here.");
       show("preview-uri", field("uri").value);
-      show("preview-image", field("image").value && `image: ${field("image").value}`);
+      const pictured = picture.src && !picture.hidden && picture.getAttribute("src") === field("image").value.trim();
+      show("preview-image", !pictured && field("image").value && `image: ${field("image").value}`);
+      const urgency = document.getElementById("preview-urgency");
+      urgency.textContent = urgency.dataset[field("priority").value] ?? "";
       const audience = field("audience").value;
       all("[data-audience]", compose).forEach((node) => {
         node.hidden = node.dataset.audience !== audience;
@@ -131,6 +135,40 @@
     };
     compose.addEventListener("input", preview);
     preview();
+
+    // Only what was typed here is fetched: an address that came with the page may be anybody's.
+    field("image").addEventListener("change", () => {
+      picture.hidden = true;
+      const address = field("image").value.trim();
+      if (address.startsWith("https://")) picture.src = address;
+      else picture.removeAttribute("src");
+      preview();
+    });
+    picture.addEventListener("load", () => {
+      picture.hidden = false;
+      preview();
+    });
+    picture.addEventListener("error", () => {
+      picture.hidden = true;
+      preview();
+    });
+
+    // ---- how many it reaches ----
+    const reach = document.getElementById("reach");
+    let counting = 0;
+    const count = async () => {
+      const [audience, named, topic] = ["audience", "users", "topic"].map((name) => field(name).value);
+      const mine = (counting += 1);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      if (mine !== counting) return;
+      const query = new URLSearchParams({ audience, users: named, topic });
+      const answer = await fetch(`/reach?${query}`).catch(() => null);
+      if (mine !== counting) return;
+      reach.textContent = (answer?.ok && !answer.redirected && (await answer.json())) || "";
+    };
+    ["audience", "users", "topic"].forEach((name) =>
+      all(`[name="${name}"]`, compose).forEach((input) => input.addEventListener("input", count)));
+    count();
 
     const users = field("users");
     const names = document.getElementById("names");

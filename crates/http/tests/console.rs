@@ -93,6 +93,7 @@ async fn the_cookie_and_the_pages_are_locked_down() {
     assert_eq!(page.status.as_u16(), 200);
     let policy = page.header("content-security-policy");
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert!(!policy.contains("https:"), "{policy}");
     assert_eq!(page.header("x-frame-options"), "DENY");
     assert_eq!(page.header("cache-control"), "no-store");
 
@@ -260,6 +261,21 @@ async fn a_broadcast_is_asked_about_first() {
     assert_eq!(answer.status.as_u16(), 200);
     assert!(answer.text.contains("This reaches <strong>3</strong> accounts"), "{}", answer.text);
     assert_eq!(world.get("/v1/stats").await.json()["accepted"], 0);
+    assert!(answer.text.contains("<strong>0</strong> of them online now"), "{}", answer.text);
+    for (query, words) in [
+        ("audience=all", r#""Reaches 3 accounts, 0 online now.""#),
+        (
+            "audience=users&users=anna,+BOB+anna,ghost",
+            r#""Reaches 2 accounts, 0 online now. Unknown: ghost.""#,
+        ),
+        ("audience=topic&topic=nobody", r#""Reaches 0 accounts, 0 online now.""#),
+        ("audience=topic&topic=", "null"),
+        ("audience=users&users=", "null"),
+    ] {
+        assert_eq!(browser.get(&format!("/reach?{query}")).await.text, words);
+    }
+    let viewer = Browser::log_in(&world, "viewer").await;
+    assert_eq!(viewer.get("/reach?audience=all").await.status.as_u16(), 403);
     let edit = browser.post("/notifications", &format!("{form}&step=edit")).await;
     assert!(edit.text.contains(r#"value="To all""#));
     leads_to(&browser.post("/notifications", &format!("{form}&step=send")).await, "/notifications/");

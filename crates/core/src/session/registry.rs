@@ -50,7 +50,7 @@ pub struct SessionManager {
     pub(super) shards: Box<[Mutex<HashMap<AccountId, AccountEntry>>]>,
     pub(super) by_id: RwLock<BTreeMap<SessionId, Arc<Handle>>>,
     /// Accounts with a session, by the topics that they subscribe to.
-    topics: RwLock<HashMap<Topic, HashSet<AccountId>>>,
+    pub(super) topics: RwLock<HashMap<Topic, HashSet<AccountId>>>,
     pub(super) log: BroadcastLog,
     next_id: AtomicU64,
     online: AtomicUsize,

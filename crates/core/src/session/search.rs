@@ -3,13 +3,13 @@
 //! keeping the first few, a part of the registry at a time.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::handle::Handle;
 use super::registry::{SessionInfo, SessionManager};
-use crate::model::{AccountId, SessionId, Username};
+use crate::model::{AccountId, SessionId, Topic, Username};
 use crate::store::Page;
 
 /// What a listing of sessions is sorted by.
@@ -124,6 +124,11 @@ impl SessionManager {
             tokio::task::yield_now().await;
         }
         first.found.into_values().collect()
+    }
+
+    /// How many accounts that are subscribed to this topic have a session.
+    pub fn connected_to(&self, topic: &Topic) -> usize {
+        self.topics.read().get(topic).map_or(0, HashSet::len)
     }
 
     /// Accounts with an available session, beyond this one, at most `limit`.

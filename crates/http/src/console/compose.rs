@@ -1,21 +1,22 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use askama::Template;
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
-use tidings_core::model::{Audience, Content, Priority, Timestamp, Topic, Username};
+use tidings_core::model::{Audience, Content, Priority, Show, Timestamp, Topic, Username};
 use tidings_core::notification::{AcceptError, Request};
 use tidings_core::store::{NotificationRecord, StoreError};
 
 use super::filters;
 use super::form::{Form, Posted};
 use super::login::sentence;
-use super::page::{Failure, Page, html, html_with, see};
+use super::page::{Failure, Page, html_with_pictures, see};
 use crate::api::notifications::{parse_id, unknown_id};
 use crate::api::params::Params;
 use crate::api::problem::Problem;
@@ -25,8 +26,31 @@ use crate::state::{App, Shared};
 pub(crate) const UNITS: [(&str, u64); 4] =
     [("seconds", 1), ("minutes", 60), ("hours", 3600), ("days", 86_400)];
 
+/// What is looked over once more before a broadcast.
+pub(crate) const CONFIRMED: [(&str, &str); 8] = [
+    ("title", "Title"),
+    ("message", "Message"),
+    ("uri", "URI"),
+    ("image", "Image"),
+    ("data", "Data"),
+    ("priority", "Priority"),
+    ("ttl", "Time to live"),
+    ("collapse_key", "Collapse key"),
+];
+
 /// Topics that the form offers.
 const OFFERED: usize = 200;
+/// Names that are looked up while they are typed.
+const LOOKED_UP: usize = 100;
+
+/// What a priority means for the person, where that is worth a word.
+pub(crate) fn urgency(priority: &str) -> &'static str {
+    match priority {
+        "high" => "High: goes before everything else that waits.",
+        "low" => "Low: may wait until the phone is in use.",
+        _ => "",
+    }
+}
 
 #[derive(Template)]
 #[template(path = "compose.html")]
@@ -45,8 +69,33 @@ struct ConfirmPage {
     page: Page,
     form: Form,
     audience: String,
-    reach: u64,
+    reach: Reach,
     at: Option<Timestamp>,
+}
+
+/// Whom a notification would reach now.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Reach {
+    accounts: u64,
+    /// How many of them are online, where that was looked up.
+    online: Option<usize>,
+    /// Names that are nobody's.
+    unknown: Vec<String>,
+}
+
+impl Reach {
+    fn words(&self) -> String {
+        let accounts = filters::group(&self.accounts.to_string());
+        let mut words = format!("Reaches {accounts} account{}", if self.accounts == 1 { "" } else { "s" });
+        if let Some(online) = self.online {
+            words.push_str(&format!(", {} online now", filters::group(&online.to_string())));
+        }
+        words.push('.');
+        if !self.unknown.is_empty() {
+            words.push_str(&format!(" Unknown: {}.", self.unknown.join(", ")));
+        }
+        words
+    }
 }
 
 /// The empty form, or one filled in from an earlier notification, a user or a topic.
@@ -95,7 +144,8 @@ pub(crate) async fn submit(State(app): State<App>, posted: Posted) -> Result<Res
                 _ => "everyone".to_owned(),
             };
             let at = request.send_at;
-            return Ok(html(&ConfirmPage { page, form, audience, reach, at }));
+            let confirm = ConfirmPage { page, form, audience, reach, at };
+            return Ok(html_with_pictures(StatusCode::OK, &confirm));
         }
     }
     let scheduled = request.send_at.is_some_and(|at| at > app.core.clock.now());
@@ -140,32 +190,78 @@ impl Shared {
         let accounts = self.core.notification.totals().await?.accounts;
         let online = self.core.session.online();
         let topics = self.core.store.topics(None, OFFERED).await?.items;
-        Ok(html_with(status, &ComposePage { page, form, fault, accounts, online, topics }))
+        Ok(html_with_pictures(status, &ComposePage { page, form, fault, accounts, online, topics }))
     }
 
-    /// How many accounts an audience has now.
-    async fn reach(&self, audience: &Audience) -> Result<u64, StoreError> {
+    /// Whom an audience is made of now.
+    async fn reach(&self, audience: &Audience) -> Result<Reach, StoreError> {
         match audience {
-            Audience::All => Ok(self.core.store.totals().await?.accounts),
-            Audience::Users(names) => Ok(names.len() as u64),
+            Audience::All => {
+                let accounts = self.core.store.totals().await?.accounts;
+                Ok(Reach { accounts, online: Some(self.core.session.online()), unknown: Vec::new() })
+            }
+            Audience::Users(names) if names.len() > LOOKED_UP => {
+                Ok(Reach { accounts: names.len() as u64, ..Reach::default() })
+            }
+            Audience::Users(names) => self.reach_of(names).await,
             Audience::Topic(topic) => {
-                // Listings continue after a name: the topic itself is the first after the
-                // largest name before it, which is the name without its last letter.
-                let mut before = topic.as_str().to_owned();
-                before.pop();
-                loop {
-                    let page = self.core.store.topics(Some(before), 500).await?;
-                    if let Some((_, count)) = page.items.iter().find(|(name, _)| name == topic) {
-                        return Ok(*count);
-                    }
-                    match page.next {
-                        Some(next) if next.as_str() < topic.as_str() => before = next,
-                        _ => return Ok(0),
-                    }
-                }
+                let accounts = self.subscribers(topic).await?;
+                Ok(Reach {
+                    accounts,
+                    online: Some(self.core.session.connected_to(topic)),
+                    unknown: Vec::new(),
+                })
             }
         }
     }
+
+    async fn reach_of(&self, names: &[Username]) -> Result<Reach, StoreError> {
+        let mut found = BTreeSet::new();
+        let mut unknown = Vec::new();
+        for name in names {
+            match self.core.store.account(name).await? {
+                Some(account) => drop(found.insert(account.id)),
+                None => unknown.push(name.to_string()),
+            }
+        }
+        let online = found.iter().filter(|id| self.core.session.presence(**id) != Show::Unavailable).count();
+        Ok(Reach { accounts: found.len() as u64, online: Some(online), unknown })
+    }
+
+    async fn subscribers(&self, topic: &Topic) -> Result<u64, StoreError> {
+        // Listings continue after a name: the topic itself is the first after the
+        // largest name before it, which is the name without its last letter.
+        let mut before = topic.as_str().to_owned();
+        before.pop();
+        loop {
+            let page = self.core.store.topics(Some(before), 500).await?;
+            if let Some((_, count)) = page.items.iter().find(|(name, _)| name == topic) {
+                return Ok(*count);
+            }
+            match page.next {
+                Some(next) if next.as_str() < topic.as_str() => before = next,
+                _ => return Ok(0),
+            }
+        }
+    }
+}
+
+/// Whom the form's audience reaches, in words, while it is filled in; nothing where
+/// it names nobody yet.
+pub(crate) async fn reach(
+    State(app): State<App>,
+    page: Page,
+    mut params: Params,
+) -> Result<Json<Option<String>>, Failure> {
+    page.to_send()?;
+    let mut form = Form::default();
+    for name in ["audience", "users", "topic"] {
+        form.set(name, params.text(name).unwrap_or_default());
+    }
+    let Some(audience) = audience(&mut form, app.core.config.limits.users_per_notification) else {
+        return Ok(Json(None));
+    };
+    Ok(Json(Some(app.reach(&audience).await?.words())))
 }
 
 /// Reads the form into a request, noting beside each field what is wrong.
@@ -368,6 +464,15 @@ mod tests {
         assert!(empty.fault("message").is_some());
         let mut many = form(&[("audience", "users"), ("users", "a b c"), ("title", "t")]);
         assert!(read(&mut many, "admin", 2).is_none());
+    }
+
+    #[test]
+    fn a_reach_is_told_in_words() {
+        let reach = Reach { accounts: 1, online: None, unknown: Vec::new() };
+        assert_eq!(reach.words(), "Reaches 1 account.");
+        let unknown = vec!["ghost".to_owned(), "x".to_owned()];
+        let reach = Reach { accounts: 12_000, online: Some(7), unknown };
+        assert_eq!(reach.words(), "Reaches 12\u{202f}000 accounts, 7 online now. Unknown: ghost, x.");
     }
 
     #[test]

@@ -94,13 +94,14 @@ fn charts(samples: &[Sample]) -> Vec<Chart> {
         },
         Chart {
             title: "Delivery, milliseconds",
-            series: vec!["median", "95 %"],
+            series: vec!["median", "95 %", "99 %"],
             points: samples
                 .iter()
                 .zip(samples.iter().skip(1))
                 .filter_map(|(before, after)| {
                     let spread = spread(&before.latency, &after.latency);
-                    Some((after.at, vec![percentile(&spread, 0.5)?, percentile(&spread, 0.95)?]))
+                    let percentiles = [0.5, 0.95, 0.99].map(|share| percentile(&spread, share));
+                    Some((after.at, percentiles.into_iter().collect::<Option<Vec<_>>>()?))
                 })
                 .collect(),
             filled: false,

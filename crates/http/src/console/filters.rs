@@ -28,7 +28,8 @@ pub(crate) fn path(segment: impl Display, _: &dyn Values) -> askama::Result<Stri
     Ok(percent(&segment.to_string()))
 }
 
-fn group(digits: &str) -> String {
+/// Digits with thin spaces between the thousands.
+pub(crate) fn group(digits: &str) -> String {
     let mut out = String::with_capacity(digits.len() * 2);
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidings_core::model::{NotificationId, Timestamp};
+use tidings_core::model::{Counters, NotificationId, Timestamp};
 use tidings_core::notification::Latency;
 use tidings_core::store::NotificationRecord;
 use tokio::time::{MissedTickBehavior, interval};
@@ -82,6 +82,16 @@ pub(crate) struct Progress {
     pub at: Timestamp,
     pub delivered: u64,
     pub opened: u64,
+    pub pending: u64,
+    pub expired: u64,
+}
+
+impl Progress {
+    /// How far a notification with these counters has come.
+    pub fn at(at: Timestamp, counters: &Counters) -> Self {
+        let Counters { delivered, opened, expired, .. } = *counters;
+        Self { at, delivered, opened, pending: counters.pending(), expired }
+    }
 }
 
 /// How the newest notifications came along.
@@ -92,9 +102,8 @@ impl Timelines {
     fn record(&self, at: Timestamp, record: &NotificationRecord) {
         let mut timelines = self.0.lock();
         let points = timelines.entry(record.notification.id).or_default();
-        let counters = record.counters;
-        let now = Progress { at, delivered: counters.delivered, opened: counters.opened };
-        let same = |point: &Progress| (point.delivered, point.opened) == (now.delivered, now.opened);
+        let now = Progress::at(at, &record.counters);
+        let same = |point: &Progress| Progress { at, ..*point } == now;
         // Only the ends of a level stretch are needed to draw it.
         if let [.., before, last] = points.as_mut_slice()
             && same(before)
@@ -161,7 +170,7 @@ pub(crate) async fn sample(app: App) {
 
 #[cfg(test)]
 mod tests {
-    use tidings_core::model::{Audience, Content, Counters, Notification, NotificationState, Priority, Seq};
+    use tidings_core::model::{Audience, Content, Notification, NotificationState, Priority, Seq};
 
     use super::*;
 

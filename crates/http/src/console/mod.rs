@@ -57,6 +57,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/operators", get(operators::list).post(operators::put))
         .route("/operators/remove", post(operators::remove))
         .route("/complete", get(users::complete))
+        .route("/reach", get(compose::reach))
         .route("/live", get(live::stream))
         .route("/assets/{name}", get(assets::show))
 }

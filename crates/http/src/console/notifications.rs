@@ -3,7 +3,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use tidings_core::model::{Audience, Content, NotificationState};
+use tidings_core::model::{Audience, Content, Counters, NotificationState};
 use tidings_core::store::NotificationRecord;
 
 use super::chart::Chart;
@@ -133,16 +133,19 @@ impl Shared {
         if record.state == NotificationState::Scheduled || (samples.is_empty() && !fresh) {
             return None;
         }
-        let first = Progress { at: record.notification.sent_at, delivered: 0, opened: 0 };
-        let counters = record.counters;
+        let recipients = record.counters.recipients;
+        let begun = Counters { recipients, ..Counters::default() };
+        let first = Progress::at(record.notification.sent_at, &begun);
         let now = self.core.clock.now();
-        let last = Progress { at: now, delivered: counters.delivered, opened: counters.opened };
+        let last = Progress::at(now, &record.counters);
         let samples = samples.into_iter().filter(|sample| sample.at > first.at && sample.at < now);
         let points = [first].into_iter().chain(samples).chain([last]);
         Some(Chart {
             title: "Over time",
-            series: vec!["delivered", "opened"],
-            points: points.map(|p| (p.at, vec![p.delivered as f64, p.opened as f64])).collect(),
+            series: vec!["delivered", "opened", "pending", "expired"],
+            points: points
+                .map(|p| (p.at, [p.delivered, p.opened, p.pending, p.expired].map(|n| n as f64).to_vec()))
+                .collect(),
             filled: true,
         })
     }

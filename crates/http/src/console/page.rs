@@ -22,6 +22,12 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
+/// The policy of a page that shows what its reader asked to see: a picture from elsewhere.
+const POLICY_WITH_PICTURES: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' https:; connect-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
 /// What every page of somebody who is logged in shows.
 pub(crate) struct Page {
     pub operator: String,
@@ -178,6 +184,13 @@ pub(crate) fn html(template: &impl Template) -> Response {
 pub(crate) fn html_with(status: StatusCode, template: &impl Template) -> Response {
     let mut response = html(template);
     *response.status_mut() = status;
+    response
+}
+
+/// A page that may show pictures from elsewhere.
+pub(crate) fn html_with_pictures(status: StatusCode, template: &impl Template) -> Response {
+    let mut response = html_with(status, template);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY_WITH_PICTURES);
     response
 }
 
