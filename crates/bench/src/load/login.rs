@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::ClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use tidings_xmpp::sasl::{ClientBinding, SaltedPassword, ScramClient, ScramHash, ScramSecret};
+use tidings_xmpp::sasl::{ClientBinding, Mechanism, SaltedPassword, ScramClient, ScramSecret};
 use tidings_xmpp::xml::{Frame, FrameReader};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -26,8 +26,8 @@ use super::{Kind, Plan};
 const PER_ADDRESS: usize = 1000;
 
 thread_local! {
-    /// The costly step of a password, by salt: it is the client's cost, not the server's.
-    static SALTED: RefCell<HashMap<Vec<u8>, SaltedPassword>> = RefCell::default();
+    /// The costly step of a password, by account: it is the client's cost, not the server's.
+    static SALTED: RefCell<HashMap<String, SaltedPassword>> = RefCell::default();
 }
 
 /// A stream that is open, and what came behind the last answer.
@@ -92,7 +92,7 @@ pub(super) async fn login(
     };
     let stream = secure(config, socket, domain).await?;
     let mut talk = Talk { stream, reader: FrameReader::new(LIMITS), rest: Vec::new() };
-    talk.open(domain).await?;
+    let features = talk.open(domain).await?;
     let name = username(number);
     if *register {
         let query = format!(
@@ -104,7 +104,7 @@ pub(super) async fn login(
             return Err(failed(format!("not registered: {}", String::from_utf8_lossy(&answer))));
         }
     }
-    talk.authenticate(&name).await?;
+    talk.authenticate(&name, mechanism(&features)?).await?;
     talk.reader.reset();
     talk.rest.clear();
     talk.open(domain).await?;
@@ -145,8 +145,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         self.next().await
     }
 
-    /// Opens the stream, and reads past the features.
-    async fn open(&mut self, domain: &str) -> io::Result<()> {
+    /// Opens the stream, and reads the features.
+    async fn open(&mut self, domain: &str) -> io::Result<Vec<u8>> {
         self.say(&format!(
             "<?xml version='1.0'?><stream:stream to='{domain}' version='1.0' xmlns='jabber:client' \
              xmlns:stream='http://etherx.jabber.org/streams'>"
@@ -154,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         .await?;
         let features = self.next().await?;
         match contains(&features, b"features") {
-            true => Ok(()),
+            true => Ok(features),
             false => Err(failed(format!("no features: {}", String::from_utf8_lossy(&features)))),
         }
     }
@@ -187,32 +187,60 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         }
     }
 
-    /// SCRAM-SHA-256.
-    async fn authenticate(&mut self, name: &str) -> io::Result<()> {
+    async fn authenticate(&mut self, name: &str, mechanism: Mechanism) -> io::Result<()> {
+        let Some(hash) = mechanism.hash() else {
+            let credentials = STANDARD.encode(format!("\0{name}\0{PASSWORD}"));
+            let answer = self
+                .ask(&format!(
+                    "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{credentials}</auth>"
+                ))
+                .await?;
+            return expect(&answer, b"<success");
+        };
         let mut nonce = [0; 18];
         getrandom::fill(&mut nonce).map_err(|error| failed(error.to_string()))?;
-        let salted = SALTED.with_borrow(|salted| salted.values().next().cloned());
+        // Accounts that were made in bulk share a salt, too.
+        let salted = SALTED.with_borrow(|all| all.get(name).or_else(|| all.values().next()).cloned());
         let mut secret = ScramSecret::password(PASSWORD);
         secret.salted = salted;
-        let scram = ScramClient::new(ScramHash::Sha256, name, secret, ClientBinding::Unsupported, &nonce);
+        let scram = ScramClient::new(hash, name, secret, ClientBinding::Unsupported, &nonce);
         let first = STANDARD.encode(scram.first());
         let challenge = self
             .ask(&format!(
-                "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-256'>{first}</auth>"
+                "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='{}'>{first}</auth>",
+                mechanism.name()
             ))
             .await?;
+        expect(&challenge, b"<challenge")?;
         let (verifier, last) =
             scram.respond(&payload(&challenge)?).map_err(|error| failed(error.to_string()))?;
         let last = STANDARD.encode(last);
         let success = self
             .ask(&format!("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{last}</response>"))
             .await?;
-        if !success.starts_with(b"<success") {
-            return Err(failed(format!("login refused: {}", String::from_utf8_lossy(&success))));
-        }
+        expect(&success, b"<success")?;
         let salted = verifier.verify(&payload(&success)?).map_err(|error| failed(error.to_string()))?;
-        SALTED.with_borrow_mut(|all| all.insert(salted.salt.clone(), salted));
+        SALTED.with_borrow_mut(|all| all.insert(name.to_owned(), salted));
         Ok(())
+    }
+}
+
+/// How to log in: the best that the server offers, without channel binding.
+fn mechanism(features: &[u8]) -> io::Result<Mechanism> {
+    [Mechanism::ScramSha256, Mechanism::ScramSha1, Mechanism::Plain]
+        .into_iter()
+        .find(|mechanism| contains(features, format!(">{}<", mechanism.name()).as_bytes()))
+        .ok_or_else(|| {
+            let features = String::from_utf8_lossy(features);
+            failed(format!("neither SCRAM-SHA-256, SCRAM-SHA-1 nor PLAIN is offered: {features}"))
+        })
+}
+
+/// The answer to a step of a login, if it is the one that was hoped for.
+fn expect(answer: &[u8], start: &[u8]) -> io::Result<()> {
+    match answer.starts_with(start) {
+        true => Ok(()),
+        false => Err(failed(format!("login refused: {}", String::from_utf8_lossy(answer)))),
     }
 }
 
@@ -262,5 +290,32 @@ impl ServerCertVerifier for Anyone {
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
         rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offered(names: &[&str]) -> Option<Mechanism> {
+        let names: String = names.iter().map(|name| format!("<mechanism>{name}</mechanism>")).collect();
+        mechanism(format!("<stream:features><mechanisms>{names}</mechanisms></stream:features>").as_bytes())
+            .ok()
+    }
+
+    #[test]
+    fn the_best_mechanism_that_is_offered_is_taken() {
+        let both = ["PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"];
+        assert_eq!(offered(&both), Some(Mechanism::ScramSha256));
+        assert_eq!(offered(&["PLAIN", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"]), Some(Mechanism::ScramSha1));
+        assert_eq!(offered(&["SCRAM-SHA-1-PLUS", "PLAIN"]), Some(Mechanism::Plain));
+        assert_eq!(offered(&["EXTERNAL", "SCRAM-SHA-256-PLUS"]), None);
+    }
+
+    #[test]
+    fn a_refusal_is_shown() {
+        assert!(expect(b"<success xmlns='x'/>", b"<success").is_ok());
+        let refused = expect(b"<failure><invalid-mechanism/></failure>", b"<challenge").unwrap_err();
+        assert!(refused.to_string().contains("invalid-mechanism"), "{refused}");
     }
 }
