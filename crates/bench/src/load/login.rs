@@ -83,28 +83,11 @@ pub(super) async fn login(
     plan: &Plan,
     number: usize,
 ) -> io::Result<Talk<TlsStream<TcpStream>>> {
-    let Kind::Device { direct, domain, register, acks } = &plan.kind else {
+    let Kind::Device { direct, domain, acks } = &plan.kind else {
         return Err(failed("not a device"));
     };
-    let socket = match direct {
-        true => socket,
-        false => start_tls(socket, domain).await?,
-    };
-    let stream = secure(config, socket, domain).await?;
-    let mut talk = Talk { stream, reader: FrameReader::new(LIMITS), rest: Vec::new() };
-    let features = talk.open(domain).await?;
-    let name = username(number);
-    if *register {
-        let query = format!(
-            "<iq type='set' id='reg'><query xmlns='jabber:iq:register'><username>{name}</username>\
-             <password>{PASSWORD}</password></query></iq>"
-        );
-        let answer = talk.ask(&query).await?;
-        if !contains(&answer, b"result") && !contains(&answer, b"conflict") {
-            return Err(failed(format!("not registered: {}", String::from_utf8_lossy(&answer))));
-        }
-    }
-    talk.authenticate(&name, mechanism(&features)?).await?;
+    let (mut talk, features) = open(config, socket, *direct, domain).await?;
+    talk.authenticate(&username(number), mechanism(&features)?).await?;
     talk.reader.reset();
     talk.rest.clear();
     talk.open(domain).await?;
@@ -122,6 +105,46 @@ pub(super) async fn login(
     }
     talk.say("<presence/>").await?;
     Ok(talk)
+}
+
+/// Makes an account, if there is none of its name (XEP-0077), and goes.
+pub(super) async fn register(
+    config: &Arc<ClientConfig>,
+    socket: TcpStream,
+    plan: &Plan,
+    number: usize,
+) -> io::Result<()> {
+    let Kind::Registration { direct, domain } = &plan.kind else {
+        return Err(failed("not a registration"));
+    };
+    let (mut talk, _) = open(config, socket, *direct, domain).await?;
+    let query = format!(
+        "<iq type='set' id='reg'><query xmlns='jabber:iq:register'><username>{}</username>\
+         <password>{PASSWORD}</password></query></iq>",
+        username(number)
+    );
+    let answer = talk.ask(&query).await?;
+    if !contains(&answer, b"result") && !contains(&answer, b"conflict") {
+        return Err(failed(format!("not registered: {}", String::from_utf8_lossy(&answer))));
+    }
+    talk.say("</stream:stream>").await
+}
+
+/// A stream over TLS, and its features.
+async fn open(
+    config: &Arc<ClientConfig>,
+    socket: TcpStream,
+    direct: bool,
+    domain: &str,
+) -> io::Result<(Talk<TlsStream<TcpStream>>, Vec<u8>)> {
+    let socket = match direct {
+        true => socket,
+        false => start_tls(socket, domain).await?,
+    };
+    let stream = secure(config, socket, domain).await?;
+    let mut talk = Talk { stream, reader: FrameReader::new(LIMITS), rest: Vec::new() };
+    let features = talk.open(domain).await?;
+    Ok((talk, features))
 }
 
 async fn start_tls(socket: TcpStream, domain: &str) -> io::Result<TcpStream> {

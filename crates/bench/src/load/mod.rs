@@ -34,14 +34,19 @@ pub(crate) enum Kind {
         /// Whether to answer.
         answer: bool,
     },
+    /// XMPP, until the account is registered (XEP-0077).
+    Registration {
+        /// As for a device.
+        direct: bool,
+        /// The served domain.
+        domain: String,
+    },
     /// XMPP.
     Device {
         /// TLS from the first byte (XEP-0368), or STARTTLS.
         direct: bool,
         /// The served domain.
         domain: String,
-        /// Whether to register the account first (XEP-0077).
-        register: bool,
         /// Whether to turn on XEP-0198, and acknowledge.
         acks: bool,
     },

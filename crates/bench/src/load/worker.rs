@@ -180,6 +180,7 @@ impl Worker {
                     drop(counted);
                 })
             }
+            Kind::Registration { .. } => return login::register(&self.tls, socket, plan, number).await,
             Kind::Device { acks, .. } => {
                 let talk = login::login(&self.tls, socket, plan, number).await?;
                 let acks = *acks;

@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::floor::Floor;
 use crate::load::{Fleet, Kind, Plan};
 use crate::measure::CpuMeter;
+use crate::report::Progress;
 use crate::target::{Home, Target};
 
 pub(crate) fn run(command: &Command, reenter: &[&str]) -> Result<(), Error> {
@@ -82,6 +83,11 @@ impl Rig {
     async fn start(common: &Common, sessions: usize, acks: bool, reenter: &[&str]) -> Result<Self, Error> {
         let home = Home::new(common)?;
         let target = Target::open(common, &home, sessions).await?;
+        if let Some(plan) = target.registrations() {
+            // Before, and by other connections, so that no login is measured with it.
+            let mut fleet = Fleet::start(plan, sessions, reenter).await?;
+            fleet.connect(sessions, &Progress::new("registrations", sessions)).await?;
+        }
         let fleet = Fleet::start(target.plan(acks), sessions, reenter).await?;
         let cpu = target.pid().map(CpuMeter::new);
         Ok(Self { home, target, fleet, cpu })

@@ -150,16 +150,14 @@ impl Target {
 
     /// Connections of devices.
     pub(crate) fn plan(&self, acks: bool) -> Plan {
-        Plan {
-            address: self.address,
-            kind: Kind::Device {
-                direct: self.direct,
-                domain: self.domain.clone(),
-                register: self.register,
-                acks,
-            },
-            net: 1,
-        }
+        let kind = Kind::Device { direct: self.direct, domain: self.domain.clone(), acks };
+        Plan { address: self.address, kind, net: 1 }
+    }
+
+    /// Connections that make the devices' accounts, where that was asked for.
+    pub(crate) fn registrations(&self) -> Option<Plan> {
+        let kind = Kind::Registration { direct: self.direct, domain: self.domain.clone() };
+        self.register.then_some(Plan { address: self.address, kind, net: 1 })
     }
 
     pub(crate) fn http(&self) -> Result<Http, Error> {

@@ -4,6 +4,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::server::{Server, run, text};
+
 #[test]
 fn fifty_devices_get_a_broadcast_and_the_report_is_json() {
     let out = Command::new(env!("CARGO_BIN_EXE_tidings"))
@@ -21,6 +23,24 @@ fn fifty_devices_get_a_broadcast_and_the_report_is_json() {
         assert!(first[field].is_number(), "{field} in {first}");
     }
     assert!(figures.iter().any(|figure| figure["name"] == "request to all settled on disk"));
+}
+
+#[test]
+fn devices_register_at_a_server_that_does_not_know_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--set", "limits.registrations_per_minute=0"]);
+    let address = server.xmpp.to_string();
+    let bench = |extra: &[&str]| {
+        run(&[&["bench", "connect", "--no-floor", "--sessions", "3", "--target", &address], extra].concat())
+    };
+    let unknown = bench(&[]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(text(&unknown.stderr).contains("login refused"), "{}", text(&unknown.stderr));
+    // The second time they are there already.
+    for _ in 0..2 {
+        let known = bench(&["--register"]);
+        assert!(known.status.success(), "{}", text(&known.stderr));
+    }
 }
 
 #[test]
