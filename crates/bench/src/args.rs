@@ -18,6 +18,7 @@ only what nobody can do without; both are measured in the same run, and the rati
 
 Examples:
   tidings bench connect --sessions 2000
+  tidings bench connect --sessions 2000 --pipelined
   tidings bench idle --from 2000 --to 18000
   tidings bench broadcast --sessions 15000 --acks --json fanout.json
   tidings bench idle --target 10.0.0.7:5222 --pid 4711 --domain example.org --register";
@@ -101,6 +102,9 @@ pub(crate) struct Connect {
     /// How many rounds they are spread over
     #[arg(long, default_value_t = 4)]
     pub rounds: usize,
+    /// Devices send ahead of the answers (XEP-0305): two round trips a login, not six
+    #[arg(long)]
+    pub pipelined: bool,
 }
 
 #[derive(Debug, Clone, Parser)]

@@ -53,6 +53,8 @@ pub const UNIFIED_PUSH: &str = "http://gultsch.de/xmpp/drafts/unified-push";
 
 /// XEP-0004.
 pub const DATA_FORMS: &str = "jabber:x:data";
+/// XEP-0305.
+pub const PIPELINING: &str = "urn:xmpp:features:pipelining";
 /// XEP-0478.
 pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
 

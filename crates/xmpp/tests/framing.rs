@@ -95,6 +95,19 @@ fn only_the_headers_own_end_tag_ends_the_stream() {
 }
 
 #[test]
+fn a_second_header_is_told_rather_than_waited_for() {
+    let open = "<stream:stream to='a>b' version='1.0'>";
+    assert_eq!(
+        body(format!("<a/>{open}<b/>").as_bytes()),
+        [stanza("<a/>"), Seen::Open(open.as_bytes().to_vec()), stanza("<b/>")]
+    );
+    // Only where it could be taken for one.
+    let inside = format!("<a>{open}</stream:stream></a>");
+    assert_eq!(body(inside.as_bytes()), [stanza(&inside)]);
+    assert_eq!(body(b"<stream:streams></stream:streams>"), [stanza("<stream:streams></stream:streams>")]);
+}
+
+#[test]
 fn what_comes_after_the_end_is_dropped() {
     assert_eq!(body(b"</stream:stream><a/><!DOCTYPE x>garbage"), [Seen::Close]);
 }

@@ -11,7 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::ClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use tidings_xmpp::sasl::{ClientBinding, Mechanism, SaltedPassword, ScramClient, ScramSecret};
+use tidings_xmpp::sasl::{
+    ClientBinding, Mechanism, SaltedPassword, ScramClient, ScramHash, ScramSecret, ScramVerifier,
+};
 use tidings_xmpp::xml::{Frame, FrameReader};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -24,6 +26,11 @@ use super::{Kind, Plan};
 
 /// Connections from one source address, so that none runs out of ports.
 const PER_ADDRESS: usize = 1000;
+
+const BIND: &str = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
+    <resource>bench</resource></bind></iq>";
+const ENABLE: &str = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>";
+const PRESENCE: &str = "<presence/>";
 
 thread_local! {
     /// The costly step of a password, by account: it is the client's cost, not the server's.
@@ -83,27 +90,27 @@ pub(super) async fn login(
     plan: &Plan,
     number: usize,
 ) -> io::Result<Talk<TlsStream<TcpStream>>> {
-    let Kind::Device { direct, domain, acks } = &plan.kind else {
+    let Kind::Device { direct, domain, habits } = &plan.kind else {
         return Err(failed("not a device"));
     };
+    let name = username(number);
+    if habits.pipelined {
+        let mut talk = connected(config, socket, *direct, domain).await?;
+        talk.login_ahead(domain, &name, habits.acks).await?;
+        return Ok(talk);
+    }
     let (mut talk, features) = open(config, socket, *direct, domain).await?;
-    talk.authenticate(&username(number), mechanism(&features)?).await?;
+    talk.authenticate(&name, mechanism(&features)?).await?;
     talk.reader.reset();
     talk.rest.clear();
     talk.open(domain).await?;
-    let answer = talk
-        .ask("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>bench</resource></bind></iq>")
-        .await?;
-    if !contains(&answer, b"<jid") {
-        return Err(failed(format!("not bound: {}", String::from_utf8_lossy(&answer))));
+    talk.say(BIND).await?;
+    talk.bound().await?;
+    if habits.acks {
+        talk.say(ENABLE).await?;
+        talk.enabled().await?;
     }
-    if *acks {
-        let answer = talk.ask("<enable xmlns='urn:xmpp:sm:3' resume='true'/>").await?;
-        if !answer.starts_with(b"<enabled") {
-            return Err(failed(format!("no XEP-0198: {}", String::from_utf8_lossy(&answer))));
-        }
-    }
-    talk.say("<presence/>").await?;
+    talk.say(PRESENCE).await?;
     Ok(talk)
 }
 
@@ -137,14 +144,24 @@ async fn open(
     direct: bool,
     domain: &str,
 ) -> io::Result<(Talk<TlsStream<TcpStream>>, Vec<u8>)> {
+    let mut talk = connected(config, socket, direct, domain).await?;
+    let features = talk.open(domain).await?;
+    Ok((talk, features))
+}
+
+/// A connection under TLS, on which nothing has been said.
+async fn connected(
+    config: &Arc<ClientConfig>,
+    socket: TcpStream,
+    direct: bool,
+    domain: &str,
+) -> io::Result<Talk<TlsStream<TcpStream>>> {
     let socket = match direct {
         true => socket,
         false => start_tls(socket, domain).await?,
     };
     let stream = secure(config, socket, domain).await?;
-    let mut talk = Talk { stream, reader: FrameReader::new(LIMITS), rest: Vec::new() };
-    let features = talk.open(domain).await?;
-    Ok((talk, features))
+    Ok(Talk { stream, reader: FrameReader::new(LIMITS), rest: Vec::new() })
 }
 
 async fn start_tls(socket: TcpStream, domain: &str) -> io::Result<TcpStream> {
@@ -170,15 +187,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
 
     /// Opens the stream, and reads the features.
     async fn open(&mut self, domain: &str) -> io::Result<Vec<u8>> {
-        self.say(&format!(
-            "<?xml version='1.0'?><stream:stream to='{domain}' version='1.0' xmlns='jabber:client' \
-             xmlns:stream='http://etherx.jabber.org/streams'>"
-        ))
-        .await?;
-        let features = self.next().await?;
-        match contains(&features, b"features") {
-            true => Ok(features),
-            false => Err(failed(format!("no features: {}", String::from_utf8_lossy(&features)))),
+        self.say(&header(domain)).await?;
+        self.features().await
+    }
+
+    async fn features(&mut self) -> io::Result<Vec<u8>> {
+        self.next_is("no features", |answer| contains(answer, b"features")).await
+    }
+
+    async fn bound(&mut self) -> io::Result<Vec<u8>> {
+        self.next_is("not bound", |answer| contains(answer, b"<jid")).await
+    }
+
+    async fn enabled(&mut self) -> io::Result<Vec<u8>> {
+        self.next_is("no XEP-0198", |answer| answer.starts_with(b"<enabled")).await
+    }
+
+    async fn next_is(&mut self, otherwise: &str, right: impl Fn(&[u8]) -> bool) -> io::Result<Vec<u8>> {
+        let answer = self.next().await?;
+        match right(&answer) {
+            true => Ok(answer),
+            false => Err(failed(format!("{otherwise}: {}", String::from_utf8_lossy(&answer)))),
         }
     }
 
@@ -220,32 +249,73 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
                 .await?;
             return expect(&answer, b"<success");
         };
-        let mut nonce = [0; 18];
-        getrandom::fill(&mut nonce).map_err(|error| failed(error.to_string()))?;
-        // Accounts that were made in bulk share a salt, too.
-        let salted = SALTED.with_borrow(|all| all.get(name).or_else(|| all.values().next()).cloned());
-        let mut secret = ScramSecret::password(PASSWORD);
-        secret.salted = salted;
-        let scram = ScramClient::new(hash, name, secret, ClientBinding::Unsupported, &nonce);
-        let first = STANDARD.encode(scram.first());
-        let challenge = self
-            .ask(&format!(
-                "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='{}'>{first}</auth>",
-                mechanism.name()
-            ))
-            .await?;
-        expect(&challenge, b"<challenge")?;
-        let (verifier, last) =
-            scram.respond(&payload(&challenge)?).map_err(|error| failed(error.to_string()))?;
-        let last = STANDARD.encode(last);
-        let success = self
-            .ask(&format!("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{last}</response>"))
-            .await?;
-        expect(&success, b"<success")?;
-        let salted = verifier.verify(&payload(&success)?).map_err(|error| failed(error.to_string()))?;
-        SALTED.with_borrow_mut(|all| all.insert(name.to_owned(), salted));
+        let (scram, auth) = start_scram(name, mechanism, hash)?;
+        let challenge = self.ask(&auth).await?;
+        let (verifier, response) = respond(scram, &challenge)?;
+        let success = self.ask(&response).await?;
+        verify(name, verifier, &success)
+    }
+
+    /// All of a login, from the header to presence, in two round trips (XEP-0305). It is
+    /// taken for granted that the server offers SCRAM-SHA-256.
+    async fn login_ahead(&mut self, domain: &str, name: &str, acks: bool) -> io::Result<()> {
+        let header = header(domain);
+        let (scram, auth) = start_scram(name, Mechanism::ScramSha256, ScramHash::Sha256)?;
+        self.say(&format!("{header}{auth}")).await?;
+        self.features().await?;
+        let challenge = self.next().await?;
+        let (verifier, response) = respond(scram, &challenge)?;
+        let enable = if acks { ENABLE } else { "" };
+        self.say(&format!("{response}{header}{BIND}{enable}{PRESENCE}")).await?;
+        let success = self.next().await?;
+        verify(name, verifier, &success)?;
+        // What came behind the success belongs to the new stream.
+        self.reader.reset();
+        self.features().await?;
+        self.bound().await?;
+        if acks {
+            self.enabled().await?;
+        }
         Ok(())
     }
+}
+
+fn header(domain: &str) -> String {
+    format!(
+        "<?xml version='1.0'?><stream:stream to='{domain}' version='1.0' xmlns='jabber:client' \
+         xmlns:stream='http://etherx.jabber.org/streams'>"
+    )
+}
+
+/// SCRAM's first message, in `<auth/>`.
+fn start_scram(name: &str, mechanism: Mechanism, hash: ScramHash) -> io::Result<(ScramClient, String)> {
+    let mut nonce = [0; 18];
+    getrandom::fill(&mut nonce).map_err(|error| failed(error.to_string()))?;
+    // Accounts that were made in bulk share a salt, too.
+    let salted = SALTED.with_borrow(|all| all.get(name).or_else(|| all.values().next()).cloned());
+    let mut secret = ScramSecret::password(PASSWORD);
+    secret.salted = salted;
+    let scram = ScramClient::new(hash, name, secret, ClientBinding::Unsupported, &nonce);
+    let first = STANDARD.encode(scram.first());
+    let mechanism = mechanism.name();
+    let auth =
+        format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='{mechanism}'>{first}</auth>");
+    Ok((scram, auth))
+}
+
+/// Its last message, in `<response/>`.
+fn respond(scram: ScramClient, challenge: &[u8]) -> io::Result<(ScramVerifier, String)> {
+    expect(challenge, b"<challenge")?;
+    let (verifier, last) = scram.respond(&payload(challenge)?).map_err(|error| failed(error.to_string()))?;
+    let last = STANDARD.encode(last);
+    Ok((verifier, format!("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{last}</response>")))
+}
+
+fn verify(name: &str, verifier: ScramVerifier, success: &[u8]) -> io::Result<()> {
+    expect(success, b"<success")?;
+    let salted = verifier.verify(&payload(success)?).map_err(|error| failed(error.to_string()))?;
+    SALTED.with_borrow_mut(|all| all.insert(name.to_owned(), salted));
+    Ok(())
 }
 
 /// How to log in: the best that the server offers, without channel binding.

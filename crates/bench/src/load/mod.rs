@@ -47,9 +47,18 @@ pub(crate) enum Kind {
         direct: bool,
         /// The served domain.
         domain: String,
-        /// Whether to turn on XEP-0198, and acknowledge.
-        acks: bool,
+        /// How it behaves.
+        habits: Habits,
     },
+}
+
+/// What devices may do one way or another.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Habits {
+    /// Turn on XEP-0198, and acknowledge.
+    pub acks: bool,
+    /// Send ahead of the answers when logging in (XEP-0305).
+    pub pipelined: bool,
 }
 
 /// What a worker is told, a line each.

@@ -181,9 +181,9 @@ impl Worker {
                 })
             }
             Kind::Registration { .. } => return login::register(&self.tls, socket, plan, number).await,
-            Kind::Device { acks, .. } => {
+            Kind::Device { habits, .. } => {
                 let talk = login::login(&self.tls, socket, plan, number).await?;
-                let acks = *acks;
+                let acks = habits.acks;
                 tokio::task::spawn_local(async move {
                     attend::device(talk.stream, talk.reader, talk.rest, acks, &seen).await;
                     drop(counted);

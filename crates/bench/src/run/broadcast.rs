@@ -6,6 +6,7 @@ use super::{Bare, Rig, median, notification, settle};
 use crate::args::Broadcast;
 use crate::error::Error;
 use crate::floor::Order;
+use crate::load::Habits;
 use crate::measure;
 use crate::report::{Budget, Progress, Report, Series};
 use crate::target::Http;
@@ -27,7 +28,8 @@ pub(super) async fn run(args: &Broadcast, reenter: &[&str]) -> Result<(), Error>
     let common = &args.common;
     let name = if args.acks { "broadcast, acknowledged" } else { "broadcast" };
     let mut report = Report::new(name, args.sessions);
-    let mut rig = Rig::start(common, args.sessions, args.acks, reenter).await?;
+    let mut rig =
+        Rig::start(common, args.sessions, Habits { acks: args.acks, ..Habits::default() }, reenter).await?;
     let mut http = rig.target.http()?;
     rig.fleet.connect(args.sessions, &Progress::new("logins", args.sessions)).await?;
     let mut bare = Bare::unless(common.no_floor, args.sessions, args.acks, reenter).await?;

@@ -1,16 +1,18 @@
 //! Logins.
 
-use super::{Bare, Rig, median, settle};
+use super::{Bare, Rig, login_flow, login_name, median, settle};
 use crate::args::Connect;
 use crate::error::Error;
 use crate::hist::Times;
+use crate::load::Habits;
 use crate::measure;
 use crate::report::{Budget, Progress, Report};
 
 pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
     let common = &args.common;
-    let mut report = Report::new("connect", args.sessions);
-    let mut rig = Rig::start(common, args.sessions, true, reenter).await?;
+    let habits = Habits { acks: true, pipelined: args.pipelined };
+    let mut report = Report::new(&login_name("connect", habits), args.sessions);
+    let mut rig = Rig::start(common, args.sessions, habits, reenter).await?;
     let mut bare = Bare::unless(common.no_floor, args.sessions, false, reenter).await?;
     let (before, bare_before) =
         (rig.target.pss(), bare.as_ref().and_then(|bare| measure::pss(bare.floor.pid())));
@@ -57,5 +59,6 @@ pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
         report.compared("memory a session, above the empty server", "KiB", each, floor, None);
     }
     report.note(format!("{rounds} rounds, medians; at most 64 logins were under way at once"));
+    report.note(login_flow(habits));
     report.publish(common.json.as_deref())
 }

@@ -4,6 +4,7 @@ use super::{Bare, Rig, settle, slope};
 use crate::args::Idle;
 use crate::error::Error;
 use crate::load::Fleet;
+use crate::load::Habits;
 use crate::measure;
 use crate::report::{Budget, Progress, Report, Series};
 
@@ -24,7 +25,7 @@ pub(super) async fn run(args: &Idle, reenter: &[&str]) -> Result<(), Error> {
         })
         .await?;
     }
-    let mut rig = Rig::start(common, args.to, true, reenter).await?;
+    let mut rig = Rig::start(common, args.to, Habits { acks: true, ..Habits::default() }, reenter).await?;
     let empty = rig.target.pss();
     let target = &rig.target;
     let mut points = Vec::new();

@@ -12,6 +12,7 @@ use crate::args::Latency;
 use crate::error::Error;
 use crate::floor::Floor;
 use crate::hist::Times;
+use crate::load::Habits;
 use crate::load::username;
 use crate::measure;
 use crate::report::{Budget, Progress, Report};
@@ -24,7 +25,8 @@ const SAMPLES: usize = 1500;
 pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
     let common = &args.common;
     let mut report = Report::new("latency", args.sessions);
-    let mut rig = Rig::start(common, args.sessions, true, reenter).await?;
+    let mut rig =
+        Rig::start(common, args.sessions, Habits { acks: true, ..Habits::default() }, reenter).await?;
     rig.fleet.connect(args.sessions, &Progress::new("logins", args.sessions)).await?;
     let floor = Floor::start(reenter).await?;
     settle(2.0).await;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::args::{Command, Common};
 use crate::error::Error;
 use crate::floor::Floor;
-use crate::load::{Fleet, Kind, Plan};
+use crate::load::{Fleet, Habits, Kind, Plan};
 use crate::measure::CpuMeter;
 use crate::report::Progress;
 use crate::target::{Home, Target};
@@ -80,7 +80,12 @@ struct Rig {
 }
 
 impl Rig {
-    async fn start(common: &Common, sessions: usize, acks: bool, reenter: &[&str]) -> Result<Self, Error> {
+    async fn start(
+        common: &Common,
+        sessions: usize,
+        habits: Habits,
+        reenter: &[&str],
+    ) -> Result<Self, Error> {
         let home = Home::new(common)?;
         let target = Target::open(common, &home, sessions).await?;
         if let Some(plan) = target.registrations() {
@@ -88,7 +93,7 @@ impl Rig {
             let mut fleet = Fleet::start(plan, sessions, reenter).await?;
             fleet.connect(sessions, &Progress::new("registrations", sessions)).await?;
         }
-        let fleet = Fleet::start(target.plan(acks), sessions, reenter).await?;
+        let fleet = Fleet::start(target.plan(habits), sessions, reenter).await?;
         let cpu = target.pid().map(CpuMeter::new);
         Ok(Self { home, target, fleet, cpu })
     }
@@ -96,6 +101,22 @@ impl Rig {
     /// CPU nanoseconds since the last call, where they can be known.
     fn lap(&mut self) -> Option<f64> {
         self.cpu.as_mut().map(|cpu| cpu.lap() as f64)
+    }
+}
+
+/// A report's name: figures of the two flows are not to be mixed up.
+fn login_name(benchmark: &str, habits: Habits) -> String {
+    match habits.pipelined {
+        true => format!("{benchmark}, pipelined"),
+        false => benchmark.to_owned(),
+    }
+}
+
+/// A report's note on how devices logged in.
+fn login_flow(habits: Habits) -> &'static str {
+    match habits.pipelined {
+        true => "devices sent ahead of the answers (XEP-0305): two round trips after the TLS handshake",
+        false => "devices waited for each answer: six round trips after the TLS handshake",
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::process::{Child, ChildStdout, Command};
 pub(crate) use self::http::Http;
 use crate::args::Common;
 use crate::error::{Context, Error};
-use crate::load::{Kind, Plan};
+use crate::load::{Habits, Kind, Plan};
 use crate::measure;
 use seed::Seeder;
 
@@ -149,8 +149,8 @@ impl Target {
     }
 
     /// Connections of devices.
-    pub(crate) fn plan(&self, acks: bool) -> Plan {
-        let kind = Kind::Device { direct: self.direct, domain: self.domain.clone(), acks };
+    pub(crate) fn plan(&self, habits: Habits) -> Plan {
+        let kind = Kind::Device { direct: self.direct, domain: self.domain.clone(), habits };
         Plan { address: self.address, kind, net: 1 }
     }
 

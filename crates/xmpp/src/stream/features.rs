@@ -1,5 +1,5 @@
 use crate::ext::limits::StreamLimits;
-use crate::ext::{auth0078, bind, caps, preauth, register, session, sm};
+use crate::ext::{auth0078, bind, caps, csi, preauth, register, session, sm};
 use crate::ns;
 use crate::sasl::BindingType;
 use crate::xml::Element;
@@ -28,6 +28,8 @@ pub struct Features {
     pub stream_management: bool,
     /// XEP-0352.
     pub client_state: bool,
+    /// XEP-0305: what usually waits for an answer may be sent ahead of it.
+    pub pipelining: bool,
     /// XEP-0115: what the server's disco#info would say.
     pub caps: Option<Caps>,
     /// XEP-0478.
@@ -86,7 +88,8 @@ impl Features {
             (self.bind, bind::feature),
             (self.session, session::feature),
             (self.stream_management, sm::feature),
-            (self.client_state, || Element::new("csi", ns::CSI)),
+            (self.client_state, csi::feature),
+            (self.pipelining, || Element::new("pipelining", ns::PIPELINING)),
         ] {
             if offered {
                 features.push_child(feature());
@@ -128,6 +131,7 @@ impl Features {
                 ("session", ns::SESSION) => features.session = true,
                 ("sm", ns::SM) => features.stream_management = true,
                 ("csi", ns::CSI) => features.client_state = true,
+                ("pipelining", ns::PIPELINING) => features.pipelining = true,
                 ("c", ns::CAPS) => features.caps = read_caps(child),
                 ("limits", ns::STREAM_LIMITS) => features.limits = StreamLimits::from_element(child),
                 _ => {}
@@ -159,6 +163,7 @@ mod tests {
             session: true,
             stream_management: true,
             client_state: true,
+            pipelining: true,
             caps: Some(Caps { node: "urn:x".into(), ver: "abc=".into() }),
             limits: Some(StreamLimits { max_bytes: Some(65536), idle_seconds: Some(1200) }),
         }

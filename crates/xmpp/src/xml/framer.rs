@@ -39,7 +39,8 @@ pub enum FrameError {
 /// One part of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// The stream header: the start tag, with the XML declaration where there is one.
+    /// The stream header: the start tag, with the XML declaration where there is one. It
+    /// may come again within its stream, without the declaration, where it has no place.
     Open(&'a [u8]),
     /// A whole first-level element.
     Stanza(&'a [u8]),
@@ -377,7 +378,8 @@ impl FrameReader {
     /// A byte of a start tag outside of quotes.
     fn tag(&mut self, byte: u8) -> Result<Option<Kind>, FrameError> {
         match byte {
-            b'>' if self.place == Place::Header => {
+            // One inside the stream is told as well: nothing would ever end it as an element.
+            b'>' if self.place == Place::Header || self.depth == 0 && self.name == self.header_name => {
                 self.place = Place::Body;
                 self.state = State::Between;
                 return Ok(Some(Kind::Open));

@@ -40,6 +40,7 @@ impl Binding {
             session: true,
             stream_management: settings.stream_management,
             client_state: true,
+            pipelining: true,
             caps: settings.feature_caps(),
             limits: Some(settings.limits()),
             ..Features::default()

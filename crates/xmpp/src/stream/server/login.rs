@@ -71,6 +71,7 @@ impl Login {
             register: settings.register != RegisterOffer::Closed,
             register_token: settings.register == RegisterOffer::Token,
             iq_auth: settings.iq_auth,
+            pipelining: true,
             ..Features::default()
         }
     }

@@ -203,7 +203,8 @@ impl Negotiation {
         out: &mut Vec<u8>,
     ) -> Result<(), StreamError> {
         if self.open {
-            return Err(StreamCondition::BadFormat.into());
+            // A client that sent it ahead of a login which then failed, for one.
+            return Err(StreamError::with_text(StreamCondition::BadFormat, "the stream is open already"));
         }
         let version = match header.version.as_deref() {
             None => Version::Old,

@@ -24,10 +24,10 @@ const TLS_FEATURES: &str = "<stream:features><mechanisms xmlns='urn:ietf:params:
     <sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/>\
     <channel-binding type='tls-server-end-point'/></sasl-channel-binding>\
     <register xmlns='http://jabber.org/features/iq-register'/><auth xmlns='http://jabber.org/features/iq-auth'/>\
-    </stream:features>";
+    <pipelining xmlns='urn:xmpp:features:pipelining'/></stream:features>";
 const BIND_FEATURES: &str = "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>\
     <session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session><sm xmlns='urn:xmpp:sm:3'/>\
-    <csi xmlns='urn:xmpp:csi:0'/><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:t' ver='v='/>\
+    <csi xmlns='urn:xmpp:csi:0'/><pipelining xmlns='urn:xmpp:features:pipelining'/><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:t' ver='v='/>\
     <limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>65536</max-bytes><idle-seconds>1200</idle-seconds></limits>\
     </stream:features>";
 const PLAIN_AUTH: &str =

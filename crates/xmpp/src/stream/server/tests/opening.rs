@@ -91,7 +91,7 @@ fn other_domains_and_offers() {
             "{}<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>SCRAM-SHA-256</mechanism>\
              <mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism></mechanisms>\
              <register xmlns='http://jabber.org/features/iq-register'/><register xmlns='urn:xmpp:ibr-token:0'/>\
-             </stream:features>",
+             <pipelining xmlns='urn:xmpp:features:pipelining'/></stream:features>",
             HEADER.replace("example.org", "push.example.net")
         ),
     );
