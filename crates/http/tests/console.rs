@@ -94,6 +94,10 @@ async fn the_cookie_and_the_pages_are_locked_down() {
     let policy = page.header("content-security-policy");
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     assert!(!policy.contains("https:"), "{policy}");
+    // Whoever composes may see the picture.
+    let page = world.browse(cookie.split(';').next().unwrap(), "GET", "/notifications/new", None).await;
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("img-src 'self' https:;") && !policy.contains("unsafe"), "{policy}");
     assert_eq!(page.header("x-frame-options"), "DENY");
     assert_eq!(page.header("cache-control"), "no-store");
 
@@ -434,6 +438,13 @@ async fn many_users_are_paged() {
     assert_eq!(found.matches(r#"href="/users/user"#).count(), 10);
     let names: Vec<String> = serde_json::from_str(&browser.get("/complete?q=user00").await.text).unwrap();
     assert_eq!(names.len(), 8);
+    for (text, offered) in
+        [("User119", "user119"), ("ser11", "user110"), ("user11", "user110"), ("r118", "user118")]
+    {
+        let names: Vec<String> =
+            serde_json::from_str(&browser.get(&format!("/complete?q={text}")).await.text).unwrap();
+        assert_eq!(names.first().map(String::as_str), Some(offered), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use tidings_core::auth::RegistrationRequest;
-use tidings_core::model::{Account, Username};
-use tidings_core::store::{AccountChange, AccountQuery, PastNotification};
+use tidings_core::model::{Account, AccountId, Username};
+use tidings_core::store::{AccountChange, AccountPlace, AccountQuery, PastNotification};
 
 use super::filters;
 use super::form::{Form, Posted};
@@ -59,25 +59,52 @@ pub(crate) async fn list(
         after: params.place(LISTING, UserPlace::read),
         limit: ROWS,
     };
+    let first = filter.after.is_none();
     let found = app.users(filter).await?;
+    let short = found.items.len() < ROWS && found.next.is_some();
     let filters = [("q", q.as_str()), ("online", online.as_str())];
     let table = Table::new("/users", &filters, SORTS, order, descending);
     let next = found.next.map(|place| table.after(&place.cursor()));
     let filtered = !q.is_empty() || !online.is_empty();
-    let users = found.items.into_iter().map(|row| app.user_view(row)).collect();
+    let mut users: Vec<_> = found.items.into_iter().map(|row| app.user_view(row)).collect();
+    // Where a search stopped before it came to the one that was named, that one is shown all the same.
+    if short
+        && first
+        && online.is_empty()
+        && let Some(user) = app.exactly(&q).await?
+        && !users.iter().any(|other| other.username == user.username)
+    {
+        users.insert(0, user);
+    }
     Ok(html(&ListPage { page, users, table, next, q, online, filtered }))
 }
 
-/// Usernames that begin or go on like this, for completion.
+/// Usernames for completion: that one, those that begin like this, those that contain it.
 pub(crate) async fn complete(
     State(app): State<App>,
     _: Page,
     mut params: Params,
 ) -> Result<Json<Vec<String>>, Failure> {
-    let Some(contains) = params.text("q") else { return Ok(Json(Vec::new())) };
-    let query = AccountQuery { contains: Some(contains), limit: OFFERED, ..AccountQuery::default() };
-    let found = app.core.store.accounts(query).await?;
-    Ok(Json(found.items.into_iter().map(|row| row.account.username.to_string()).collect()))
+    let Some(text) = params.text("q") else { return Ok(Json(Vec::new())) };
+    let start = text.to_lowercase();
+    let mut names: Vec<String> = app.exactly(&text).await?.map(|user| user.username).into_iter().collect();
+    // A search goes through a bounded number of accounts; the index finds a beginning anywhere.
+    let after = AccountPlace { username: start.clone(), id: AccountId(0), left_at: None };
+    let begins = AccountQuery { after: Some(after), limit: OFFERED, ..AccountQuery::default() };
+    let contains = AccountQuery { contains: Some(text), limit: OFFERED, ..AccountQuery::default() };
+    for (query, start) in [(begins, start.as_str()), (contains, "")] {
+        if names.len() < OFFERED {
+            let found = app.core.store.accounts(query).await?.items;
+            let found = found.into_iter().map(|row| row.account.username.to_string());
+            for name in found.filter(|name| name.starts_with(start)) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+    }
+    names.truncate(OFFERED);
+    Ok(Json(names))
 }
 
 #[derive(Template)]
@@ -254,6 +281,13 @@ pub(crate) async fn remove(
 }
 
 impl Shared {
+    /// The account with this very username or alias.
+    async fn exactly(&self, name: &str) -> Result<Option<UserView>, Failure> {
+        let Ok(name) = Username::parse(name) else { return Ok(None) };
+        let Some(account) = self.core.store.account(&name).await? else { return Ok(None) };
+        Ok(Some(self.user_details(account).await?.user))
+    }
+
     async fn user_page(
         &self,
         page: Page,
