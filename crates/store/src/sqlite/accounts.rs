@@ -16,9 +16,10 @@ use super::writer::Writer;
 
 /// With at most so many accounts asked for by number, they are looked up one by one.
 const FEW: usize = 2000;
-/// Accounts that one page looks through, at most: a search that finds nobody
-/// must not keep a reader from others.
-const LOOKED_THROUGH: usize = 100_000;
+/// Accounts that one page looks through, at most: a search that finds nobody must not
+/// keep a reader from others. By username an index answers alone, four times as fast.
+const LOOKED_THROUGH: usize = 25_000;
+const LOOKED_THROUGH_BY_USERNAME: usize = 100_000;
 /// Between the fields that a search looks at.
 const SEPARATOR: char = '\u{1f}';
 
@@ -329,6 +330,10 @@ fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Done<Fou
         (_, Some(place)) => Value::Integer(place.left_at.map_or(0, Timestamp::millis)),
         (_, None) => Value::Integer(end),
     };
+    let most = match query.order {
+        AccountOrder::Username => LOOKED_THROUGH_BY_USERNAME,
+        AccountOrder::Created | AccountOrder::Left => LOOKED_THROUGH,
+    };
     let mut found = Found::default();
     let mut looked_at = 0;
     for sql in walk(query.order, query.descending) {
@@ -344,7 +349,7 @@ fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Done<Fou
                 found.ids.push(id);
             }
             looked_at += 1;
-            if looked_at >= LOOKED_THROUGH && found.ids.len() <= limit {
+            if looked_at >= most && found.ids.len() <= limit {
                 found.stopped_at = Some(place(row)?);
                 return Ok(found);
             }
