@@ -32,8 +32,11 @@ pub(super) fn feed(
     now: Timestamp,
     limit: usize,
 ) -> Done<Read> {
-    let head = Seq(Kept::load(connection)?.last);
+    let head = Seq(Kept::last(connection)?);
     let mut read = Read { feed: Feed { pending: Vec::new(), more: false, head }, superseded: Vec::new() };
+    if !anything_pending(connection, account)? {
+        return Ok(read);
+    }
     let Some(mut standing) = Standing::load(connection, account)? else { return Ok(read) };
     for priority in Priority::DESCENDING {
         let mut after = after[priority.index()].0;
@@ -59,6 +62,17 @@ pub(super) fn feed(
         }
     }
     Ok(read)
+}
+
+/// Whether anything might be pending for an account. At most logins nothing is, and
+/// then one question is enough.
+fn anything_pending(connection: &Connection, account: AccountId) -> Done<bool> {
+    let mut statement = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM queue WHERE account = ?1)
+             OR EXISTS (SELECT 1 FROM notifications INDEXED BY open_shared
+                        WHERE open = 1 AND topic IS NOT NULL)",
+    )?;
+    Ok(statement.query_row([account.0], |row| row.get(0))?)
 }
 
 /// The first `wanted` pending ones of a priority beyond `after`, in order.

@@ -51,6 +51,12 @@ impl Kept {
         Ok(kept)
     }
 
+    /// The last number given out, alone.
+    pub fn last(connection: &Connection) -> Done<u64> {
+        let mut statement = connection.prepare_cached("SELECT last FROM kept")?;
+        Ok(statement.query_row([], |row| row.get(0).map(uint))?)
+    }
+
     pub fn save(&self, connection: &Connection) -> Done<()> {
         let (all, gone) = (&self.totals.counters, &self.forgotten);
         connection

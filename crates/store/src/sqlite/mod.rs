@@ -9,6 +9,7 @@ mod accept;
 mod accounts;
 mod admin;
 mod backup;
+mod checkpoint;
 mod convert;
 mod ending;
 mod examine;
@@ -39,6 +40,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tidings_core::store::{Result, StoreError};
 
+use self::checkpoint::Checkpointer;
 pub use self::examine::Report;
 use self::fault::Done;
 use self::threads::{Readers, WriterHandle};
@@ -86,11 +88,12 @@ impl SqliteStore {
     pub fn open(path: &Path, options: Options) -> Result<Self> {
         schema::inspect(path, schema::STEPS.len())?;
         let lock = lock(path)?;
-        let connection = connect(path, options, schema::STEPS)?;
+        let mut connection = connect(path, options, schema::STEPS)?;
         let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<Done<_>>()?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_LENT);
         let lent = (0..threads).map(|_| reader(path)).collect::<Done<_>>()?;
-        let writer = Writer::new(connection)?;
+        let checkpointer = Checkpointer::start(path, &mut connection)?;
+        let writer = Writer::new(connection, checkpointer)?;
         let started = |error: std::io::Error| StoreError::Failed(error.to_string());
         Ok(Self {
             path: path.to_owned(),
@@ -172,9 +175,7 @@ fn connect(path: &Path, options: Options, steps: &[&str]) -> Done<Connection> {
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(StoreError::Failed(format!("{} cannot have a write-ahead log", path.display())).into());
     }
-    // Checkpoints copy pages back and sync twice: rather seldom than small.
-    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "journal_size_limit", 128 << 20)?;
     // The file's own header must tell whose it is, even to one who reads no log.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(connection)

@@ -60,7 +60,7 @@ impl Store for SqliteStore {
     }
 
     async fn subscriptions(&self, account: AccountId) -> Result<Vec<Topic>> {
-        self.readers.call(move |connection| topics::subscriptions(connection, account)).await
+        self.readers.quick(move |connection| topics::subscriptions(connection, account)).await
     }
 
     async fn topics(&self, after: Option<String>, limit: usize) -> Result<Page<(Topic, u64), String>> {

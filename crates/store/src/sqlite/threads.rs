@@ -149,6 +149,7 @@ fn write(mut writer: Writer, queue: &Receiver<Queued>, group: usize, waiting: &A
         for work in works {
             work.answer(committed.clone());
         }
+        writer.tend_log();
     }
 }
 

@@ -3,6 +3,7 @@
 
 use rusqlite::Connection;
 
+use super::checkpoint::Checkpointer;
 use super::fault::Done;
 use super::inbox::Inbox;
 use super::kept::Kept;
@@ -23,16 +24,26 @@ pub(super) struct Writer {
     pub inbox: Inbox,
     /// What memory says is not to be trusted: a rollback could not be followed by a read.
     stale: bool,
+    checkpointer: Checkpointer,
 }
 
 impl Writer {
-    pub fn new(connection: Connection) -> Done<Self> {
+    pub fn new(connection: Connection, checkpointer: Checkpointer) -> Done<Self> {
         let kept = Kept::load(&connection)?;
         let live = Live::load(&connection)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let inbox = Inbox::load(&connection)?;
         connection.execute_batch("COMMIT")?;
-        Ok(Self { connection, kept, saved: kept, live, live_changed: false, inbox, stale: false })
+        Ok(Self {
+            connection,
+            kept,
+            saved: kept,
+            live,
+            live_changed: false,
+            inbox,
+            stale: false,
+            checkpointer,
+        })
     }
 
     /// Begins a commit group.
@@ -82,6 +93,11 @@ impl Writer {
         self.run("COMMIT")?;
         self.saved = self.kept;
         Ok(())
+    }
+
+    /// Keeps the write-ahead log short. Between two groups.
+    pub fn tend_log(&mut self) {
+        self.checkpointer.tend(&self.connection);
     }
 
     /// Undoes the group.

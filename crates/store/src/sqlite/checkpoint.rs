@@ -1,0 +1,227 @@
+//! Copies the write-ahead log back into the database, beside the writer.
+//!
+//! A checkpoint syncs twice and writes every page that changed: tens of
+//! milliseconds, for which nobody's commit should wait. A thread of its own does
+//! it. The writer goes on appending meanwhile, so that thread alone never comes to
+//! the log's end, where the log may begin anew; the writer copies the small rest.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, OpenFlags};
+use tidings_core::store::StoreError;
+
+use super::fault::Done;
+
+/// When what is done, in pages of 4 KiB.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// With so many in the log it is copied back. Each time holds commits up for a
+    /// few milliseconds: rather seldom than small.
+    start: usize,
+    /// The writer copies so many itself, at most.
+    rest: usize,
+    /// With so many in the log the writer waits for the copying thread.
+    most: usize,
+}
+
+/// 48 MiB, 2 MiB and 128 MiB.
+const LIMITS: Limits = Limits { start: 12_000, rest: 500, most: 32_000 };
+
+/// Keeps the write-ahead log short.
+#[derive(Debug)]
+pub(super) struct Checkpointer {
+    limits: Limits,
+    /// Pages in the log, as of the last commit.
+    pages: Arc<AtomicUsize>,
+    /// The log is copied when it has so many pages.
+    next: usize,
+    /// Pages that were found copied the last time.
+    copied: usize,
+    running: bool,
+    /// `None` only while this is being dropped.
+    orders: Option<SyncSender<()>>,
+    reports: Receiver<Option<Progress>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How far a checkpoint came, in pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Progress {
+    log: usize,
+    copied: usize,
+}
+
+impl Checkpointer {
+    /// Takes over from SQLite's own checkpoints on `writer`.
+    pub fn start(path: &Path, writer: &mut Connection) -> Done<Self> {
+        Self::with(LIMITS, path, writer)
+    }
+
+    fn with(limits: Limits, path: &Path, writer: &mut Connection) -> Done<Self> {
+        let pages = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&pages);
+        writer.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+            counted.store(usize::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+        // Until it has read something, a connection does not know that there is a log.
+        connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
+        let (orders, ordered) = sync_channel(1);
+        let (report, reports) = sync_channel(1);
+        let copy = move || {
+            while ordered.recv().is_ok() {
+                let progress = checkpoint(&connection);
+                if let Err(error) = &progress {
+                    tracing::warn!(?error, "the write-ahead log was not copied back; trying again later");
+                }
+                if report.send(progress.ok()).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("store-checkpoint".into()).spawn(copy);
+        let thread = thread.map_err(|error| StoreError::Failed(error.to_string()))?;
+        Ok(Self {
+            limits,
+            pages,
+            next: limits.start,
+            copied: 0,
+            running: false,
+            orders: Some(orders),
+            reports,
+            thread: Some(thread),
+        })
+    }
+
+    /// To be called by the writer between two commits.
+    pub fn tend(&mut self, writer: &Connection) {
+        let pages = self.pages.load(Ordering::Relaxed);
+        if self.running {
+            // A log without bounds would be worse than a pause.
+            let report = match pages >= self.limits.most {
+                true => self.reports.recv().ok(),
+                false => self.reports.try_recv().ok(),
+            };
+            let Some(progress) = report else { return };
+            self.running = false;
+            self.reported(writer, pages, progress);
+        } else if pages < self.copied {
+            // The log began anew.
+            self.copied = 0;
+            self.next = self.limits.start;
+        }
+        if !self.running && pages >= self.next {
+            self.order();
+        }
+    }
+
+    fn reported(&mut self, writer: &Connection, pages: usize, progress: Option<Progress>) {
+        let later = pages + self.limits.start;
+        let Some(progress) = progress else {
+            self.next = later;
+            return;
+        };
+        if pages.saturating_sub(progress.copied) > self.limits.rest {
+            // Again at once, unless a reader that holds an old state is in the way.
+            self.next = if progress.copied > self.copied { 0 } else { later };
+            self.copied = progress.copied;
+            return;
+        }
+        self.copied = progress.copied;
+        self.next = later;
+        match checkpoint(writer) {
+            Ok(rest) if rest.copied == rest.log => self.copied = rest.copied,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(?error, "the write-ahead log was not copied back to its end"),
+        }
+    }
+
+    fn order(&mut self) {
+        self.running = self.orders.as_ref().is_some_and(|orders| orders.try_send(()).is_ok());
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Copies as much as can be copied without anybody waiting.
+fn checkpoint(connection: &Connection) -> Done<Progress> {
+    let pages = |row: &rusqlite::Row<'_>, index| {
+        row.get::<_, i64>(index).map(|pages| usize::try_from(pages).unwrap_or(0))
+    };
+    Ok(connection
+        .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?
+        .query_row([], |row| Ok(Progress { log: pages(row, 1)?, copied: pages(row, 2)? }))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(path: &Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).unwrap();
+        connection.execute_batch("CREATE TABLE IF NOT EXISTS t (x BLOB)").unwrap();
+        connection
+    }
+
+    /// Commits `count` times about four pages, and tends the log after each.
+    fn write(connection: &Connection, checkpointer: &mut Checkpointer, count: usize) -> usize {
+        let mut longest = 0;
+        for _ in 0..count {
+            connection.execute("INSERT INTO t VALUES (zeroblob(12000))", []).unwrap();
+            longest = longest.max(checkpointer.pages.load(Ordering::Relaxed));
+            checkpointer.tend(connection);
+        }
+        longest
+    }
+
+    const SMALL: Limits = Limits { start: 400, rest: 50, most: 1600 };
+
+    #[test]
+    fn the_log_stays_short_and_begins_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.db");
+        let mut connection = open(&path);
+        connection.pragma_update(None, "synchronous", "OFF").unwrap();
+        let mut checkpointer = Checkpointer::with(SMALL, &path, &mut connection).unwrap();
+        let longest = write(&connection, &mut checkpointer, 2000);
+        assert!(longest >= SMALL.start, "{longest}");
+        assert!(longest <= SMALL.most + 2 * SMALL.start, "{longest}");
+        let log = std::fs::metadata(directory.path().join("t.db-wal")).unwrap().len();
+        assert!(log < 2000 * 3 * 4096, "it never began anew: {log} bytes");
+        let count: i64 = connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 2000);
+    }
+
+    #[test]
+    fn a_reader_that_stays_does_not_stop_the_writer_and_the_log_is_copied_once_it_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.db");
+        let mut connection = open(&path);
+        connection.pragma_update(None, "synchronous", "OFF").unwrap();
+        let mut checkpointer = Checkpointer::with(SMALL, &path, &mut connection).unwrap();
+        let reader = Connection::open(&path).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
+        let with_reader = write(&connection, &mut checkpointer, SMALL.most);
+        assert!(with_reader > SMALL.most, "{with_reader}");
+        reader.execute_batch("COMMIT").unwrap();
+        // Enough for the next attempt, and for the log to begin anew.
+        write(&connection, &mut checkpointer, 3 * SMALL.start);
+        assert!(checkpointer.pages.load(Ordering::Relaxed) < with_reader);
+    }
+}
