@@ -12,11 +12,10 @@ mod settle;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
 pub use self::delivery::Delivery;
 pub use self::latency::{LATENCY_BOUNDS, Latency};
 pub use self::request::{AcceptError, Accepted, FieldError, Request};
+use self::schedule::Agenda;
 use self::settle::SettleQueue;
 use crate::bus::{Bus, Hint};
 use crate::clock::{Clock, Random};
@@ -44,8 +43,8 @@ struct Inner {
     events: Events,
     bus: Arc<dyn Bus>,
     settlements: SettleQueue,
-    /// Something was scheduled or expires sooner than the scheduler knows.
-    rescheduled: Notify,
+    /// When the scheduler has something to do next.
+    agenda: Agenda,
     stopping: tokio::sync::watch::Sender<bool>,
 }
 
@@ -66,7 +65,7 @@ impl NotificationManager {
             events,
             bus,
             settlements: SettleQueue::new(),
-            rescheduled: Notify::new(),
+            agenda: Agenda::default(),
             stopping: tokio::sync::watch::Sender::new(false),
         };
         Self { inner: Arc::new(inner) }
@@ -78,8 +77,8 @@ impl NotificationManager {
         let scheduler = Arc::clone(&self.inner);
         vec![
             tokio::spawn(async move {
-                let (store, clock) = (Arc::clone(&settler.store), Arc::clone(&settler.clock));
-                settler.settlements.run(store, settler.events.clone(), clock).await;
+                let store = Arc::clone(&settler.store);
+                settler.settlements.run(store, settler.events.clone()).await;
             }),
             tokio::spawn(async move { schedule::run(&scheduler).await }),
         ]
@@ -167,7 +166,7 @@ impl NotificationManager {
     /// writer is far behind.
     pub(crate) async fn settle(&self, account: AccountId, seqs: impl IntoIterator<Item = Seq>) {
         let settlements = seqs.into_iter().map(|seq| Settlement { account, seq });
-        if self.inner.settlements.push(settlements) {
+        if self.inner.settlements.push(settlements, self.inner.clock.now()) {
             self.inner.settlements.flushed().await;
         }
     }
@@ -236,13 +235,13 @@ impl Inner {
         match self.store.accept(new).await? {
             Acceptance::Released(released) => {
                 let recipients = released.recipients;
+                let ends = released.notification.expires_at;
                 self.hand_out(released);
-                // The scheduler sleeps long; it must know of an earlier end.
-                self.rescheduled.notify_one();
+                self.agenda.add(ends);
                 Ok(Accepted { id, recipients })
             }
             Acceptance::Scheduled(recipients) => {
-                self.rescheduled.notify_one();
+                self.agenda.add(send_at.unwrap_or(now));
                 Ok(Accepted { id, recipients })
             }
             Acceptance::Repeated(id, recipients) => Ok(Accepted { id, recipients }),

@@ -1,7 +1,9 @@
 //! Releases what was scheduled, expires what is over, forgets what is old.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::Inner;
@@ -19,6 +21,38 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How often the history is purged.
 const PURGE_SPAN: Duration = Duration::from_secs(300);
 
+/// When the scheduler has something to do next, as far as it knows: acceptances
+/// come by the thousand, and few of them change that.
+pub(super) struct Agenda {
+    /// Milliseconds since 1970. While the scheduler asks the store, everything is sooner.
+    next: AtomicI64,
+    sooner: Notify,
+}
+
+impl Default for Agenda {
+    fn default() -> Self {
+        Self { next: AtomicI64::new(i64::MAX), sooner: Notify::new() }
+    }
+}
+
+impl Agenda {
+    /// Something that is in the store is due at `at`.
+    pub(super) fn add(&self, at: Timestamp) {
+        if at.0 < self.next.load(Ordering::SeqCst) {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// The scheduler is about to ask the store: it may miss what comes from here on.
+    fn ask(&self) {
+        self.next.store(i64::MAX, Ordering::SeqCst);
+    }
+
+    fn known(&self, next: Timestamp) {
+        self.next.store(next.0, Ordering::SeqCst);
+    }
+}
+
 pub(super) async fn run(inner: &Inner) {
     let mut stopping = inner.stopping.subscribe();
     let mut due = Due::default();
@@ -28,10 +62,13 @@ pub(super) async fn run(inner: &Inner) {
             tracing::warn!(%error, "the scheduler could not work; trying again");
             due = Due::default();
         }
+        if let (Some(release), Some(expiry)) = (due.release, due.expiry) {
+            inner.agenda.known(release.min(expiry));
+        }
         tokio::select! {
             biased;
             () = async { drop(stopping.wait_for(|stop| *stop).await) } => return,
-            () = inner.rescheduled.notified() => {
+            () = inner.agenda.sooner.notified() => {
                 // Acceptances come in crowds; ask the store once for all of them.
                 sleep(Duration::from_millis(20)).await;
                 due = Due::default();
@@ -52,6 +89,11 @@ const NEVER: Timestamp = Timestamp(i64::MAX);
 
 async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> Result<(), StoreError> {
     let now = inner.clock.now();
+    let late = Timestamp(now.millis() - i64::try_from(GRACE.as_millis()).unwrap_or(0));
+    let nothing = due.release.is_some_and(|at| at > now) && due.expiry.is_some_and(|at| at > late);
+    if !nothing {
+        inner.agenda.ask();
+    }
     let release = match due.release {
         Some(at) => at,
         None => inner.store.next_release().await?.unwrap_or(NEVER),
@@ -74,7 +116,6 @@ async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> R
         None => inner.store.next_expiry().await?.unwrap_or(NEVER),
     };
     due.expiry = Some(expiry);
-    let late = Timestamp(now.millis() - i64::try_from(GRACE.as_millis()).unwrap_or(0));
     if expiry <= late {
         due.expiry = None;
         // An acknowledgement that came in time counts as delivered.

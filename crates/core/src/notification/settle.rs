@@ -1,24 +1,31 @@
 //! Acknowledgements on their way to the store, in batches.
 //!
 //! A settlement that is lost here (the process dies) means that a notification
-//! is delivered once more, never that it is lost.
+//! is delivered once more, never that it is lost. So nobody has to wait for the
+//! disk, and settlements wait a moment for others: each commit is one that an
+//! acceptance would have to wait behind.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::latency::LatencyMeter;
-use crate::clock::Clock;
 use crate::events::{Event, Events};
-use crate::store::{Settlement, Store, StoreError};
+use crate::model::{Seq, Timestamp};
+use crate::store::{Settled, Settlement, Store, StoreError};
 
 /// Settlements that may wait; past that, sessions wait.
 const BOUND: usize = 200_000;
 /// Settlements in one store call.
 const BATCH: usize = 8192;
+/// How long a settlement waits for others, unless somebody waits for it.
+const GATHER: Duration = Duration::from_millis(10);
+/// So many do not wait for more.
+const ENOUGH: usize = 512;
 
 /// The queue between sessions and the store.
 pub(super) struct SettleQueue {
@@ -31,7 +38,10 @@ pub(super) struct SettleQueue {
 
 #[derive(Default)]
 struct State {
-    waiting: Vec<Settlement>,
+    /// Each with the time at which its acknowledgement came.
+    waiting: Vec<(Settlement, Timestamp)>,
+    /// Somebody waits for what is queued.
+    hurried: bool,
     /// Settlements ever queued, and ever written.
     queued: u64,
     written: u64,
@@ -52,18 +62,17 @@ impl SettleQueue {
 
     /// Queues settlements at once. True when the queue is past its bound: the
     /// caller then waits in [`flushed`](Self::flushed) before it causes more.
-    pub(super) fn push(&self, settlements: impl IntoIterator<Item = Settlement>) -> bool {
+    pub(super) fn push(&self, settlements: impl IntoIterator<Item = Settlement>, now: Timestamp) -> bool {
         let mut state = self.state.lock();
         let before = state.waiting.len();
-        state.waiting.extend(settlements);
-        let added = state.waiting.len() - before;
-        state.queued += added as u64;
-        let full = state.waiting.len() > BOUND;
+        state.waiting.extend(settlements.into_iter().map(|settlement| (settlement, now)));
+        let after = state.waiting.len();
+        state.queued += (after - before) as u64;
         drop(state);
-        if before == 0 && added > 0 {
+        if after > before && (before == 0 || (before < ENOUGH && after >= ENOUGH)) {
             self.filled.notify_one();
         }
-        full
+        after > BOUND
     }
 
     /// Waits until all that is queued now has been written, however long the store fails.
@@ -81,7 +90,14 @@ impl SettleQueue {
     }
 
     async fn written(&self, give_up: bool) -> Result<(), StoreError> {
-        let target = self.state.lock().queued;
+        let target = {
+            let mut state = self.state.lock();
+            if !state.waiting.is_empty() && !state.hurried {
+                state.hurried = true;
+                self.filled.notify_one();
+            }
+            state.queued
+        };
         loop {
             let drained = self.drained.notified();
             {
@@ -98,19 +114,15 @@ impl SettleQueue {
     }
 
     /// Writes batches until [`close`](Self::close) and the queue is empty.
-    pub(super) async fn run(&self, store: Arc<dyn Store>, events: Events, clock: Arc<dyn Clock>) {
+    pub(super) async fn run(&self, store: Arc<dyn Store>, events: Events) {
         loop {
-            let filled = self.filled.notified();
-            let (batch, closed) = self.take();
+            self.gathered().await;
+            let batch = self.take();
             if batch.is_empty() {
-                if closed {
-                    return;
-                }
-                filled.await;
-                continue;
+                return;
             }
             let count = batch.len() as u64;
-            self.write(&*store, batch, &events, &*clock).await;
+            self.write(&*store, batch, &events).await;
             {
                 let mut state = self.state.lock();
                 state.written += count;
@@ -126,25 +138,45 @@ impl SettleQueue {
         self.filled.notify_one();
     }
 
-    fn take(&self) -> (Vec<Settlement>, bool) {
-        let mut state = self.state.lock();
-        let batch = if state.waiting.len() <= BATCH {
-            std::mem::take(&mut state.waiting)
-        } else {
-            let rest = state.waiting.split_off(BATCH);
-            std::mem::replace(&mut state.waiting, rest)
-        };
-        (batch, state.closed)
+    /// Waits for settlements, and for more of them; or for the end.
+    async fn gathered(&self) {
+        self.until(|state| !state.waiting.is_empty()).await;
+        let enough = self.until(|state| state.hurried || state.waiting.len() >= ENOUGH);
+        // That time is up is no failure.
+        let _ = timeout(GATHER, enough).await;
     }
 
-    async fn write(&self, store: &dyn Store, batch: Vec<Settlement>, events: &Events, clock: &dyn Clock) {
-        let mut pause = Duration::from_millis(50);
+    async fn until(&self, condition: impl Fn(&State) -> bool) {
         loop {
-            match store.settle(batch.clone()).await {
+            let filled = self.filled.notified();
+            {
+                let state = self.state.lock();
+                if state.closed || condition(&state) {
+                    return;
+                }
+            }
+            filled.await;
+        }
+    }
+
+    fn take(&self) -> Vec<(Settlement, Timestamp)> {
+        let mut state = self.state.lock();
+        if state.waiting.len() <= BATCH {
+            state.hurried = false;
+            return std::mem::take(&mut state.waiting);
+        }
+        let rest = state.waiting.split_off(BATCH);
+        std::mem::replace(&mut state.waiting, rest)
+    }
+
+    async fn write(&self, store: &dyn Store, batch: Vec<(Settlement, Timestamp)>, events: &Events) {
+        let mut pause = Duration::from_millis(50);
+        let settlements: Vec<Settlement> = batch.iter().map(|(settlement, _)| *settlement).collect();
+        loop {
+            match store.settle(settlements.clone()).await {
                 Ok(settled) => {
-                    let now = clock.now();
+                    self.measure(&settled, &batch);
                     for (_, id, accounts) in settled.delivered {
-                        self.latency.record(now.since(id.accepted_at()), accounts);
                         events.send(Event::Delivered { id, accounts });
                     }
                     return;
@@ -166,5 +198,84 @@ impl SettleQueue {
                 }
             }
         }
+    }
+
+    /// Notes how long each new delivery took, until its acknowledgement came.
+    fn measure(&self, settled: &Settled, batch: &[(Settlement, Timestamp)]) {
+        let mut delivered: HashMap<Seq, _> =
+            settled.delivered.iter().map(|(seq, id, copies)| (*seq, (id.accepted_at(), *copies))).collect();
+        for (settlement, at) in batch {
+            // Of an acknowledgement that came twice one counts, whichever.
+            if let Some((accepted_at, copies)) = delivered.get_mut(&settlement.seq)
+                && *copies > 0
+            {
+                *copies -= 1;
+                self.latency.record(at.since(*accepted_at), 1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::FutureExt;
+    use tokio::task::yield_now;
+
+    use super::*;
+    use crate::model::AccountId;
+
+    fn settlements(count: u64) -> impl Iterator<Item = Settlement> {
+        (1..=count).map(|seq| Settlement { account: AccountId(1), seq: Seq(seq) })
+    }
+
+    /// Takes batches as [`SettleQueue::run`] does, and notes how large they were.
+    async fn batches(queue: &SettleQueue, largest: &AtomicUsize) {
+        loop {
+            queue.gathered().await;
+            let batch = queue.take();
+            if batch.is_empty() {
+                return;
+            }
+            largest.fetch_max(batch.len(), Ordering::Relaxed);
+            queue.state.lock().written += batch.len() as u64;
+            queue.drained.notify_waiters();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn settlements_wait_for_others_unless_somebody_waits_for_them() {
+        let queue = Arc::new(SettleQueue::new());
+        let largest = Arc::new(AtomicUsize::new(0));
+        let (taking, noting) = (Arc::clone(&queue), Arc::clone(&largest));
+        let taker = tokio::spawn(async move { batches(&taking, &noting).await });
+        for _ in 0..20 {
+            queue.push(settlements(1), Timestamp(0));
+            yield_now().await;
+        }
+        assert_eq!(largest.load(Ordering::Relaxed), 0, "taken before its time");
+        tokio::time::advance(GATHER * 2).await;
+        yield_now().await;
+        assert_eq!(largest.load(Ordering::Relaxed), 20);
+
+        queue.push(settlements(3), Timestamp(0));
+        // Time stands still: what is waited for does not wait for others.
+        let mut waits = std::pin::pin!(queue.caught_up());
+        for _ in 0..10 {
+            if waits.as_mut().now_or_never().is_some() {
+                break;
+            }
+            yield_now().await;
+        }
+        assert!(queue.state.lock().waiting.is_empty());
+
+        queue.push(settlements(ENOUGH as u64), Timestamp(0));
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        assert_eq!(largest.load(Ordering::Relaxed), ENOUGH);
+        queue.close();
+        taker.await.unwrap();
     }
 }
