@@ -2,6 +2,7 @@
 
 use rxml::RawEvent;
 
+use super::plain;
 use super::reader::{self, StreamContext, XmlError};
 use crate::ns;
 
@@ -31,24 +32,30 @@ pub struct StreamHeader {
 /// default namespace is `jabber:client`; [`XmlError::BadFormat`] where it is not called
 /// `stream`; the other kinds where it is no XML.
 pub fn parse_open(bytes: &[u8]) -> Result<StreamHeader, XmlError> {
+    match plain::header(bytes) {
+        Some(tag) => {
+            let mut parts = Parts::default();
+            for (prefix, local, value) in tag.attributes {
+                parts.attribute(prefix, local, value.to_owned());
+            }
+            parts.header(tag.prefix, tag.local)
+        }
+        None => parse_any(bytes),
+    }
+}
+
+/// Reads a stream header, whatever is in it.
+fn parse_any(bytes: &[u8]) -> Result<StreamHeader, XmlError> {
     let mut parser = reader::fresh(bytes.len());
     let mut rest = bytes;
     let mut name = None;
-    let mut attributes = Vec::new();
-    let mut prefixes = Vec::new();
-    let mut header = StreamHeader::default();
+    let mut parts = Parts::default();
     loop {
         match reader::next(&mut parser, &mut rest)? {
             RawEvent::XmlDeclaration(..) => {}
             RawEvent::ElementHeadOpen(_, qname) => name = Some(qname),
             RawEvent::Attribute(_, (prefix, local), value) => {
-                match prefix.as_ref().map(|prefix| prefix.as_str()) {
-                    None if local == "xmlns" => header.content_ns = value,
-                    Some("xmlns") => prefixes.push((local.to_string(), value)),
-                    Some("xml") if local == "lang" => header.lang = Some(value),
-                    Some(prefix) => attributes.push((format!("{prefix}:{local}"), value)),
-                    None => attributes.push((local.to_string(), value)),
-                }
+                parts.attribute(prefix.as_ref().map(|prefix| prefix.as_str()), local.as_str(), value);
             }
             RawEvent::ElementHeadClose(_) => break,
             RawEvent::Text(..) | RawEvent::ElementFoot(_) => return Err(XmlError::NotWellFormed),
@@ -58,31 +65,63 @@ pub fn parse_open(bytes: &[u8]) -> Result<StreamHeader, XmlError> {
         return Err(XmlError::NotWellFormed);
     }
     let (prefix, local) = name.ok_or(XmlError::NotWellFormed)?;
-    reader::refuse_duplicates(prefixes.iter().map(|(prefix, _)| prefix.as_str()))?;
-    reader::refuse_duplicates(attributes.iter().map(|(name, _)| name.as_str()))?;
-    let stream_ns = match &prefix {
-        Some(prefix) => {
-            prefixes.iter().find(|(declared, _)| prefix == declared.as_str()).map(|(_, ns)| ns.as_str())
+    parts.header(prefix.as_ref().map(|prefix| prefix.as_str()), local.as_str())
+}
+
+/// A header's attributes, sorted.
+#[derive(Default)]
+struct Parts {
+    header: StreamHeader,
+    attributes: Vec<(String, String)>,
+    prefixes: Vec<(String, String)>,
+    defaults: usize,
+}
+
+impl Parts {
+    fn attribute(&mut self, prefix: Option<&str>, local: &str, value: String) {
+        match prefix {
+            None if local == "xmlns" => {
+                self.header.content_ns = value;
+                self.defaults += 1;
+            }
+            Some("xmlns") => self.prefixes.push((local.to_owned(), value)),
+            Some(prefix) => self.attributes.push((format!("{prefix}:{local}"), value)),
+            None => self.attributes.push((local.to_owned(), value)),
         }
-        None => Some(header.content_ns.as_str()),
-    };
-    if stream_ns != Some(ns::STREAM) || header.content_ns != ns::CLIENT {
-        return Err(XmlError::InvalidNamespace);
     }
-    if local != "stream" {
-        return Err(XmlError::BadFormat);
-    }
-    for (name, value) in attributes {
-        match name.as_str() {
-            "to" => header.to = Some(value),
-            "from" => header.from = Some(value),
-            "id" => header.id = Some(value),
-            "version" => header.version = Some(value),
-            _ => {}
+
+    fn header(self, prefix: Option<&str>, local: &str) -> Result<StreamHeader, XmlError> {
+        let Self { mut header, attributes, prefixes, defaults } = self;
+        reader::refuse_duplicates(prefixes.iter().map(|(prefix, _)| prefix.as_str()))?;
+        reader::refuse_duplicates(attributes.iter().map(|(name, _)| name.as_str()))?;
+        if defaults > 1 {
+            return Err(XmlError::NotWellFormed);
         }
+        let stream_ns = match prefix {
+            Some(prefix) => {
+                prefixes.iter().find(|(declared, _)| prefix == declared.as_str()).map(|(_, ns)| ns.as_str())
+            }
+            None => Some(header.content_ns.as_str()),
+        };
+        if stream_ns != Some(ns::STREAM) || header.content_ns != ns::CLIENT {
+            return Err(XmlError::InvalidNamespace);
+        }
+        if local != "stream" {
+            return Err(XmlError::BadFormat);
+        }
+        for (name, value) in attributes {
+            match name.as_str() {
+                "to" => header.to = Some(value),
+                "from" => header.from = Some(value),
+                "id" => header.id = Some(value),
+                "version" => header.version = Some(value),
+                "xml:lang" => header.lang = Some(value),
+                _ => {}
+            }
+        }
+        header.context = StreamContext::new(prefixes);
+        Ok(header)
     }
-    header.context = StreamContext::new(prefixes);
-    Ok(header)
 }
 
 #[cfg(test)]
@@ -133,5 +172,37 @@ mod tests {
         assert_eq!(refused(&format!("{GOOD}x")), XmlError::NotWellFormed);
         assert_eq!(refused("<stream:stream"), XmlError::NotWellFormed);
         assert_eq!(refused(""), XmlError::NotWellFormed);
+    }
+    #[test]
+    fn plain_headers_are_read_the_same_way() {
+        let plain = "<stream:stream to='localhost' version='1.0' xml:lang='de' xmlns='jabber:client' \
+             xmlns:stream='http://etherx.jabber.org/streams' xmlns:x='urn:x'>";
+        let mut variants = vec![plain.to_owned()];
+        for (from, to) in [
+            ("<stream:", "<?xml version='1.0'?><stream:"),
+            ("<stream:", "<?xml version=\"1.0\"?>\n<stream:"),
+            ("<stream:", "<?xml version='1.0' encoding='UTF-8'?><stream:"),
+            ("to='localhost'", "to=\"localhost\""),
+            ("to='localhost'", "to='a&amp;b'"),
+            ("to='localhost'", "to = 'a'"),
+            ("to='localhost'", "to='a' to='b'"),
+            ("xmlns:x='urn:x'", "xmlns:x='urn:x' xmlns:x='urn:y'"),
+            ("xmlns:x='urn:x'", "xmlns='jabber:client'"),
+            ("xmlns:x='urn:x'", "xmlns:x=''"),
+            ("xmlns:x='urn:x'", "xmlns:xml='urn:x'"),
+            ("'jabber:client'", "'jabber:server'"),
+            ("stream:stream", "stream:other"),
+            ("stream:stream", "x:stream"),
+            ("stream:stream", "xmlns:stream"),
+            (">", "/>"),
+            (">", ">x"),
+            (">", ""),
+        ] {
+            variants.push(plain.replacen(from, to, 1));
+        }
+        assert!(plain::header(plain.as_bytes()).is_some());
+        for text in variants {
+            assert_eq!(parse_open(text.as_bytes()), parse_any(text.as_bytes()), "{text}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 mod element;
 mod framer;
 mod header;
+mod plain;
 mod reader;
 mod writer;
 

@@ -9,6 +9,7 @@ use rxml::{Error, Options, Parse, RawEvent, RawParser, RawQName, WithOptions};
 use thiserror::Error as ThisError;
 
 use super::element::Element;
+use super::plain;
 use crate::ns;
 
 /// How many elements may stand inside each other, whatever the framer's limit is.
@@ -80,6 +81,14 @@ pub fn parse_stanza(bytes: &[u8]) -> Result<Element, XmlError> {
 /// # Errors
 /// As [`parse_stanza`].
 pub fn parse_stanza_with(bytes: &[u8], context: &StreamContext) -> Result<Element, XmlError> {
+    match plain::element(bytes, context) {
+        Some(element) => Ok(element),
+        None => parse_any(bytes, context),
+    }
+}
+
+/// Reads one stanza, whatever is in it.
+fn parse_any(bytes: &[u8], context: &StreamContext) -> Result<Element, XmlError> {
     if bytes.first() != Some(&b'<') {
         return Err(XmlError::NotWellFormed);
     }
@@ -136,7 +145,7 @@ impl From<Error> for XmlError {
 
 fn read_element(parser: &mut RawParser, bytes: &[u8], context: &StreamContext) -> Result<Element, XmlError> {
     let mut rest = bytes;
-    let mut scopes = Scopes { context, declared: Vec::new() };
+    let mut scopes = Scopes::new(context);
     let mut open: Vec<Element> = Vec::new();
     let mut name: Option<RawQName> = None;
     let mut attributes: Vec<(RawQName, String)> = Vec::new();
@@ -155,7 +164,7 @@ fn read_element(parser: &mut RawParser, bytes: &[u8], context: &StreamContext) -
                     _ => None,
                 };
                 match declares {
-                    Some(prefix) => scopes.declare(open.len(), prefix, value)?,
+                    Some(prefix) => scopes.declare(open.len(), prefix, &value)?,
                     None => attributes.push(((prefix, local), value)),
                 }
             }
@@ -213,14 +222,19 @@ pub(super) fn refuse_duplicates<'n>(
 }
 
 /// The namespace declarations in force.
-struct Scopes<'c> {
+pub(super) struct Scopes<'c> {
     context: &'c StreamContext,
     /// The depth of the element that declares, the prefix (none: the default), the namespace.
     declared: Vec<(usize, Option<String>, Cow<'static, str>)>,
 }
 
-impl Scopes<'_> {
-    fn declare(&mut self, depth: usize, prefix: Option<String>, ns: String) -> Result<(), XmlError> {
+impl<'c> Scopes<'c> {
+    pub(super) fn new(context: &'c StreamContext) -> Self {
+        Self { context, declared: Vec::new() }
+    }
+
+    /// The element at `depth` declares `prefix`, or the default namespace.
+    pub(super) fn declare(&mut self, depth: usize, prefix: Option<String>, ns: &str) -> Result<(), XmlError> {
         if self
             .declared
             .iter()
@@ -230,19 +244,19 @@ impl Scopes<'_> {
         {
             return Err(XmlError::NotWellFormed);
         }
-        let ns = ns::known(&ns).map_or(Cow::Owned(ns), Cow::Borrowed);
+        let ns = ns::known(ns).map_or_else(|| Cow::Owned(ns.to_owned()), Cow::Borrowed);
         self.declared.push((depth, prefix, ns));
         Ok(())
     }
 
     /// The element at `depth` has ended.
-    fn leave(&mut self, depth: usize) {
+    pub(super) fn leave(&mut self, depth: usize) {
         while self.declared.last().is_some_and(|(at, ..)| *at >= depth) {
             self.declared.pop();
         }
     }
 
-    fn lookup(&self, prefix: Option<&str>) -> Result<Cow<'static, str>, XmlError> {
+    pub(super) fn lookup(&self, prefix: Option<&str>) -> Result<Cow<'static, str>, XmlError> {
         if prefix == Some("xml") {
             return Ok(Cow::Borrowed(rxml::XMLNS_XML));
         }
@@ -258,11 +272,150 @@ impl Scopes<'_> {
     }
 
     /// How [`Element`] calls an attribute: `name`, `xml:name` or `{namespace}name`.
-    fn attribute_name(&self, prefix: Option<&str>, local: String) -> Result<String, XmlError> {
+    pub(super) fn attribute_name(&self, prefix: Option<&str>, local: String) -> Result<String, XmlError> {
         match prefix {
             None => Ok(local),
             Some("xml") => Ok(format!("xml:{local}")),
             Some(prefix) => Ok(format!("{{{}}}{local}", self.lookup(Some(prefix))?)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Pieces that make XML, nearly XML, and things on the border of what is plain.
+    const PIECES: [&str; 52] = [
+        "<",
+        ">",
+        "/",
+        "=",
+        "'",
+        "\"",
+        " ",
+        "\n",
+        "\t",
+        "\r",
+        "a",
+        "iq",
+        "message",
+        "p:a",
+        "q:b",
+        "xml:lang",
+        "xmlns",
+        "xmlns:p",
+        "xmlns:xml",
+        "xmlns:q=''",
+        "<a>",
+        "</a>",
+        "<a/>",
+        "<iq",
+        " id='1'",
+        " type=\"get\"",
+        " xmlns='jabber:client'",
+        " xmlns:p='u'",
+        " xmlns=''",
+        " p:x='y'",
+        " x='y'",
+        " x='z'",
+        "text",
+        "&amp;",
+        "&#x41;",
+        "]",
+        "]]>",
+        "<![CDATA[",
+        "<!--",
+        "<?xml version='1.0'?>",
+        "\u{7f}",
+        "\u{1}",
+        "\u{fffe}",
+        "\u{e9}",
+        "\u{1f600}",
+        "<p:a xmlns:p='u'>",
+        "</p:a>",
+        "<stream:e/>",
+        "<x:y/>",
+        "</a >",
+        "<a />",
+        ":",
+    ];
+
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = proptest::sample::select(PIECES.to_vec());
+        proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    }
+
+    /// Elements as they come, and with a piece of something else in between.
+    fn nested() -> impl Strategy<Value = String> {
+        let attributes = || {
+            let attribute = proptest::sample::select(vec![
+                "",
+                " id='1'",
+                " type=\"get\"",
+                " xmlns='u'",
+                " xmlns:p='v'",
+                " p:x='1'",
+                " xml:lang='de'",
+                " id='2'",
+                "  x='>'",
+                "\ny='\u{e9}'",
+            ]);
+            proptest::collection::vec(attribute, 0..4).prop_map(|all| all.concat())
+        };
+        let names = || proptest::sample::select(vec!["a", "iq", "p:b", "stream:c", "_x-1.y"]);
+        let leaf =
+            (names(), attributes(), pieces(), 0..8_u8).prop_map(|(name, attributes, odd, kind)| match kind {
+                0 => odd,
+                1..3 => format!("<{name}{attributes}/>"),
+                3..5 => "some text\n".to_owned(),
+                _ => format!("<{name}{attributes}>text \u{e9}</{name}>"),
+            });
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            (names(), attributes(), proptest::collection::vec(inner, 0..4)).prop_map(
+                |(name, attributes, inner)| format!("<{name}{attributes}>{}</{name}>", inner.concat()),
+            )
+        })
+    }
+
+    fn agrees(text: &str) {
+        let context = StreamContext::new(vec![("x".to_owned(), "urn:x".to_owned())]);
+        for context in [StreamContext::default(), context] {
+            if let Some(element) = plain::element(text.as_bytes(), &context) {
+                assert_eq!(Ok(element), parse_any(text.as_bytes(), &context), "{text:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn both_readers_agree_on_pieces(text in pieces()) {
+            agrees(&text);
+        }
+
+        #[test]
+        fn both_readers_agree_on_elements(text in nested()) {
+            agrees(&text);
+        }
+    }
+
+    #[test]
+    fn what_devices_send_is_plain() {
+        for text in [
+            "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>r</resource></bind></iq>",
+            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-256'>biwsbj11c2VyLHI9cg==</auth>",
+            "<enable xmlns='urn:xmpp:sm:3' resume='true'/>",
+            "<presence/>",
+            "<message to=\"a@b\" xml:lang='de'><body>\u{fc}ber</body>\n</message>",
+        ] {
+            assert!(plain::element(text.as_bytes(), &StreamContext::default()).is_some(), "{text}");
+            agrees(text);
+        }
+        let deep = "<a>".repeat(MAX_DEPTH + 1) + &"</a>".repeat(MAX_DEPTH + 1);
+        assert_eq!(plain::element(deep.as_bytes(), &StreamContext::default()), None);
     }
 }
