@@ -5,6 +5,7 @@
 //! it. The writer goes on appending meanwhile, so that thread alone never comes to
 //! the log's end, where the log may begin anew; the writer copies the small rest.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,8 +29,8 @@ struct Limits {
     most: usize,
 }
 
-/// 48 MiB, 2 MiB and 128 MiB.
-const LIMITS: Limits = Limits { start: 12_000, rest: 500, most: 32_000 };
+/// 16 MiB, 2 MiB and 64 MiB.
+const LIMITS: Limits = Limits { start: 4000, rest: 500, most: 16_000 };
 
 /// Keeps the write-ahead log short.
 #[derive(Debug)]
@@ -48,6 +49,13 @@ pub(super) struct Checkpointer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// The database file, opened once more, to sync what was copied into it: SQLite does
+/// so only at the log's end, for which the writer would wait.
+///
+/// To be kept until all connections of this process are closed: closing any
+/// descriptor of a file gives up the locks that the process has on it (POSIX).
+pub(super) type Held = Arc<File>;
+
 /// How far a checkpoint came, in pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Progress {
@@ -57,11 +65,14 @@ struct Progress {
 
 impl Checkpointer {
     /// Takes over from SQLite's own checkpoints on `writer`.
-    pub fn start(path: &Path, writer: &mut Connection) -> Done<Self> {
+    pub fn start(path: &Path, writer: &mut Connection) -> Done<(Self, Held)> {
         Self::with(LIMITS, path, writer)
     }
 
-    fn with(limits: Limits, path: &Path, writer: &mut Connection) -> Done<Self> {
+    fn with(limits: Limits, path: &Path, writer: &mut Connection) -> Done<(Self, Held)> {
+        let failed = |error: std::io::Error| StoreError::Failed(error.to_string());
+        let file = Arc::new(File::options().write(true).open(path).map_err(failed)?);
+        let held = Arc::clone(&file);
         let pages = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&pages);
         writer.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
@@ -78,7 +89,9 @@ impl Checkpointer {
         let (report, reports) = sync_channel(1);
         let copy = move || {
             while ordered.recv().is_ok() {
-                let progress = checkpoint(&connection);
+                let progress = checkpoint(&connection).and_then(|progress| {
+                    file.sync_data().map(|()| progress).map_err(|error| failed(error).into())
+                });
                 if let Err(error) = &progress {
                     tracing::warn!(?error, "the write-ahead log was not copied back; trying again later");
                 }
@@ -88,8 +101,7 @@ impl Checkpointer {
             }
         };
         let thread = std::thread::Builder::new().name("store-checkpoint".into()).spawn(copy);
-        let thread = thread.map_err(|error| StoreError::Failed(error.to_string()))?;
-        Ok(Self {
+        let checkpointer = Self {
             limits,
             pages,
             next: limits.start,
@@ -97,8 +109,9 @@ impl Checkpointer {
             running: false,
             orders: Some(orders),
             reports,
-            thread: Some(thread),
-        })
+            thread: Some(thread.map_err(failed)?),
+        };
+        Ok((checkpointer, held))
     }
 
     /// To be called by the writer between two commits.
@@ -198,7 +211,7 @@ mod tests {
         let path = directory.path().join("t.db");
         let mut connection = open(&path);
         connection.pragma_update(None, "synchronous", "OFF").unwrap();
-        let mut checkpointer = Checkpointer::with(SMALL, &path, &mut connection).unwrap();
+        let (mut checkpointer, _held) = Checkpointer::with(SMALL, &path, &mut connection).unwrap();
         let longest = write(&connection, &mut checkpointer, 2000);
         assert!(longest >= SMALL.start, "{longest}");
         assert!(longest <= SMALL.most + 2 * SMALL.start, "{longest}");
@@ -214,7 +227,7 @@ mod tests {
         let path = directory.path().join("t.db");
         let mut connection = open(&path);
         connection.pragma_update(None, "synchronous", "OFF").unwrap();
-        let mut checkpointer = Checkpointer::with(SMALL, &path, &mut connection).unwrap();
+        let (mut checkpointer, _held) = Checkpointer::with(SMALL, &path, &mut connection).unwrap();
         let reader = Connection::open(&path).unwrap();
         reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
         let with_reader = write(&connection, &mut checkpointer, SMALL.most);

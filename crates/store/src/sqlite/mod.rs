@@ -75,6 +75,8 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: WriterHandle,
     readers: Readers,
+    /// Dropped last.
+    _held: checkpoint::Held,
 }
 
 impl SqliteStore {
@@ -92,7 +94,7 @@ impl SqliteStore {
         let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<Done<_>>()?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_LENT);
         let lent = (0..threads).map(|_| reader(path)).collect::<Done<_>>()?;
-        let checkpointer = Checkpointer::start(path, &mut connection)?;
+        let (checkpointer, held) = Checkpointer::start(path, &mut connection)?;
         let writer = Writer::new(connection, checkpointer)?;
         let started = |error: std::io::Error| StoreError::Failed(error.to_string());
         Ok(Self {
@@ -100,6 +102,7 @@ impl SqliteStore {
             writer: WriterHandle::start(writer, options.queue.max(1), options.group.max(1), lock)
                 .map_err(started)?,
             readers: Readers::start(readers, lent, options.queue.max(1)).map_err(started)?,
+            _held: held,
         })
     }
 
@@ -175,7 +178,7 @@ fn connect(path: &Path, options: Options, steps: &[&str]) -> Done<Connection> {
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(StoreError::Failed(format!("{} cannot have a write-ahead log", path.display())).into());
     }
-    connection.pragma_update(None, "journal_size_limit", 128 << 20)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     // The file's own header must tell whose it is, even to one who reads no log.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(connection)
