@@ -22,7 +22,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const PURGE_SPAN: Duration = Duration::from_secs(300);
 
 /// When the scheduler has something to do next, as far as it knows: acceptances
-/// come by the thousand, and few of them change that.
+/// come by the thousand, and few of them change that. What is due later is not
+/// told; so after each time it has acted, the scheduler asks the store for both.
 pub(super) struct Agenda {
     /// Milliseconds since 1970. While the scheduler asks the store, everything is sooner.
     next: AtomicI64,
@@ -63,7 +64,7 @@ pub(super) async fn run(inner: &Inner) {
             due = Due::default();
         }
         if let (Some(release), Some(expiry)) = (due.release, due.expiry) {
-            inner.agenda.known(release.min(expiry));
+            inner.agenda.known(release.min(expiry.plus(GRACE)));
         }
         tokio::select! {
             biased;
@@ -100,7 +101,7 @@ async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> R
     };
     due.release = Some(release);
     if release <= now {
-        due.release = None;
+        *due = Due::default();
         loop {
             let released = inner.store.release_due(now, BATCH).await?;
             let done = released.len() < BATCH;
@@ -109,7 +110,6 @@ async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> R
                 break;
             }
         }
-        due.expiry = None;
     }
     let expiry = match due.expiry {
         Some(at) => at,
@@ -117,7 +117,8 @@ async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> R
     };
     due.expiry = Some(expiry);
     if expiry <= late {
-        due.expiry = None;
+        // What came meanwhile and is due later than this was not told: see `Agenda`.
+        *due = Due::default();
         // An acknowledgement that came in time counts as delivered.
         inner.settlements.caught_up().await?;
         loop {
