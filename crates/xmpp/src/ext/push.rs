@@ -91,9 +91,12 @@ impl PushMessage {
         let parts: Vec<&str> =
             [&self.title, &self.message, &self.uri].into_iter().filter_map(Option::as_deref).collect();
         let mut body = (!parts.is_empty()).then(|| parts.join("\n"))?;
-        // What the writer makes of any of these is no longer.
-        let escaped =
-            |c: char| if c < ' ' || matches!(c, '<' | '>' | '&') { "&#13;".len() } else { c.len_utf8() };
+        // What the writer makes of any character is no longer.
+        const LONGEST: usize = "&#13;".len();
+        if body.len() * LONGEST <= limit {
+            return Some(body);
+        }
+        let escaped = |c: char| if c < ' ' || matches!(c, '<' | '>' | '&') { LONGEST } else { c.len_utf8() };
         let mut size = 0;
         let cut = body.char_indices().find(|(_, c)| {
             size += escaped(*c);
@@ -119,7 +122,7 @@ pub fn headline_template(push: &PushMessage, domain: &str, stanza_id: &str) -> T
     before.extend_from_slice(b"' to='");
     let mut after = b"'>".to_vec();
     push.to_element().write(&mut after, ns::CLIENT);
-    let mut rest = Vec::new();
+    let mut rest = Vec::with_capacity(256);
     if let Some(uri) = &push.uri {
         Element::new("x", ns::OOB).with_field("url", uri.as_str()).write(&mut rest, ns::CLIENT);
     }
