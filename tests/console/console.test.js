@@ -426,6 +426,7 @@ describe("many users", () => {
     const left = [...Array(count).keys()].map((n) => ({ n, ago: n % 5 === 4 ? Infinity : (n * 7919) % count }));
     const recent = left.toSorted((a, b) => (a.ago === b.ago ? b.n - a.n : a.ago - b.ago)).map(({ n }) => name(n));
     assert.deepEqual(await press("Last seen", "descending"), recent.slice(0, 100));
+    await shoot(page, "many-users");
     assert.deepEqual(await press("Last seen", "ascending"), recent.toReversed().slice(0, 100));
     await closeClean(page);
   });
@@ -528,16 +529,41 @@ describe("for everyone", () => {
       const [newest] = (await server.call("GET", "/v1/notifications?limit=1")).notifications;
       pages.push(`/notifications/${newest.id}`);
       const found = [];
-      for (const at of pages) {
-        await page.goto(at);
-        await page.addScriptTag({ content: AXE });
-        const { violations } = await page.evaluate(() => globalThis.axe.run());
+      const examine = async (at, where = page) => {
+        await where.addScriptTag({ content: AXE });
+        const { violations } = await where.evaluate(() => globalThis.axe.run());
         for (const violation of violations) {
           if (["serious", "critical"].includes(violation.impact)) {
             found.push(`${at}: ${violation.id}: ${violation.nodes[0].html} ${violation.nodes[0].failureSummary}`);
           }
         }
+      };
+      for (const at of pages) {
+        await page.goto(at);
+        await examine(at);
       }
+      // What only a form leads to: faults, the question before a broadcast, a new key.
+      await page.goto("/notifications/new");
+      await page.getByRole("button", { name: "Send", exact: true }).click();
+      await page.getByRole("alert").waitFor();
+      await examine("compose with faults");
+      await page.getByLabel(/Everyone \(/).check();
+      await page.getByLabel("Title").fill("Axe");
+      await page.getByRole("button", { name: "Send", exact: true }).click();
+      await page.getByText(/This reaches/).waitFor();
+      await examine("confirm");
+      await page.goto("/keys");
+      await page.getByLabel("Name").fill("axe");
+      await page.getByRole("button", { name: "Create" }).click();
+      await page.locator("#secret").waitFor();
+      await examine("a new key");
+      const stranger = await open({ colorScheme: scheme, bypassCSP: true });
+      await login(stranger, "nobody", "wrong");
+      await stranger.getByRole("alert").waitFor();
+      await examine("login", stranger);
+      await stranger.goto("/login/nowhere");
+      await examine("not found", stranger);
+      await stranger.context().close();
       assert.deepEqual(found, []);
       await page.context().close();
     });
