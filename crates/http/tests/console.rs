@@ -309,6 +309,17 @@ async fn faults_are_shown_beside_their_fields() {
     let long = "t".repeat(2000);
     let answer = browser.post("/notifications", &format!("audience=users&users=a&title={long}")).await;
     assert!(answer.text.contains(r#"aria-describedby="d-title""#), "{}", answer.text);
+    // All at once, and before a broadcast is asked about.
+    for to in ["audience=users&users=a@b", "audience=topic&topic=a%20b", "audience=all"] {
+        let form = format!("{to}&title={long}&uri={long}{long}&data=nonsense&collapse_key={long}");
+        let answer = browser.post("/notifications", &form).await;
+        assert_eq!(answer.status.as_u16(), 422);
+        let audience = to.split('&').nth(1).and_then(|field| field.split('=').next());
+        for field in ["title", "uri", "data", "collapse_key"].into_iter().chain(audience) {
+            let fault = format!(r#"class="fault" id="d-{field}""#);
+            assert!(answer.text.contains(&fault), "{to} {field}: {}", answer.text);
+        }
+    }
     let answer = browser.post("/users", "username=a+b&password=&email=x").await;
     assert_eq!(answer.status.as_u16(), 422);
     for field in ["username", "email"] {

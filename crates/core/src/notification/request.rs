@@ -84,8 +84,12 @@ impl Request {
         }
     }
 
-    /// Every field that is out of bounds.
-    pub(super) fn check(&self, config: &Config) -> Result<(), AcceptError> {
+    /// Looks at it as [`NotificationManager::accept`](super::NotificationManager::accept)
+    /// does first, and sends nothing.
+    ///
+    /// # Errors
+    /// [`AcceptError::Invalid`] with every field that is out of bounds.
+    pub fn check(&self, config: &Config) -> Result<(), AcceptError> {
         let mut errors = Vec::new();
         let mut wrong = |field: &str, detail: String| errors.push(FieldError { field: field.into(), detail });
         let content = &self.content;

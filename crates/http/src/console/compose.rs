@@ -131,9 +131,12 @@ pub(crate) async fn submit(State(app): State<App>, posted: Posted) -> Result<Res
     page.to_send()?;
     app.admit()?;
     let request = read(&mut form, &page.operator, app.core.config.limits.users_per_notification);
-    let Some(request) = request.filter(|_| form.is_sound()) else {
+    if let Err(AcceptError::Invalid(errors)) = request.check(&app.core.config) {
+        form.wrong_fields(&errors, place);
+    }
+    if !form.is_sound() {
         return app.compose(page, form, Some("Some fields need another look.".to_owned())).await;
-    };
+    }
     match (form.value("step"), &request.audience) {
         ("edit", _) => return app.compose(page, form, None).await,
         ("send", _) | (_, Audience::Users(_)) => {}
@@ -264,8 +267,9 @@ pub(crate) async fn reach(
     Ok(Json(Some(app.reach(&audience).await?.words())))
 }
 
-/// Reads the form into a request, noting beside each field what is wrong.
-fn read(form: &mut Form, operator: &str, most_users: usize) -> Option<Request> {
+/// Reads the form into a request, noting beside each field what is wrong. Where the
+/// audience is, another stands in for it, so that the rest can be looked at, too.
+fn read(form: &mut Form, operator: &str, most_users: usize) -> Request {
     let audience = audience(form, most_users);
     let content = Content {
         title: form.text("title"),
@@ -274,14 +278,14 @@ fn read(form: &mut Form, operator: &str, most_users: usize) -> Option<Request> {
         image: form.text("image"),
         data: data(form),
     };
-    if content.title.is_none() && content.message.is_none() && content.data.is_empty() && form.is_sound() {
+    if content.title.is_none() && content.message.is_none() && content.data.is_empty() {
         form.wrong("message", "give a title, a message or data");
     }
     let priority = Priority::parse(form.value("priority")).unwrap_or_default();
     let ttl = ttl(form);
     let send_at = send_at(form);
     let collapse_key = form.text("collapse_key");
-    let audience = audience?;
+    let audience = audience.unwrap_or(Audience::All);
     let idempotency = form.text("once").map(|once| {
         let mut content = Sha256::new();
         for (name, value) in form.pairs() {
@@ -289,7 +293,7 @@ fn read(form: &mut Form, operator: &str, most_users: usize) -> Option<Request> {
         }
         (format!("console:{operator}:{once}"), content.finalize().into())
     });
-    Some(Request { audience, content, priority, ttl, collapse_key, send_at, idempotency })
+    Request { audience, content, priority, ttl, collapse_key, send_at, idempotency }
 }
 
 fn audience(form: &mut Form, most_users: usize) -> Option<Audience> {
@@ -435,7 +439,7 @@ mod tests {
             ("zone", "-90"),
             ("once", "x"),
         ]);
-        let request = read(&mut form, "admin", 3).unwrap();
+        let request = read(&mut form, "admin", 3);
         assert!(form.is_sound());
         let names = ["anna", "bob", "carl"].map(|name| Username::parse(name).unwrap()).to_vec();
         assert_eq!(request.audience, Audience::Users(names));
@@ -455,15 +459,16 @@ mod tests {
             ("ttl", "soon"),
             ("send_at", "x"),
         ]);
-        assert!(read(&mut wrong, "admin", 9).is_none());
-        for name in ["users", "data", "ttl", "send_at"] {
+        read(&mut wrong, "admin", 9);
+        for name in ["users", "data", "ttl", "send_at", "message"] {
             assert!(wrong.fault(name).is_some(), "{name}");
         }
         let mut empty = form(&[("audience", "all")]);
         read(&mut empty, "admin", 9);
         assert!(empty.fault("message").is_some());
         let mut many = form(&[("audience", "users"), ("users", "a b c"), ("title", "t")]);
-        assert!(read(&mut many, "admin", 2).is_none());
+        read(&mut many, "admin", 2);
+        assert!(many.fault("users").is_some());
     }
 
     #[test]
