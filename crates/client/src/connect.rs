@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustls_pki_types::ServerName;
 use tidings_xmpp::sasl::{SaltedPassword, ScramSecret};
 use tidings_xmpp::stream::client::{
-    Negotiation, NegotiationError, Options, Ready, Registration, Resume, Step,
+    Ahead, Known, Negotiation, NegotiationError, Options, Ready, Registration, Resume, Step,
 };
 use tidings_xmpp::xml::{FrameReader, StreamContext};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -20,6 +20,7 @@ use tokio_rustls::TlsConnector;
 use crate::account::Account;
 use crate::error::ClientError;
 use crate::random::Random;
+use crate::session::Opening;
 use crate::tls::{Tls, binding, certificate_error};
 
 /// What a stream runs over.
@@ -73,6 +74,8 @@ pub(crate) struct Identity {
     /// An earlier registration may have gone through unseen.
     pub(crate) uncertain: bool,
     pub(crate) salted: Option<SaltedPassword>,
+    /// What the server offered at the last login, if it takes things said ahead.
+    pub(crate) known: Option<Known>,
 }
 
 /// A session that has just begun or been resumed.
@@ -83,6 +86,8 @@ pub(crate) struct Link {
     /// What came behind the negotiation.
     pub(crate) left: Vec<u8>,
     pub(crate) ready: Ready,
+    /// What a new session has said already, if its greeting was said ahead.
+    pub(crate) said: Option<Opening>,
 }
 
 impl Identity {
@@ -95,17 +100,28 @@ impl Identity {
 }
 
 /// Makes one attempt. The identity comes back with what it has learned.
+///
+/// A known server is not waited for (XEP-0305). Where that fails, and not for a password
+/// that is wrong in any case, the server is known no more: the next attempt goes step by
+/// step, and goes at once where this one would end the device.
 pub(crate) async fn connect(
     target: Arc<Target>,
     mut identity: Identity,
     resume: Option<Resume>,
+    opening: Opening,
 ) -> (Identity, Result<Link, ClientError>) {
     let attempt = async {
-        match negotiate(&target, &mut identity, resume.clone()).await {
+        let knew = identity.known.is_some();
+        match negotiate(&target, &mut identity, resume.clone(), opening).await {
+            Err(ClientError::Negotiation(error)) if knew && step_by_step_may_help(&error) => {
+                tracing::debug!(%error, "logging in step by step");
+                identity.known = None;
+                negotiate(&target, &mut identity, resume, opening).await
+            }
             // Our own registration, of which only the answer was lost.
             Err(ClientError::Negotiation(error)) if error.is_username_taken() && identity.uncertain => {
                 identity.account.registered = true;
-                let result = negotiate(&target, &mut identity, resume).await;
+                let result = negotiate(&target, &mut identity, resume, opening).await;
                 identity.account.registered = result.is_ok();
                 if result.is_ok() { identity.save().and(result) } else { result }
             }
@@ -119,10 +135,18 @@ pub(crate) async fn connect(
     (identity, result)
 }
 
+fn step_by_step_may_help(error: &NegotiationError) -> bool {
+    match error {
+        NegotiationError::Changed => true,
+        error => error.is_permanent() && !error.is_wrong_password(),
+    }
+}
+
 async fn negotiate(
     target: &Target,
     identity: &mut Identity,
     resume: Option<Resume>,
+    opening: Opening,
 ) -> Result<Link, ClientError> {
     let mut nonce = [0; 24];
     target.random.fill(&mut nonce);
@@ -138,6 +162,10 @@ async fn negotiate(
         resource: Some(target.resource.clone()),
         resume,
         nonce,
+        ahead: identity
+            .known
+            .as_ref()
+            .map(|known| Ahead { behind: opening.to_bytes(known), known: known.clone() }),
     };
 
     let connect_error = |source| ClientError::Connect { address: target.address.clone(), source };
@@ -146,6 +174,8 @@ async fn negotiate(
     let mut negotiation = if target.direct_tls {
         let (stream, tls) = start_tls(target, io).await?;
         io = stream;
+        // From here on something is said ahead: known again is who lets us in.
+        identity.known = None;
         Negotiation::new(options, Some(tls), &mut out)
     } else {
         Negotiation::new(options, None, &mut out)
@@ -180,6 +210,7 @@ async fn negotiate(
                 let (stream, tls) = start_tls(target, io).await?;
                 io = stream;
                 left.clear();
+                identity.known = None;
                 negotiation.tls_started(tls, &mut out);
             }
             Ok(Step::Registering) => identity.uncertain = true,
@@ -190,13 +221,15 @@ async fn negotiate(
             }
             Ok(Step::Ready(ready)) => {
                 identity.salted.clone_from(&ready.salted);
+                identity.known.clone_from(&ready.known);
                 // Its proof makes an account's first server the right one.
                 if identity.account.certificate != target.tls.known() && target.tls.known().is_some() {
                     identity.account.certificate = target.tls.known();
                     identity.save()?;
                 }
                 let (reader, context) = negotiation.finish();
-                return Ok(Link { io, reader, context, left, ready: *ready });
+                let said = ready.greeted.then_some(opening);
+                return Ok(Link { io, reader, context, left, ready: *ready, said });
             }
             Err(error) => {
                 forget_refused(identity, &error);

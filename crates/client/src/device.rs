@@ -271,7 +271,7 @@ impl DeviceBuilder {
             fate: Arc::clone(&fate),
         };
         let path = if self.account.is_some() { None } else { self.account_file };
-        let identity = Identity { account, path, uncertain, salted: None };
+        let identity = Identity { account, path, uncertain, salted: None, known: None };
         tokio::spawn(driver.run(identity));
         let handle = DeviceHandle { acks: ack_sender, commands: command_sender, status: status_receiver };
         Ok(Device { notifications, handle, fate, username })

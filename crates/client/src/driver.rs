@@ -16,7 +16,7 @@ use crate::deliveries::Deliveries;
 use crate::device::Status;
 use crate::error::ClientError;
 use crate::notification::Notification;
-use crate::session::{End, Session};
+use crate::session::{End, Opening, Session};
 
 /// Marks that wait for a connection; the oldest go first when there are more.
 const MOST_UNSENT: usize = 1000;
@@ -121,7 +121,8 @@ impl Driver {
             let resume = self.managed.as_ref().and_then(|managed| {
                 Some(Resume { id: managed.id.clone()?, handled: managed.inbound.handled() })
             });
-            let mut attempt = Box::pin(connect(Arc::clone(&self.target), known, resume));
+            let opening = Opening { connection: self.connections + 1, active: self.active };
+            let mut attempt = Box::pin(connect(Arc::clone(&self.target), known, resume, opening));
             let (returned, result) = match self.meanwhile(&mut attempt).await {
                 Ok(result) => result,
                 Err(farewell) => return Ok(farewell),

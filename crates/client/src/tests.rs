@@ -1,5 +1,7 @@
 //! Devices against a server that plays by a script, over memory instead of sockets.
 
+mod ahead;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

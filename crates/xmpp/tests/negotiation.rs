@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tidings_xmpp::sasl::{ScramHash, ScramKeys, ScramSecret, TlsBinding, derive_keys};
 use tidings_xmpp::stanza::StanzaError;
-use tidings_xmpp::stream::client::{self, NegotiationError, Options, Ready, Registration, Resume};
+use tidings_xmpp::stream::client::{self, Ahead, NegotiationError, Options, Ready, Registration, Resume};
 use tidings_xmpp::stream::server::{self, Answer, Bound, Question, RegisterOffer, Settings, Verdict};
 use tidings_xmpp::xml::{Frame, FrameLimits, FrameReader, StreamContext, parse_open, parse_stanza_with};
 
@@ -29,6 +29,7 @@ fn options() -> Options {
         resource: Some("r".into()),
         resume: None,
         nonce: [5; 24],
+        ahead: None,
     }
 }
 
@@ -40,6 +41,8 @@ struct Server {
     registered: bool,
     /// What is left to do after negotiation is the session's: here, enabling XEP-0198.
     bound: Option<Bound>,
+    /// What came then.
+    session: Vec<String>,
     resumable: bool,
     token: Option<&'static str>,
 }
@@ -67,6 +70,7 @@ impl Server {
             context: StreamContext::default(),
             registered: true,
             bound: None,
+            session: Vec::new(),
             resumable: false,
             token: None,
         }
@@ -106,7 +110,15 @@ impl Server {
 
     fn receive(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Does {
         loop {
-            let mut step = match self.reader.read(&mut input).expect("the client writes XML") {
+            let frame = match self.reader.read(&mut input) {
+                Ok(frame) => frame,
+                // Behind a login that failed.
+                Err(error) => {
+                    self.negotiation.fail(error.into(), out);
+                    return Does::Closes;
+                }
+            };
+            let mut step = match frame {
                 None => return Does::Reads,
                 Some(Frame::Close) => self.negotiation.close(out),
                 Some(Frame::Open(bytes)) => {
@@ -117,8 +129,10 @@ impl Server {
                 Some(Frame::Stanza(bytes)) => {
                     let element = parse_stanza_with(bytes, &self.context).unwrap();
                     if self.bound.is_some() {
-                        assert_eq!(element.name(), "enable");
-                        out.extend_from_slice(b"<enabled xmlns='urn:xmpp:sm:3' id='s1' resume='true'/>");
+                        self.session.push(element.name().to_owned());
+                        if element.name() == "enable" {
+                            out.extend_from_slice(b"<enabled xmlns='urn:xmpp:sm:3' id='s1' resume='true'/>");
+                        }
                         continue;
                     }
                     self.negotiation.stanza(element, &mut entropy, out)
@@ -157,10 +171,24 @@ fn talk(
     client_tls: &TlsBinding,
     width: usize,
 ) -> Result<(Ready, bool), NegotiationError> {
+    let (result, registered, _) = listen(options, &mut server, direct, client_tls, width);
+    result.map(|ready| (ready, registered))
+}
+
+/// The same, and how often the client waited for an answer.
+fn listen(
+    options: Options,
+    server: &mut Server,
+    direct: Option<TlsBinding>,
+    client_tls: &TlsBinding,
+    width: usize,
+) -> (Result<Ready, NegotiationError>, bool, usize) {
+    let mut trips = 0;
     let mut to_server = Vec::new();
     let mut client = client::Negotiation::new(options, direct, &mut to_server);
     let mut registered = false;
     loop {
+        trips += 1;
         let mut to_client = Vec::new();
         let mut starts = false;
         for piece in std::mem::take(&mut to_server).chunks(width) {
@@ -173,7 +201,11 @@ fn talk(
         for piece in to_client.chunks(width) {
             let mut input = piece;
             loop {
-                match client.receive(&mut input, &mut to_server)? {
+                let step = match client.receive(&mut input, &mut to_server) {
+                    Ok(step) => step,
+                    Err(error) => return (Err(error), registered, trips),
+                };
+                match step {
                     client::Step::More => break,
                     client::Step::Registering => assert!(!registered),
                     client::Step::Registered => registered = true,
@@ -184,7 +216,7 @@ fn talk(
                         client.tls_started(client_tls.clone(), &mut to_server);
                         break;
                     }
-                    client::Step::Ready(ready) => return Ok((*ready, registered)),
+                    client::Step::Ready(ready) => return (Ok(*ready), registered, trips),
                 }
             }
         }
@@ -287,4 +319,98 @@ fn someone_between_the_two_is_noticed() {
     let ours = tls(true);
     let error = talk(options(), server, Some(ours.clone()), &ours, 64).unwrap_err();
     assert!(matches!(error, NegotiationError::Login(_)), "{error}");
+}
+
+/// What a login teaches about this server.
+fn taught(tls: &TlsBinding) -> Ahead {
+    let server = Server::new(Settings::new("example.org"), Some(tls.clone()));
+    let (ready, _) = talk(options(), server, Some(tls.clone()), tls, 64).unwrap();
+    assert!(!ready.greeted);
+    Ahead { known: ready.known.unwrap(), behind: b"<presence/><r xmlns='urn:xmpp:sm:3'/>".to_vec() }
+}
+
+#[test]
+fn a_known_server_gives_a_session_in_two_round_trips() {
+    for width in [1, 2, 7, 64, usize::MAX] {
+        for exporter in [false, true] {
+            let tls = tls(exporter);
+            let ahead = Some(taught(&tls));
+            let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
+            let (step_by_step, _, trips) = listen(options(), &mut server, Some(tls.clone()), &tls, width);
+            assert_eq!(trips, 6);
+            assert_eq!(server.session, ["enable"]);
+
+            let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
+            let options = Options { ahead, ..options() };
+            let (ready, _, trips) = listen(options.clone(), &mut server, Some(tls.clone()), &tls, width);
+            assert_eq!(trips, 2);
+            assert_eq!(ready.clone().unwrap(), Ready { greeted: true, ..step_by_step.unwrap() });
+            assert_eq!(ready.unwrap().mechanism.name(), "SCRAM-SHA-256-PLUS");
+            assert_eq!(server.session, ["enable", "presence", "r"]);
+
+            // Nothing is ahead of TLS: the header and STARTTLS are waited for.
+            let mut server = Server::new(Settings::new("example.org"), None);
+            let (ready, _, trips) = listen(options, &mut server, None, &tls, width);
+            assert!(ready.unwrap().greeted);
+            assert_eq!(trips, 4);
+        }
+    }
+}
+
+#[test]
+fn a_known_server_resumes_in_two_round_trips_or_binds_in_three() {
+    let tls = tls(true);
+    for (resumable, expected) in [(true, 2), (false, 3)] {
+        let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
+        server.resumable = resumable;
+        let resume = Some(Resume { id: "s1".into(), handled: 9 });
+        let options = Options { resume, ahead: Some(taught(&tls)), ..options() };
+        let (ready, _, trips) = listen(options, &mut server, Some(tls.clone()), &tls, 5);
+        let ready = ready.unwrap();
+        assert_eq!((trips, ready.greeted), (expected, !resumable));
+        assert!(ready.known.is_some());
+        if resumable {
+            assert_eq!((ready.jid, ready.management), (None, client::Management::Resumed { handled: 4 }));
+            assert_eq!(server.session, [""; 0]);
+        } else {
+            assert!(matches!(ready.management, client::Management::Enabled { .. }));
+            assert_eq!(server.session, ["enable", "presence", "r"]);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_said_ahead_to_a_server_that_has_changed() {
+    let (bound, unbound) = (tls(true), TlsBinding { server_end_point: None, ..tls(false) });
+    let managed = Settings::new("example.org");
+    let bare = Settings { stream_management: false, ..managed.clone() };
+    // What the server sees of TLS, what the client sees, and what the client learned before.
+    for (settings, theirs, ours, before) in [
+        // No binding any more; a binding where there was none; no stream management any more.
+        (&managed, &unbound, &bound, &bound),
+        (&managed, &bound, &bound, &unbound),
+        (&bare, &bound, &bound, &bound),
+    ] {
+        let mut server = Server::new(settings.clone(), Some(theirs.clone()));
+        let options = Options { ahead: Some(taught(before)), ..options() };
+        let (result, _, _) = listen(options.clone(), &mut server, Some(ours.clone()), ours, 64);
+        assert_eq!(result, Err(NegotiationError::Changed));
+        assert!(!NegotiationError::Changed.is_permanent());
+        assert!(theirs == ours && before == ours || !server.negotiation.authenticated());
+        let mut server = Server::new(settings.clone(), Some(theirs.clone()));
+        let (result, _, _) =
+            listen(Options { ahead: None, ..options }, &mut server, Some(ours.clone()), ours, 64);
+        result.unwrap();
+    }
+}
+
+#[test]
+fn a_wrong_password_ahead_is_a_wrong_password_and_gives_no_session() {
+    let tls = tls(true);
+    let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
+    let options = Options { secret: ScramSecret::password("guess"), ahead: Some(taught(&tls)), ..options() };
+    let (result, _, trips) = listen(options, &mut server, Some(tls.clone()), &tls, 64);
+    let error = result.unwrap_err();
+    assert!(error.is_wrong_password() && error.is_permanent(), "{error}");
+    assert_eq!((trips, server.bound), (2, None));
 }

@@ -1,6 +1,7 @@
 //! One connection of a device, from the end of the negotiation to the end of the link.
 
 mod incoming;
+mod opening;
 mod outgoing;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use tidings_xmpp::xml::{Element, Frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
 
+pub(crate) use self::opening::Opening;
 use crate::connect::Link;
 use crate::counters::{Inbound, Outbound};
 use crate::device::Status;
@@ -200,14 +202,31 @@ impl<'d> Session<'d> {
             topic.confirmed = false;
         }
         self.ask(Request::Enable.to_payload(), Question::Enable);
-        self.ask_topics();
-        self.say_state();
-        self.send(Element::new("presence", ns::CLIENT), None);
-        self.say_opened();
-        if self.managed {
-            self.request_ack();
-        } else {
+        let said = self.link.said.take();
+        match said {
+            None => {
+                self.ask_topics();
+                self.say_state();
+                self.send(opening::presence(), None);
+                self.say_opened();
+            }
+            Some(Opening { active, .. }) => {
+                // It counts like everything else, and is on its way already.
+                self.send(opening::presence(), None);
+                self.out.clear();
+                self.told_active = active || !self.link.ready.client_state;
+                // What was not said ahead, or has changed meanwhile.
+                self.ask_topics();
+                self.say_state();
+                self.say_opened();
+            }
+        }
+        if !self.managed {
             self.ask((IqKind::Get, ping::ping()), Question::Ready);
+        } else if said.is_some() && self.out.is_empty() {
+            self.expect_ack();
+        } else {
+            self.request_ack();
         }
     }
 

@@ -9,6 +9,7 @@ use tidings_xmpp::xml::Element;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Duration, Instant, timeout};
 
+use super::opening::stanza_id;
 use super::{Question, Session};
 use crate::counters::Sent;
 use crate::deliveries::Owed;
@@ -103,7 +104,7 @@ impl Session<'_> {
     }
     pub(super) fn id(&mut self) -> String {
         self.next_id += 1;
-        format!("c{}-{}", self.driver.connections, self.next_id)
+        stanza_id(self.driver.connections, self.next_id)
     }
 
     pub(super) fn ask(&mut self, (kind, payload): (IqKind, Element), question: Question) {
@@ -132,6 +133,11 @@ impl Session<'_> {
 
     pub(super) fn request_ack(&mut self) {
         self.out.extend_from_slice(sm::REQUEST);
+        self.expect_ack();
+    }
+
+    /// An acknowledgement was asked for, now or ahead.
+    pub(super) fn expect_ack(&mut self) {
         self.answer_by.get_or_insert(Instant::now() + self.driver.manner.answer_timeout);
     }
 

@@ -26,6 +26,18 @@ fn fifty_devices_get_a_broadcast_and_the_report_is_json() {
 }
 
 #[test]
+fn devices_may_log_in_ahead_of_the_answers() {
+    for (benchmark, name) in [("connect", "connect, pipelined"), ("storm", "storm, pipelined")] {
+        let args = ["bench", benchmark, "--pipelined", "--no-floor", "--sessions", "20", "--json", "-"];
+        let out = run(&args);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert_eq!(report["benchmark"], name);
+        assert!(report["notes"].to_string().contains("two round trips"), "{report}");
+    }
+}
+
+#[test]
 fn devices_register_at_a_server_that_does_not_know_them() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path(), &["--set", "limits.registrations_per_minute=0"]);

@@ -41,6 +41,10 @@ pub enum NegotiationError {
     /// The server let us in without the proof that SCRAM owes.
     #[error("the server did not prove that it knows this account")]
     NotProved,
+    /// What was said ahead is not what the server offers now. Without saying anything
+    /// ahead it may go well.
+    #[error("the server has changed what it offers since the last login")]
+    Changed,
     /// The account was not created.
     #[error("{}", registration_in_words(.0))]
     Registration(StanzaError),
@@ -67,9 +71,15 @@ impl NegotiationError {
             | Self::Xml(_)
             | Self::Closed
             | Self::Unexpected(_)
+            | Self::Changed
             | Self::TlsRefused
             | Self::Bind(_) => false,
         }
+    }
+
+    /// Whether the server says that the password is wrong, or the account unknown.
+    pub fn is_wrong_password(&self) -> bool {
+        matches!(self, Self::Login(failure) if failure.condition == SaslCondition::NotAuthorized)
     }
 
     /// Whether the wanted username belongs to someone else.

@@ -5,126 +5,37 @@
 //! token), the strongest SASL mechanism that both sides know, then XEP-0198 resumption
 //! or a new resource with stream management. What it can name before TLS is a domain;
 //! credentials enter only once a [`TlsBinding`] is there.
+//!
+//! Under TLS, what a known server will ask for is said [`Ahead`] of its asking (XEP-0305):
+//! two round trips instead of six. Its offers and proofs are checked all the same, in
+//! their order, before there is a session.
 
+mod ahead;
 mod error;
+mod terms;
 #[cfg(test)]
 mod tests;
-
-use std::fmt;
 
 use super::{Features, StreamError, write_header};
 use crate::ext::sm::Nonza;
 use crate::ext::{bind, preauth, register};
 use crate::ns;
 use crate::sasl::{
-    ClientBinding, Mechanism, Plain, SaltedPassword, SaslFailure, ScramClient, ScramError, ScramSecret,
-    ScramVerifier, TlsBinding, decode_payload, encode_payload,
+    ClientBinding, Mechanism, Plain, SaltedPassword, SaslFailure, ScramClient, ScramError, ScramVerifier,
+    TlsBinding, decode_payload, encode_payload,
 };
 use crate::stanza::{Condition, Iq, StanzaError};
 use crate::xml::{
     Element, Frame, FrameLimits, FrameReader, StreamContext, StreamHeader, parse_open, parse_stanza_with,
 };
 
+pub use self::ahead::{Ahead, Known};
+use self::ahead::{choose, suits};
 pub use self::error::NegotiationError;
+pub use self::terms::{Management, Options, Ready, Registration, Resume, Step};
 
 /// What a client reads of one stanza: the server's 64 KiB and room for its envelope.
 const LIMITS: FrameLimits = FrameLimits { bytes: 96 * 1024, depth: 64, attributes: 128 };
-
-/// What a client wants of a stream.
-#[derive(Clone)]
-pub struct Options {
-    /// The domain to ask for.
-    pub domain: String,
-    /// The account.
-    pub username: String,
-    /// Its password, or what was kept of it.
-    pub secret: ScramSecret,
-    /// Create the account first.
-    pub registration: Option<Registration>,
-    /// Whether the password may be sent as it is, under TLS, to a server that knows no SCRAM.
-    pub allow_plain: bool,
-    /// The resource to ask for; the server makes one up where there is none.
-    pub resource: Option<String>,
-    /// A session to resume (XEP-0198); a new one is bound where the server has lost it.
-    pub resume: Option<Resume>,
-    /// Fresh random bytes for SCRAM.
-    pub nonce: [u8; 24],
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Options({}@{})", self.username, self.domain)
-    }
-}
-
-/// How an account is created.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Registration {
-    /// A registration key (XEP-0445).
-    pub token: Option<String>,
-}
-
-/// A session to resume.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resume {
-    /// What the server called it.
-    pub id: String,
-    /// How many of its stanzas were handled here.
-    pub handled: u32,
-}
-
-/// What a driver does next. Bytes in `out` are to be written first, in every case.
-#[derive(Debug)]
-pub enum Step {
-    /// Read more.
-    More,
-    /// Start TLS on the same socket, then call [`Negotiation::tls_started`]. What was
-    /// read beyond this point must be dropped; it has been taken from the input.
-    StartTls,
-    /// The account is about to be created: store the credentials before writing `out`,
-    /// then call [`Negotiation::receive`] again.
-    Registering,
-    /// The account exists now. Write `out` and call [`Negotiation::receive`] again.
-    Registered,
-    /// There is a session; [`Negotiation::finish`] gives the reader for it.
-    Ready(Box<Ready>),
-}
-
-/// A session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ready {
-    /// The full JID; `None` for a resumed session, which keeps its own.
-    pub jid: Option<String>,
-    /// The domain that the server answered as.
-    pub domain: String,
-    /// Stream management, where the server has it.
-    pub management: Management,
-    /// Whether the server knows XEP-0352.
-    pub client_state: bool,
-    /// With which mechanism the login went.
-    pub mechanism: Mechanism,
-    /// May stand in for the password at the next login.
-    pub salted: Option<SaltedPassword>,
-}
-
-/// How far the server took stream management (XEP-0198).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Management {
-    /// Not at all.
-    Off,
-    /// It counts; with an id the session can be resumed.
-    Enabled {
-        /// What to call the session when resuming.
-        id: Option<String>,
-        /// How long the server keeps it, in seconds.
-        max_seconds: Option<u32>,
-    },
-    /// The session goes on; the server has handled this many of our stanzas.
-    Resumed {
-        /// Modulo 2^32.
-        handled: u32,
-    },
-}
 
 /// See the [module's documentation](self).
 pub struct Negotiation {
@@ -136,6 +47,14 @@ pub struct Negotiation {
     /// Set by the success of a login.
     authenticated: Option<(Mechanism, Option<SaltedPassword>)>,
     features: Features,
+    /// Those before the login.
+    login_features: Features,
+    /// The server's proof came in a step of its own, for which one must wait.
+    long: bool,
+    ahead: Option<Ahead>,
+    greeted: bool,
+    /// Follows the next features, when what it waits for has been asked for ahead.
+    after: Option<State>,
     state: State,
 }
 
@@ -166,7 +85,9 @@ const BIND_ID: &str = "bind";
 impl Negotiation {
     /// Opens the stream: appends our header. `tls` is set where TLS came first.
     pub fn new(options: Options, tls: Option<TlsBinding>, out: &mut Vec<u8>) -> Self {
-        let negotiation = Self {
+        let mut options = options;
+        let ahead = options.ahead.take().filter(|_| options.registration.is_none());
+        let mut negotiation = Self {
             domain: options.domain.clone(),
             options,
             reader: FrameReader::new(LIMITS),
@@ -174,16 +95,22 @@ impl Negotiation {
             tls,
             authenticated: None,
             features: Features::default(),
+            login_features: Features::default(),
+            long: false,
+            ahead,
+            greeted: false,
+            after: None,
             state: State::Header,
         };
-        negotiation.open(out);
+        negotiation.start(out);
         negotiation
     }
 
     /// TLS is up: a new stream begins in it.
     pub fn tls_started(&mut self, tls: TlsBinding, out: &mut Vec<u8>) {
         self.tls = Some(tls);
-        self.restart(out);
+        self.reader.reset();
+        self.start(out);
     }
 
     /// Takes bytes from the server, up to the next [`Step`]; what is left of `input`
@@ -235,10 +162,15 @@ impl Negotiation {
         write_header(&header, out);
     }
 
-    fn restart(&mut self, out: &mut Vec<u8>) {
-        self.reader.reset();
-        self.state = State::Header;
+    /// Begins a stream before the login, and the login where that can be done ahead.
+    fn start(&mut self, out: &mut Vec<u8>) {
         self.open(out);
+        self.state = State::Header;
+        let Some(tls) = &self.tls else { return };
+        match self.ahead.as_ref().and_then(|ahead| ahead.known.choice(tls)) {
+            Some((mechanism, binding)) => self.after = self.authenticate(mechanism, binding, out),
+            None => self.ahead = None,
+        }
     }
 
     fn opened(&mut self, header: StreamHeader) -> Result<(), NegotiationError> {
@@ -257,7 +189,14 @@ impl Negotiation {
         match std::mem::replace(&mut self.state, State::Done) {
             State::Features => {
                 self.features = Features::from_element(element).ok_or_else(|| unexpected(element))?;
-                self.offered(out)
+                match self.after.take() {
+                    None => self.offered(out),
+                    Some(state) => {
+                        self.check_offer()?;
+                        self.state = state;
+                        Ok(Step::More)
+                    }
+                }
             }
             State::StartTls => match element.name() {
                 "proceed" if element.ns() == ns::TLS => {
@@ -350,49 +289,46 @@ impl Negotiation {
         Step::Registering
     }
 
+    /// Whether the server still offers what was asked for ahead.
+    fn check_offer(&mut self) -> Result<(), NegotiationError> {
+        if self.authenticated.is_some() {
+            return if suits(&self.features) { Ok(()) } else { Err(NegotiationError::Changed) };
+        }
+        self.login_features.clone_from(&self.features);
+        match (&self.ahead, &self.tls) {
+            (Some(ahead), Some(tls)) => ahead.known.still_leads_there(&self.features, tls),
+            _ => Err(NegotiationError::Changed),
+        }
+    }
+
     /// Starts the strongest mechanism.
     fn login(&mut self, out: &mut Vec<u8>) -> Result<(), NegotiationError> {
-        let offered = &self.features.mechanisms;
-        let none = || NegotiationError::NoMechanism(offered.clone());
+        let none = NegotiationError::NoMechanism;
         // Without TLS nothing is named; the states before this one see to it already.
         let tls = self.tls.as_ref().ok_or(NegotiationError::TlsNotOffered)?;
-        let bound = ClientBinding::strongest(tls, &self.features.channel_bindings);
-        let mechanism = Mechanism::ALL
-            .into_iter()
-            .filter(|mechanism| offered.iter().any(|name| name == mechanism.name()))
-            .filter(|mechanism| !mechanism.is_plus() || bound.is_some())
-            .find(|mechanism| *mechanism != Mechanism::Plain || self.options.allow_plain)
-            .ok_or_else(none)?;
+        self.login_features.clone_from(&self.features);
+        let chosen = choose(&self.features, tls, self.options.allow_plain);
+        let started = chosen.and_then(|(mechanism, binding)| self.authenticate(mechanism, binding, out));
+        self.state = started.ok_or_else(|| none(self.features.mechanisms.clone()))?;
+        Ok(())
+    }
 
-        let initial = match mechanism.hash() {
-            None => {
-                let password = self.options.secret.password.as_deref().ok_or_else(none)?;
-                self.state = State::Plain;
-                Plain::encode(&self.options.username, password)
-            }
+    /// Writes `<auth/>`. `None` where the mechanism wants a password that is not there.
+    fn authenticate(&self, mechanism: Mechanism, binding: ClientBinding, out: &mut Vec<u8>) -> Option<State> {
+        let Options { username, secret, nonce, .. } = &self.options;
+        let (state, initial) = match mechanism.hash() {
+            None => (State::Plain, Plain::encode(username, secret.password.as_deref()?)),
             Some(hash) => {
-                let plus_offered =
-                    Mechanism::ALL.iter().any(|m| m.is_plus() && offered.iter().any(|name| name == m.name()));
-                let binding = match bound {
-                    Some(bound) if mechanism.is_plus() => bound,
-                    // Ours was not among the offered types: saying that none was offered
-                    // would look like an attack to the server.
-                    _ if plus_offered || !tls.available() => ClientBinding::Unsupported,
-                    _ => ClientBinding::NotOffered,
-                };
-                let secret = self.options.secret.clone();
-                let client =
-                    ScramClient::new(hash, &self.options.username, secret, binding, &self.options.nonce);
+                let client = ScramClient::new(hash, username, secret.clone(), binding, nonce);
                 let first = client.first();
-                self.state = State::Challenge(client, mechanism);
-                first
+                (State::Challenge(client, mechanism), first)
             }
         };
         Element::new("auth", ns::SASL)
             .with_attribute("mechanism", mechanism.name())
             .with_text(encode_payload(&initial))
             .write(out, ns::CLIENT);
-        Ok(())
+        Some(state)
     }
 
     /// One step of the SASL exchange.
@@ -416,13 +352,20 @@ impl Negotiation {
             (State::Challenge(client, mechanism), false) => {
                 let (verifier, last) = client.respond(&payload)?;
                 respond(&last, out);
+                if self.ahead.is_some() {
+                    self.open(out);
+                    self.after = Some(self.ask_for_session(out));
+                }
                 self.state = State::Proof(verifier, mechanism);
                 return Ok(());
             }
+            // Which this server did not do before; now the answer would come too late.
+            (State::Proof(..), false) if self.after.is_some() => return Err(NegotiationError::Changed),
             // RFC 6120 lets the server's proof come with the success or before it.
             (State::Proof(verifier, mechanism), false) => {
                 let salted = verifier.verify(&payload)?;
                 respond(&[], out);
+                self.long = true;
                 self.state = State::Proved(salted, mechanism);
                 return Ok(());
             }
@@ -433,20 +376,44 @@ impl Negotiation {
             (_, false) => return Err(unexpected(element)),
         };
         self.authenticated = Some((mechanism, salted));
-        self.restart(out);
+        self.reader.reset();
+        self.state = State::Header;
+        if self.after.is_none() {
+            self.open(out);
+        }
         Ok(())
     }
 
     fn session(&mut self, out: &mut Vec<u8>) -> Result<Step, NegotiationError> {
-        if self.features.stream_management
-            && let Some(resume) = &self.options.resume
-        {
-            let resume = Nonza::Resume { previd: resume.id.clone(), h: resume.handled };
-            resume.to_element().write(out, ns::CLIENT);
-            self.state = State::Resume;
+        if self.features.stream_management && self.options.resume.is_some() {
+            self.state = self.ask_for_session(out);
             return Ok(Step::More);
         }
         self.bind(out)
+    }
+
+    /// Writes the wish for the session to be resumed, or for a new one.
+    fn ask_for_session(&mut self, out: &mut Vec<u8>) -> State {
+        match &self.options.resume {
+            Some(resume) => {
+                let resume = Nonza::Resume { previd: resume.id.clone(), h: resume.handled };
+                resume.to_element().write(out, ns::CLIENT);
+                State::Resume
+            }
+            None => self.ask_for_resource(out),
+        }
+    }
+
+    /// Writes the wish for a resource; ahead, also what follows it.
+    fn ask_for_resource(&mut self, out: &mut Vec<u8>) -> State {
+        let request = bind::request(self.options.resource.as_deref());
+        Iq::set(BIND_ID, request).into_element().write(out, ns::CLIENT);
+        if let Some(ahead) = &self.ahead {
+            enable(out);
+            out.extend_from_slice(&ahead.behind);
+            self.greeted = true;
+        }
+        State::Bind
     }
 
     fn resumed(&mut self, element: &Element, out: &mut Vec<u8>) -> Result<Step, NegotiationError> {
@@ -461,9 +428,7 @@ impl Negotiation {
         if !self.features.bind {
             return Err(NegotiationError::Bind(StanzaError::new(Condition::FeatureNotImplemented)));
         }
-        let request = bind::request(self.options.resource.as_deref());
-        Iq::set(BIND_ID, request).into_element().write(out, ns::CLIENT);
-        self.state = State::Bind;
+        self.state = self.ask_for_resource(out);
         Ok(Step::More)
     }
 
@@ -471,7 +436,9 @@ impl Negotiation {
         if !self.features.stream_management {
             return self.ready(Some(jid), Management::Off);
         }
-        Nonza::Enable { resume: true, max: None }.to_element().write(out, ns::CLIENT);
+        if !self.greeted {
+            enable(out);
+        }
         self.state = State::Enable(jid);
         Step::More
     }
@@ -494,6 +461,7 @@ impl Negotiation {
     fn ready(&mut self, jid: Option<String>, management: Management) -> Step {
         self.state = State::Done;
         let (mechanism, salted) = self.authenticated.take().unwrap_or((Mechanism::Plain, None));
+        let known = Known::new(&self.login_features, &self.features, mechanism).filter(|_| !self.long);
         Step::Ready(Box::new(Ready {
             jid,
             domain: self.domain.clone(),
@@ -501,12 +469,18 @@ impl Negotiation {
             client_state: self.features.client_state,
             mechanism,
             salted,
+            known,
+            greeted: self.greeted,
         }))
     }
 }
 
 fn unexpected(element: &Element) -> NegotiationError {
     NegotiationError::Unexpected(element.name().chars().take(64).collect())
+}
+
+fn enable(out: &mut Vec<u8>) {
+    Nonza::Enable { resume: true, max: None }.to_element().write(out, ns::CLIENT);
 }
 
 fn respond(payload: &[u8], out: &mut Vec<u8>) {

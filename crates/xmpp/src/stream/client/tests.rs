@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::sasl::{ScramHash, ScramKeys, ScramServer, derive_keys};
+use crate::sasl::{ScramHash, ScramKeys, ScramSecret, ScramServer, derive_keys};
 use crate::stream::StreamCondition;
 
 const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
@@ -23,6 +23,7 @@ fn options() -> Options {
         resource: Some("r".into()),
         resume: None,
         nonce: [7; 24],
+        ahead: None,
     }
 }
 
@@ -360,6 +361,99 @@ fn a_binding_that_was_not_named_is_not_used() {
     assert!(decode_payload(payload).unwrap().starts_with(b"n,,"));
 }
 
+const PIPELINING: &str = "<pipelining xmlns='urn:xmpp:features:pipelining'/>";
+
+fn with_pipelining(features: &str) -> String {
+    features.replace("</stream:features>", &format!("{PIPELINING}</stream:features>"))
+}
+
+/// Logs in to a server with these features before and after, and takes what that teaches.
+fn learn(before: &str, after: &str, extra_round: bool) -> Option<Known> {
+    let mut talk = Talk::start(options(), Some(tls()));
+    talk.hear(HEADER).unwrap();
+    talk.hear(before).unwrap();
+    talk.scram(extra_round).unwrap();
+    talk.hear(HEADER).unwrap();
+    talk.hear(after).unwrap();
+    let mut step = talk.hear(BOUND).unwrap();
+    if matches!(step, Step::More) {
+        step = talk.hear("<enabled xmlns='urn:xmpp:sm:3' id='s1' resume='true'/>").unwrap();
+    }
+    ready(step).known
+}
+
+fn scram_only() -> String {
+    with_pipelining(&mechanisms(&["SCRAM-SHA-256"], &[], ""))
+}
+
+#[test]
+fn only_a_server_that_says_so_everywhere_is_not_waited_for() {
+    let (before, after) = (scram_only(), with_pipelining(SESSION));
+    assert!(learn(&before, &after, false).is_some_and(|known| known.client_state()));
+    assert_eq!(learn(&before, &after, true), None, "its proof comes in a step of its own");
+    assert_eq!(learn(&before, SESSION, false), None);
+    assert_eq!(learn(&before.replace(PIPELINING, ""), &after, false), None);
+    assert_eq!(learn(&before, &after.replace("<sm xmlns='urn:xmpp:sm:3'/>", ""), false), None);
+    let plain = Features { mechanisms: vec!["PLAIN".into()], pipelining: true, ..Features::default() };
+    let session = Features { bind: true, stream_management: true, pipelining: true, ..Features::default() };
+    assert_eq!(Known::new(&plain, &session, Mechanism::Plain), None, "a password is not sent ahead");
+}
+
+/// A client that has said everything ahead, and what it said before the server's proof.
+fn ahead_of_proof() -> (Talk, String) {
+    let known = learn(&scram_only(), &with_pipelining(SESSION), false).unwrap();
+    let ahead = Some(Ahead { known, behind: b"<presence/>".to_vec() });
+    let mut out = Vec::new();
+    let client = Negotiation::new(Options { ahead, ..options() }, Some(tls()), &mut out);
+    let mut talk = Talk { client, out };
+    let said = talk.said();
+    let (header, auth) = said.split_once("<auth ").unwrap();
+    assert!(header.ends_with("'>") && header.matches("<stream:stream ").count() == 1, "{said}");
+    let payload = auth.split_once("'>").unwrap().1.strip_suffix("</auth>").unwrap();
+    let unbound = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
+    let server =
+        ScramServer::start(Mechanism::ScramSha256, &unbound, &decode_payload(payload).unwrap()).unwrap();
+    let (stored_key, server_key) = derive_keys(ScramHash::Sha256, "secret", b"salt", 4096);
+    let keys = ScramKeys { salt: b"salt".to_vec(), iterations: 4096, stored_key, server_key };
+    let (_, first) = server.challenge(keys, &[9; 18]);
+    talk.hear(&format!("{HEADER}{}{}", scram_only(), sasl("challenge", &first))).unwrap();
+    let said = talk.said();
+    (talk, said)
+}
+
+#[test]
+fn everything_is_said_at_once_and_nothing_believed_before_the_servers_proof() {
+    let (_, said) = ahead_of_proof();
+    let mut rest = said.as_str();
+    for part in ["<response ", "<stream:stream ", "<bind ", "<enable ", "<presence/>"] {
+        rest = rest.split_once(part).unwrap_or_else(|| panic!("{part} is missing or too early: {said}")).1;
+    }
+    assert_eq!(rest, "");
+    let session = format!("{HEADER}{SESSION}{BOUND}<enabled xmlns='urn:xmpp:sm:3'/>");
+    for (proof, error) in [
+        (sasl("success", b"v=AAAA"), NegotiationError::Scram(ScramError::Signature)),
+        ("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>".to_owned(), ScramError::Malformed.into()),
+        // Alone it would be right, but its answer would come behind what was said ahead.
+        (sasl("challenge", b"v=AAAA"), NegotiationError::Changed),
+    ] {
+        let (mut talk, _) = ahead_of_proof();
+        assert_eq!(talk.hear(&format!("{proof}{session}")).unwrap_err(), error);
+        assert_eq!(talk.said(), "");
+    }
+    // Nor is a session that comes without any proof.
+    let (mut talk, _) = ahead_of_proof();
+    talk.hear(&session).unwrap_err();
+}
+
+#[test]
+fn an_account_is_not_created_ahead() {
+    let known = learn(&scram_only(), &with_pipelining(SESSION), false).unwrap();
+    let ahead = Some(Ahead { known, behind: Vec::new() });
+    let options = Options { ahead, registration: Some(Registration::default()), ..options() };
+    let mut talk = Talk::start(options, Some(tls()));
+    assert_eq!(talk.said(), "");
+}
+
 proptest::proptest! {
     /// Whatever a server says, in whatever order, a client neither panics nor goes on
     /// for ever, and says nothing that is secret before TLS.
@@ -368,8 +462,20 @@ proptest::proptest! {
         parts in proptest::collection::vec(proptest::sample::select(PARTS.to_vec()), 0..12),
         over_tls in proptest::bool::ANY,
         registers in proptest::bool::ANY,
+        knows in proptest::bool::ANY,
     ) {
         let mut options = Options { allow_plain: true, ..options() };
+        let features = |text: &str| {
+            let features = crate::xml::parse_stanza(text.as_bytes()).unwrap();
+            Features::from_element(&features).unwrap()
+        };
+        let known = Known::new(
+            &features(&with_pipelining(PARTS[4])),
+            &features(&with_pipelining(SESSION)),
+            Mechanism::ScramSha256,
+        );
+        options.ahead =
+            known.filter(|_| knows).map(|known| Ahead { known, behind: b"<presence/>".to_vec() });
         options.registration = registers.then(Registration::default);
         let mut out = Vec::new();
         let mut client = Negotiation::new(options, over_tls.then(tls), &mut out);
