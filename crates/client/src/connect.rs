@@ -170,12 +170,12 @@ async fn negotiate(
 
     let connect_error = |source| ClientError::Connect { address: target.address.clone(), source };
     let mut io = target.dial.dial().await.map_err(connect_error)?;
+    // From here on things are said ahead: known again is who lets us in.
+    identity.known = None;
     let mut out = Vec::new();
     let mut negotiation = if target.direct_tls {
         let (stream, tls) = start_tls(target, io).await?;
         io = stream;
-        // From here on something is said ahead: known again is who lets us in.
-        identity.known = None;
         Negotiation::new(options, Some(tls), &mut out)
     } else {
         Negotiation::new(options, None, &mut out)
@@ -210,7 +210,6 @@ async fn negotiate(
                 let (stream, tls) = start_tls(target, io).await?;
                 io = stream;
                 left.clear();
-                identity.known = None;
                 negotiation.tls_started(tls, &mut out);
             }
             Ok(Step::Registering) => identity.uncertain = true,

@@ -269,3 +269,39 @@ async fn a_session_is_resumed_in_two_round_trips() {
         world.pass(Duration::from_millis(1)).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn before_tls_starttls_may_be_sent_ahead_and_nothing_behind_it() {
+    let world = world().await;
+    let unsecured = || {
+        let peer = Peer { address: "192.0.2.1:4000".parse().unwrap() };
+        Connection::new(Arc::clone(&world.core), peer, None)
+    };
+    for cut in [Cut::Whole, Cut::Every(1)] {
+        let mut connection = unsecured();
+        let starttls = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+        let (mut out, mut control) = (Vec::new(), Control::Continue);
+        for piece in cut.pieces(&format!("{OPEN}{starttls}")) {
+            control = connection.receive(piece, &mut out).await;
+        }
+        assert_eq!(control, Control::StartTls);
+        let answer = masked(&String::from_utf8(out).unwrap());
+        assert!(
+            answer.ends_with("</stream:features><proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
+            "{answer}"
+        );
+        assert!(!answer.contains("pipelining"), "offered under TLS, where it is of use: {answer}");
+    }
+    // With more in the same piece.
+    let mut connection = unsecured();
+    let smuggled =
+        format!("{OPEN}<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>{OPEN}{}", plain("secret"));
+    let mut out = Vec::new();
+    assert_eq!(connection.receive(smuggled.as_bytes(), &mut out).await, Control::StartTls);
+    connection.tls_started(TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None });
+    out.clear();
+    connection.receive(BIND.as_bytes(), &mut out).await;
+    let answer = String::from_utf8(out).unwrap();
+    assert!(answer.contains("<stream:error>") && !answer.contains("<success"), "{answer}");
+    assert_eq!(world.core.session.connected(), 0);
+}

@@ -6,8 +6,8 @@
 //! or a new resource with stream management. What it can name before TLS is a domain;
 //! credentials enter only once a [`TlsBinding`] is there.
 //!
-//! Under TLS, what a known server will ask for is said [`Ahead`] of its asking (XEP-0305):
-//! two round trips instead of six. Its offers and proofs are checked all the same, in
+//! What a known server will ask for is said [`Ahead`] of its asking (XEP-0305): under TLS,
+//! two round trips instead of six; before it, `<starttls/>` and nothing else. Its offers and proofs are checked all the same, in
 //! their order, before there is a session.
 
 mod ahead;
@@ -162,11 +162,16 @@ impl Negotiation {
         write_header(&header, out);
     }
 
-    /// Begins a stream before the login, and the login where that can be done ahead.
+    /// Begins a stream before the login, and what comes next where that can be done ahead.
     fn start(&mut self, out: &mut Vec<u8>) {
         self.open(out);
         self.state = State::Header;
-        let Some(tls) = &self.tls else { return };
+        let Some(tls) = &self.tls else {
+            if self.ahead.is_some() {
+                self.after = Some(ask_for_tls(out));
+            }
+            return;
+        };
         match self.ahead.as_ref().and_then(|ahead| ahead.known.choice(tls)) {
             Some((mechanism, binding)) => self.after = self.authenticate(mechanism, binding, out),
             None => self.ahead = None,
@@ -246,8 +251,7 @@ impl Negotiation {
             if self.features.starttls.is_none() {
                 return Err(NegotiationError::TlsNotOffered);
             }
-            Element::new("starttls", ns::TLS).write(out, ns::CLIENT);
-            self.state = State::StartTls;
+            self.state = ask_for_tls(out);
             return Ok(Step::More);
         }
         if self.authenticated.is_some() {
@@ -291,6 +295,9 @@ impl Negotiation {
 
     /// Whether the server still offers what was asked for ahead.
     fn check_offer(&mut self) -> Result<(), NegotiationError> {
+        if self.tls.is_none() {
+            return self.features.starttls.map(drop).ok_or(NegotiationError::TlsNotOffered);
+        }
         if self.authenticated.is_some() {
             return if suits(&self.features) { Ok(()) } else { Err(NegotiationError::Changed) };
         }
@@ -477,6 +484,11 @@ impl Negotiation {
 
 fn unexpected(element: &Element) -> NegotiationError {
     NegotiationError::Unexpected(element.name().chars().take(64).collect())
+}
+
+fn ask_for_tls(out: &mut Vec<u8>) -> State {
+    Element::new("starttls", ns::TLS).write(out, ns::CLIENT);
+    State::StartTls
 }
 
 fn enable(out: &mut Vec<u8>) {

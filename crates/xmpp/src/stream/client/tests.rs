@@ -446,6 +446,30 @@ fn everything_is_said_at_once_and_nothing_believed_before_the_servers_proof() {
 }
 
 #[test]
+fn nothing_but_starttls_is_said_ahead_of_tls() {
+    let known = learn(&scram_only(), &with_pipelining(SESSION), false).unwrap();
+    let options = Options { ahead: Some(Ahead { known, behind: b"<presence/>".to_vec() }), ..options() };
+    let mut talk = Talk::start(options.clone(), None);
+    let mut out = Vec::new();
+    Negotiation::new(options.clone(), None, &mut out);
+    let said = String::from_utf8(out).unwrap();
+    assert_eq!(
+        said.split_once("><").unwrap().1.split_once("><").unwrap().1,
+        "starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+    );
+    let proceed = "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+    let step = talk.hear(&format!("{HEADER}{STARTTLS}{proceed}")).unwrap();
+    assert!(matches!(step, Step::StartTls));
+    assert_eq!(talk.said(), "");
+    talk.client.tls_started(tls(), &mut talk.out);
+    assert!(talk.said().contains("mechanism='SCRAM-SHA-256'"));
+    // A server (or whoever stands before it) that does not offer TLS gets no more.
+    let mut talk = Talk::start(options, None);
+    let bare = with_pipelining("<stream:features></stream:features>");
+    assert_eq!(talk.hear(&format!("{HEADER}{bare}{proceed}")).unwrap_err(), NegotiationError::TlsNotOffered);
+}
+
+#[test]
 fn an_account_is_not_created_ahead() {
     let known = learn(&scram_only(), &with_pipelining(SESSION), false).unwrap();
     let ahead = Some(Ahead { known, behind: Vec::new() });
