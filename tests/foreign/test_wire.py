@@ -112,6 +112,42 @@ class Negotiation(Case):
         self.assertEqual(wire.plain(name, "wrong")[0], "failure")
         self.assertEqual(wire.plain(name, "pw")[0], "success")
 
+    def ahead(self, name, password):
+        """All of a login in one write (XEP-0305), and all that is read until PING's answer or the end."""
+        wire = self.wire(direct=True)
+        header = (
+            "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+            f"version='1.0' to='{DOMAIN}'>"
+        )
+        secret = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
+        wire.write(
+            f"{header}<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{secret}</auth>{header}"
+            "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>r</resource></bind></iq>"
+            "<enable xmlns='urn:xmpp:sm:3' resume='true'/><presence/>"
+            "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"
+        )
+        said = b""
+        while b"id='p'" not in said and (more := wire.socket.recv(65536)):
+            said += more
+        return said.decode()
+
+    def test_a_login_in_one_write(self):
+        name = self.name()
+        self.assertIsNone(self.secure().register(name, "pw"))
+        rest = self.ahead(name, "pw")
+        jid = f"<jid>{name}@{DOMAIN}/r</jid>"
+        for part in ("<pipelining ", "<success ", "<stream:stream ", "<pipelining ", jid, "<enabled "):
+            self.assertIn(part, rest)
+            rest = rest.split(part, 1)[1]
+
+    def test_nothing_is_done_behind_a_wrong_password(self):
+        name = self.name()
+        self.assertIsNone(self.secure().register(name, "pw"))
+        said = self.ahead(name, "wrong").split("</stream:features>")
+        self.assertEqual(len(said), 2, said)
+        self.assertRegex(said[1], "^<failure .*<not-authorized/></failure><stream:error><bad-format ")
+        self.assertTrue(said[1].endswith("</stream:error></stream:stream>"), said[1])
+
     def test_wrong_base64(self):
         for text in ("!!!!", "YQ", "YQ==YQ==", "Y Q = =", "====", "="):
             name, said = self.secure().auth("PLAIN", text)
