@@ -58,6 +58,8 @@ async fn main() {
     let mut config = Config::default();
     config.limits.connections = sessions + 1000;
     config.limits.login_failures_per_minute = 0;
+    // A process that was suspended for a while goes on as if nothing had been.
+    config.limits.auth_seconds = 86_400;
     // Nobody would answer the ping; a run on a busy machine takes longer than the default's 20 minutes.
     config.limits.idle_seconds = 24 * 3600;
     let core = Core::start(config, Arc::clone(&store) as _, Arc::new(SystemClock), Arc::new(SystemRandom))

@@ -32,7 +32,7 @@ impl Store for SqliteStore {
 
     async fn credentials(&self, username: &Username) -> Result<Option<Credentials>> {
         let username = username.clone();
-        self.readers.quick(move |connection| accounts::credentials(connection, &username)).await
+        self.readers.glance(move |connection| accounts::credentials(connection, &username)).await
     }
 
     async fn change_account(&self, id: AccountId, change: AccountChange) -> Result<()> {
@@ -60,7 +60,7 @@ impl Store for SqliteStore {
     }
 
     async fn subscriptions(&self, account: AccountId) -> Result<Vec<Topic>> {
-        self.readers.quick(move |connection| topics::subscriptions(connection, account)).await
+        self.readers.glance(move |connection| topics::subscriptions(connection, account)).await
     }
 
     async fn topics(&self, after: Option<String>, limit: usize) -> Result<Page<(Topic, u64), String>> {

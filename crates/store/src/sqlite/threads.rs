@@ -192,6 +192,13 @@ struct ReaderQueue {
     waiting: Arc<AtomicUsize>,
 }
 
+/// What became of a query for a lent connection.
+enum Lent<T, F> {
+    Done(T),
+    /// None is free; the query, not run.
+    Busy(F),
+}
+
 impl Readers {
     pub fn start(
         connections: Vec<Connection>,
@@ -211,26 +218,45 @@ impl Readers {
     }
 
     /// Looks up something small, in one snapshot, on the calling thread: a login asks
-    /// twice, each time for ten microseconds, and two threads that wake each other
+    /// thrice, each time for some microseconds, and two threads that wake each other
     /// cost three times that. Where all connections are in use, a reader does it.
     pub async fn quick<T, F>(&self, query: F) -> Result<T>
     where
         F: FnOnce(&Connection) -> Done<T> + Send + 'static,
         T: Send + 'static,
     {
+        match self.lend(in_snapshot, query)? {
+            Lent::Done(found) => Ok(found),
+            Lent::Busy(query) => self.call(query).await,
+        }
+    }
+
+    /// As [`quick`](Self::quick), for a single statement, which has a snapshot by itself.
+    pub async fn glance<T, F>(&self, query: F) -> Result<T>
+    where
+        F: FnOnce(&Connection) -> Done<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.lend(|connection, query| query(connection), query)? {
+            Lent::Done(found) => Ok(found),
+            Lent::Busy(query) => self.call(query).await,
+        }
+    }
+
+    fn lend<T, F>(&self, run: impl FnOnce(&Connection, F) -> Done<T>, query: F) -> Result<Lent<T, F>> {
         for lent in &self.lent {
             let Some(connection) = lent.try_lock() else { continue };
             let connection = connection.as_ref().ok_or_else(closed)?;
-            let found = catch_unwind(AssertUnwindSafe(|| in_snapshot(connection, query)));
+            let found = catch_unwind(AssertUnwindSafe(|| run(connection, query)));
             if !connection.is_autocommit() {
                 let _ = connection.execute_batch("ROLLBACK");
             }
             return match found {
-                Ok(found) => found.map_err(StoreError::from),
+                Ok(found) => found.map(Lent::Done).map_err(StoreError::from),
                 Err(_) => Err(StoreError::Failed("a read panicked".into())),
             };
         }
-        self.call(query).await
+        Ok(Lent::Busy(query))
     }
 
     /// Has a reader look something up, in one snapshot. Waits while they are busy.
