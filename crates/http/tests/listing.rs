@@ -144,6 +144,11 @@ async fn the_console_sorts_by_its_headings_and_tells_a_users_past() {
             && !rest.contains(r#"rel="next""#)
     );
 
+    assert!(
+        rest.contains(r#"rel="first" href="/users?q=user&sort=-created""#)
+            && !newest.contains(r#"rel="first""#)
+    );
+
     let _device = device(&world, "user07", "192.0.2.1").await;
     for number in 0..25 {
         let body = format!(r#"{{"to": {{"user": "user07"}}, "title": "number {number:02}", "ttl": 0}}"#);

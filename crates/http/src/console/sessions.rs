@@ -20,6 +20,7 @@ struct ListPage {
     sessions: Vec<SessionView>,
     table: Option<Table>,
     connected: usize,
+    first: Option<String>,
     next: Option<String>,
     q: String,
 }
@@ -33,13 +34,15 @@ pub(crate) async fn list(
     let (order, descending) = params.sort(SORTS).unwrap_or_default();
     let contains = (!q.is_empty()).then(|| q.clone());
     let after = params.place(LISTING, place_from);
+    let at_first = after.is_none();
     let found =
         app.core.session.search(&SessionQuery { contains, order, descending, after, limit: ROWS }).await;
     let table = Table::new("/sessions", &[("q", &q)], SORTS, order, descending);
     let next = found.next.map(|place| table.after(&place_cursor(&place)));
+    let first = (!at_first).then(|| table.first());
     let connected = app.core.session.connected();
     let sessions = found.items.into_iter().map(|info| app.session_view(info)).collect();
-    Ok(html(&ListPage { page, sessions, table: Some(table), connected, next, q }))
+    Ok(html(&ListPage { page, sessions, table: Some(table), connected, first, next, q }))
 }
 
 pub(crate) async fn end(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {

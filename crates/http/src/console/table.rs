@@ -59,9 +59,14 @@ impl Table {
         self.headings.iter().find(|heading| heading.name == name)
     }
 
+    /// Where the first page is.
+    pub fn first(&self) -> String {
+        format!("{}{}", self.address, self.sort)
+    }
+
     /// Where the page after this cursor is.
     pub fn after(&self, cursor: &str) -> String {
-        format!("{}{}&cursor={cursor}", self.address, self.sort)
+        format!("{}&cursor={cursor}", self.first())
     }
 }
 

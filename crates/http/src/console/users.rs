@@ -37,6 +37,7 @@ struct ListPage {
     page: Page,
     users: Vec<UserView>,
     table: Table,
+    first: Option<String>,
     next: Option<String>,
     q: String,
     online: String,
@@ -59,24 +60,25 @@ pub(crate) async fn list(
         after: params.place(LISTING, UserPlace::read),
         limit: ROWS,
     };
-    let first = filter.after.is_none();
+    let at_first = filter.after.is_none();
     let found = app.users(filter).await?;
     let short = found.items.len() < ROWS && found.next.is_some();
     let filters = [("q", q.as_str()), ("online", online.as_str())];
     let table = Table::new("/users", &filters, SORTS, order, descending);
     let next = found.next.map(|place| table.after(&place.cursor()));
+    let first = (!at_first).then(|| table.first());
     let filtered = !q.is_empty() || !online.is_empty();
     let mut users: Vec<_> = found.items.into_iter().map(|row| app.user_view(row)).collect();
     // Where a search stopped before it came to the one that was named, that one is shown all the same.
     if short
-        && first
+        && at_first
         && online.is_empty()
         && let Some(user) = app.exactly(&q).await?
         && !users.iter().any(|other| other.username == user.username)
     {
         users.insert(0, user);
     }
-    Ok(html(&ListPage { page, users, table, next, q, online, filtered }))
+    Ok(html(&ListPage { page, users, table, first, next, q, online, filtered }))
 }
 
 /// Usernames for completion: that one, those that begin like this, those that contain it.
