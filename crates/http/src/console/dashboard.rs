@@ -171,10 +171,11 @@ impl Shared {
             facts.push(Fact { name: "Certificate", good: days >= 7, words });
         }
         let hours = stats.uptime / 3600;
-        let up = if hours >= 48 {
-            format!("{} days", hours / 24)
-        } else {
-            format!("{hours} h {} min", stats.uptime / 60 % 60)
+        let minutes = stats.uptime / 60 % 60;
+        let up = match hours {
+            0 => format!("{minutes} min"),
+            1..48 => format!("{hours} h {minutes} min"),
+            _ => format!("{} days", hours / 24),
         };
         facts.push(Fact { name: "Version", good: true, words: format!("{}, up for {up}", stats.version) });
         facts
