@@ -1,6 +1,9 @@
 //! From the request to the device.
 
-use std::io::Write;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -37,7 +40,9 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
     }
     rig.fleet.mark().await?;
     rig.lap();
+    let meanwhile = Meanwhile::start(&rig, &floor)?;
     let (accepted, sent) = send(args, &rig).await?;
+    let meanwhile = meanwhile.stop()?;
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut sum = rig.fleet.counted().await?;
     while sum.received < sent && Instant::now() < deadline {
@@ -68,6 +73,8 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
     );
     report.figure("request to device, 99.9 %", "ms", sum.delays.percentile(99.9));
     report.figure("request to device, longest", "ms", sum.delays.max());
+    report.figure("the disk meanwhile, 99 %", "ms", meanwhile.percentile(99.0));
+    report.figure("the disk meanwhile, longest", "ms", meanwhile.max());
     report.figure("request to 202, median", "ms", accepted.percentile(50.0));
     report.figure("request to 202, 99 %", "ms", accepted.percentile(99.0));
     if let Some(cpu) = cpu {
@@ -77,6 +84,7 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
         "{sent} notifications, {} a second; the floor is an append with fdatasync and a round trip over loopback TCP, before and after",
         args.rate
     ));
+    report.note("the disk meanwhile: the same beside the load, to another file, every 5 ms".to_owned());
     report.publish(common.json.as_deref())
 }
 
@@ -87,7 +95,7 @@ async fn send(args: &Latency, rig: &Rig) -> Result<(Times, u64), Error> {
     let mut senders = tokio::task::JoinSet::new();
     for _ in 0..SENDERS {
         let mut http = rig.target.http()?;
-        let requests = std::sync::Arc::clone(&requests);
+        let requests = Arc::clone(&requests);
         senders.spawn(async move {
             let mut times = Times::default();
             loop {
@@ -130,10 +138,10 @@ async fn send(args: &Latency, rig: &Rig) -> Result<(Times, u64), Error> {
 
 type Request = (u64, String);
 
-fn async_queue()
--> (mpsc::UnboundedSender<Request>, std::sync::Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Request>>>) {
+fn async_queue() -> (mpsc::UnboundedSender<Request>, Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Request>>>)
+{
     let (queue, requests) = mpsc::unbounded_channel();
-    (queue, std::sync::Arc::new(tokio::sync::Mutex::new(requests)))
+    (queue, Arc::new(tokio::sync::Mutex::new(requests)))
 }
 
 /// What nobody can do without: one durable append, one round trip.
@@ -153,4 +161,50 @@ async fn sample(rig: &Rig, floor: &Floor, times: &mut Times) -> Result<(), Error
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     Ok(())
+}
+
+/// The floor's work beside the load, to another file: it tells the disk's bad moments
+/// from the server's.
+struct Meanwhile {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<io::Result<Times>>,
+}
+
+/// How often.
+const PACE: Duration = Duration::from_millis(5);
+
+impl Meanwhile {
+    fn start(rig: &Rig, floor: &Floor) -> Result<Self, Error> {
+        let mut file = std::fs::File::create(rig.home.path().join("meanwhile"))?;
+        let mut stream = std::net::TcpStream::connect(floor.ready.echo)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let over = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&over);
+        let thread = std::thread::spawn(move || {
+            let mut times = Times::default();
+            let mut block = [b'x'; 600];
+            let mut due = Instant::now();
+            while !told.load(Ordering::Relaxed) {
+                file.write_all(&block)?;
+                file.sync_data()?;
+                stream.write_all(&block)?;
+                stream.read_exact(&mut block)?;
+                // Whoever would have come while this one waited would have waited, too.
+                while due <= Instant::now() {
+                    times.record(u64::try_from(due.elapsed().as_nanos()).unwrap_or(u64::MAX));
+                    due += PACE;
+                }
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+            Ok(times)
+        });
+        Ok(Self { over, thread })
+    }
+
+    fn stop(self) -> Result<Times, Error> {
+        self.over.store(true, Ordering::Relaxed);
+        let times = self.thread.join().map_err(|_| Error::new("the disk could not be measured"))?;
+        Ok(times?)
+    }
 }
