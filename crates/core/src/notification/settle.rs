@@ -24,8 +24,8 @@ const BOUND: usize = 200_000;
 const BATCH: usize = 8192;
 /// How long a settlement waits for others, unless somebody waits for it.
 const GATHER: Duration = Duration::from_millis(10);
-/// So many do not wait for more.
-const ENOUGH: usize = 512;
+/// So many do not wait for more: they fill a call.
+const ENOUGH: usize = BATCH;
 
 /// The queue between sessions and the store.
 pub(super) struct SettleQueue {
