@@ -75,7 +75,7 @@ fn draw(title: &str, unit: &str, series: &[Series]) -> String {
         svg,
         "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {HEIGHT}' font-family='sans-serif' font-size='12'>\
          <rect width='{WIDTH}' height='{HEIGHT}' fill='#fff'/>\
-         <text x='{LEFT}' y='22' font-size='15' fill='#1f2328'>{title}</text>"
+         <text x='{LEFT}' y='22' font-size='15' fill='#1f2328'>{title}, {unit}</text>"
     );
     for tick in ticks(step_y, top_y) {
         let at = y(tick);
@@ -98,11 +98,9 @@ fn draw(title: &str, unit: &str, series: &[Series]) -> String {
     }
     let _ = writeln!(
         svg,
-        "<text x='{}' y='{}' text-anchor='end' fill='#57606a'>sessions</text>\
-         <text x='6' y='{}' fill='#57606a'>{unit}</text>",
+        "<text x='{}' y='{}' text-anchor='end' fill='#57606a'>sessions</text>",
         WIDTH - RIGHT,
-        HEIGHT - 12.0,
-        TOP - 2.0
+        HEIGHT - 12.0
     );
     let labels = labels(series, y);
     for ((number, one), label) in series.iter().enumerate().zip(labels) {
