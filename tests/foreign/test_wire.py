@@ -598,7 +598,7 @@ class StreamManagement(Case):
 class Hostile(Case):
     """Input that is meant to hurt. A session beside it must notice nothing; memory stays bounded."""
 
-    OPTIONS = ("--set", "limits.auth_seconds=2")
+    OPTIONS = ("--set", "limits.auth_seconds=20")
 
     def setUp(self):
         self.neighbour_name = self.name()
@@ -618,14 +618,14 @@ class Hostile(Case):
         for _ in range(20):
             wire = self.wire()
             with_errors(wire, random.randbytes(4096))
-            wire.wait_closed(10)
+            wire.wait_closed(60)
 
     def test_garbage_under_tls(self):
         random.seed(20260102)
         for _ in range(5):
             wire = self.wire(direct=True)
             with_errors(wire, random.randbytes(4096))
-            wire.wait_closed(10)
+            wire.wait_closed(60)
 
     def test_garbage_instead_of_tls(self):
         wire = self.wire()
@@ -633,12 +633,12 @@ class Hostile(Case):
         wire.write("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
         wire.next()
         with_errors(wire, b"\x16\x03\x01\xff\xff" + random.randbytes(70000))
-        wire.wait_closed(10)
+        wire.wait_closed(60)
 
     def test_http_request(self):
         wire = self.wire()
         with_errors(wire, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        wire.wait_closed(10)
+        wire.wait_closed(60)
 
     def test_not_utf_8(self):
         wire = self.session()
@@ -710,33 +710,6 @@ class Hostile(Case):
         with_errors(wire, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + "A" * 9000)
         self.assertIn(wire.stream_error(), ("policy-violation",))
 
-    def test_silence(self):
-        """Before authentication a peer has `limits.auth_seconds`, wherever it stops."""
-        waiting = []
-        for stop in ("at once", "header", "half a header", "half a handshake", "tls", "half a stanza"):
-            wire = self.wire()
-            if stop == "header":
-                wire.open()
-            elif stop == "half a header":
-                wire.write("<stream:stream xmlns='jab")
-            elif stop == "half a handshake":
-                wire.open()
-                wire.write("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
-                wire.next()
-                wire.write(b"\x16\x03\x01\x02")
-            elif stop == "tls":
-                wire.starttls()
-            elif stop == "half a stanza":
-                wire.starttls()
-                wire.write("<iq type='set' id='1'><qu")
-            waiting.append((stop, wire))
-        for stop, wire in waiting:
-            with self.subTest(stop):
-                try:
-                    self.assertIn(wire.stream_error(10), ("connection-timeout", "policy-violation"))
-                except Closed:
-                    self.assertIn(stop, ("at once", "half a header", "half a handshake"))
-
     def test_bytes_one_by_one(self):
         """Slow is not wrong: the same login, a byte a write."""
         wire = self.wire()
@@ -783,18 +756,57 @@ def with_errors(wire, data):
         pass
 
 
-class Idle(Case):
+class Wordless(Case):
+    """A peer that stops halfway to its login."""
+
+    OPTIONS = ("--set", "limits.auth_seconds=5")
+
+    def test_before_authentication(self):
+        """Before authentication a peer has `limits.auth_seconds`, wherever it stops."""
+        waiting = []
+        for stop in ("at once", "header", "half a header", "half a handshake", "tls", "half a stanza"):
+            wire = self.wire()
+            if stop == "header":
+                wire.open()
+            elif stop == "half a header":
+                wire.write("<stream:stream xmlns='jab")
+            elif stop == "half a handshake":
+                wire.open()
+                wire.write("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+                wire.next()
+                wire.write(b"\x16\x03\x01\x02")
+            elif stop == "tls":
+                wire.starttls()
+            elif stop == "half a stanza":
+                wire.starttls()
+                wire.write("<iq type='set' id='1'><qu")
+            waiting.append((stop, wire))
+        for stop, wire in waiting:
+            with self.subTest(stop):
+                try:
+                    self.assertIn(wire.stream_error(60), ("connection-timeout", "policy-violation"))
+                except Closed:
+                    self.assertIn(stop, ("at once", "half a header", "half a handshake"))
+
+
+class Dead(Case):
     """A peer that has gone away without a word."""
 
-    OPTIONS = ("--set", "limits.idle_seconds=1", "--set", "limits.ping_timeout_seconds=1")
+    OPTIONS = ("--set", "limits.idle_seconds=5", "--set", "limits.ping_timeout_seconds=1")
 
-    def test_dead_peer(self):
+    def test_silence_after_a_ping(self):
         wire = self.device()
         probe = wire.until(lambda e: e.tag == CLIENT + "iq" and e.find(PING + "ping") is not None)
         self.assertEqual(probe.get("type"), "get")
         self.assertEqual(wire.stream_error(), "connection-timeout")
 
-    def test_living_peer(self):
+
+class Silent(Case):
+    """A peer that has nothing to say, and answers when it is asked."""
+
+    OPTIONS = ("--set", "limits.idle_seconds=1", "--set", "limits.ping_timeout_seconds=60")
+
+    def test_answers_to_pings(self):
         wire = self.device()
         for _ in range(3):
             probe = wire.until(lambda e: e.tag == CLIENT + "iq" and e.find(PING + "ping") is not None)

@@ -248,6 +248,24 @@ async fn a_silent_peer_is_probed_then_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_is_probed_late_has_its_time_to_answer() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, _) = world.available("ana", "phone").await;
+    // The server slept through both limits.
+    world.pass(Duration::from_secs(20 * 60 + 600)).await;
+    assert!(device.time_passed().await.contains("urn:xmpp:ping"));
+    world.pass(Duration::from_secs(59)).await;
+    assert_eq!(device.time_passed().await, "");
+    assert!(device.is_open());
+    // An answer starts the longer span again.
+    device.send(" ").await;
+    world.pass(Duration::from_secs(61)).await;
+    assert_eq!(device.time_passed().await, "");
+    assert!(device.is_open());
+}
+
+#[tokio::test(start_paused = true)]
 async fn unknown_requests_are_answered() {
     let world = World::new().await;
     world.account("ana").await;

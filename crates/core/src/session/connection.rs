@@ -47,8 +47,8 @@ pub struct Connection {
     /// Prefixes that the stream's header declared.
     context: StreamContext,
     phase: Phase,
-    /// When the peer was last heard.
-    heard: Instant,
+    /// When the peer was last heard, or probed since.
+    since: Instant,
     /// It was asked whether it is still there, and has been silent since.
     probed: bool,
     bucket: Bucket,
@@ -78,7 +78,7 @@ impl Connection {
             reader,
             context: StreamContext::default(),
             phase: Phase::Negotiating(Box::new(negotiating)),
-            heard: Instant::now(),
+            since: Instant::now(),
             probed: false,
             bucket: Bucket::default(),
             core,
@@ -87,7 +87,7 @@ impl Connection {
 
     /// Takes bytes from the peer.
     pub async fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Control {
-        self.heard = Instant::now();
+        self.since = Instant::now();
         self.probed = false;
         let mut input = bytes;
         loop {
@@ -197,6 +197,9 @@ impl Connection {
                     if idle <= now {
                         session.probe(&self.core, out);
                         self.probed = true;
+                        // An alarm may ring late, after a pause of the whole machine very
+                        // late: the peer has its time from the question on.
+                        self.since = now;
                     }
                     if pump {
                         self.pump_if_wanted(out).await;
@@ -236,7 +239,7 @@ impl Connection {
             _ => None,
         };
         let Some(frame) = self.reader.read(input)? else { return Ok(None) };
-        if bound.is_some() && !self.bucket.take(self.core.config.limits.stanzas_per_second, self.heard) {
+        if bound.is_some() && !self.bucket.take(self.core.config.limits.stanzas_per_second, self.since) {
             return Err(StreamError::with_text(
                 StreamCondition::PolicyViolation,
                 "too many stanzas a second",
@@ -403,11 +406,8 @@ impl Connection {
 
     fn idle_deadline(&self) -> Instant {
         let limits = &self.core.config.limits;
-        let mut span = limits.idle_seconds;
-        if self.probed {
-            span = span.saturating_add(limits.ping_timeout_seconds);
-        }
-        self.heard + Duration::from_secs(span.min(365 * 86_400))
+        let span = if self.probed { limits.ping_timeout_seconds } else { limits.idle_seconds };
+        self.since + Duration::from_secs(span.min(365 * 86_400))
     }
 }
 
