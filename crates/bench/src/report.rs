@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::args::Common;
 use crate::error::{Context, Error};
 
 /// One measured figure.
@@ -50,6 +51,9 @@ pub(crate) struct Report {
     pub series: Vec<Series>,
     /// What to know when reading them.
     pub notes: Vec<String>,
+    /// Whether the budgets apply: they are ours, not another server's.
+    #[serde(skip)]
+    judged: bool,
 }
 
 /// What a figure should be.
@@ -66,6 +70,7 @@ pub(crate) enum Budget {
 impl Report {
     pub(crate) fn new(benchmark: &str, size: usize) -> Self {
         Self {
+            judged: true,
             benchmark: benchmark.to_owned(),
             machine: crate::measure::machine(),
             size,
@@ -73,6 +78,12 @@ impl Report {
             series: Vec::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// Leaves the budgets out where somebody else's server is measured.
+    pub(crate) fn about(mut self, common: &Common) -> Self {
+        self.judged = common.target.is_none();
+        self
     }
 
     pub(crate) fn figure(&mut self, name: &str, unit: &str, value: f64) -> &mut Figure {
@@ -87,6 +98,7 @@ impl Report {
         floor: Option<f64>,
         budget: Option<Budget>,
     ) -> &mut Figure {
+        let budget = budget.filter(|_| self.judged);
         let ratio = floor.filter(|floor| *floor > 0.0).map(|floor| value / floor);
         let met = match budget {
             Some(Budget::RatioAtLeast(least)) => ratio.map(|ratio| ratio >= least),
@@ -136,7 +148,10 @@ impl Report {
                 (None, _) => String::new(),
             };
             rows.push([
-                format!("{}, {}", figure.name, figure.unit),
+                match figure.unit.as_str() {
+                    "" => figure.name.clone(),
+                    unit => format!("{}, {unit}", figure.name),
+                },
                 number(figure.value),
                 figure.floor.map(number).unwrap_or_default(),
                 figure.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
@@ -219,6 +234,8 @@ impl Drop for Progress {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
 
     #[test]
@@ -229,6 +246,15 @@ mod tests {
         let table = report.table();
         assert!(table.contains("1.20  ≤ 1.5 × floor  met"), "{table}");
         assert!(table.contains("12,345  50,000    0.25  ≥ 0.6 × floor  MISSED"), "{table}");
+    }
+
+    #[test]
+    fn another_server_is_not_judged_by_our_budgets() {
+        let common = Common::parse_from(["bench", "--target", "127.0.0.1:5222"]);
+        let mut report = Report::new("idle", 100).about(&common);
+        report.compared("memory", "KiB", 60.0, Some(5.0), Some(Budget::RatioAtMost(1.5)));
+        let table = report.table();
+        assert!(table.contains("12.00") && !table.contains("MISSED") && !table.contains("1.5 ×"), "{table}");
     }
 
     #[test]

@@ -345,6 +345,16 @@ pub struct WebSession {
     pub expires_at: Timestamp,
 }
 
+/// How many commits there were, and how many writes shared them. A commit waits for
+/// the disk once, so the more share one the better.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Commits {
+    /// Commits.
+    pub commits: u64,
+    /// Calls to the store that these made durable.
+    pub writes: u64,
+}
+
 /// Everything that must survive.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -480,6 +490,8 @@ pub trait Store: Send + Sync + 'static {
     async fn check(&self) -> Result<()>;
     /// Writes that wait for their commit, and how many may.
     fn backlog(&self) -> (usize, usize);
+    /// What was made durable since the store was opened.
+    fn commits(&self) -> Commits;
     /// Finishes what was accepted and closes. Later calls fail.
     async fn close(&self);
 }

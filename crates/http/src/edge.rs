@@ -1,8 +1,11 @@
 //! What every request passes, whatever its route: a bound on requests at once,
 //! a bound on its time, a count, and the headers that browsers ask for.
 
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Instant;
 
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -11,9 +14,11 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use crate::api::kind::Kind;
+use crate::api::notifications;
 use crate::api::problem::Problem;
 use crate::state::App;
 
@@ -26,29 +31,50 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 ];
 
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    pass(&app, &method, route, next.run(request)).await
+}
+
+/// Answers a request, unless it is one too many or takes too long.
+async fn pass(app: &App, method: &Method, route: &str, answer: impl Future<Output = Response>) -> Response {
+    let started = Instant::now();
     // Whoever watches over the server must see it when it is at its limit.
     let exempt = matches!(route, "/healthz" | "/readyz" | "/metrics");
     let permit = app.in_flight.try_acquire();
     let mut response = if permit.is_err() && !exempt {
         Problem::overloaded("too many requests at once").into_response()
     } else {
-        match timeout(app.request_time(), next.run(request)).await {
+        match timeout(app.request_time(), answer).await {
             Ok(response) => response,
             Err(_) => Problem::new(Kind::Timeout)
                 .detail("the request was not complete, or not answered, in time")
                 .into_response(),
         }
     };
-    app.requests.count(route, &method, response.status(), started.elapsed());
+    app.requests.count(route, method, response.status(), started.elapsed());
     let headers = response.headers_mut();
+    headers.reserve(HEADERS.len());
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(value);
     }
     response
+}
+
+/// Whether this is the one request that comes by the thousand: sending a notification.
+pub(crate) fn is_sending<B>(request: &Request<B>) -> bool {
+    request.method() == Method::POST && request.uri().path() == notifications::PATH
+}
+
+/// Answers it without the router, which with its layers costs as much as the rest of
+/// the request.
+pub(crate) fn send(app: &App, request: Request<Incoming>) -> impl Future<Output = Response> + Send + use<> {
+    let app = Arc::clone(app);
+    async move {
+        let answer = notifications::send_directly(&app, request.map(Body::new));
+        pass(&app, &Method::POST, notifications::PATH, answer).await
+    }
 }
 
 pub(crate) fn unknown_route(uri: &Uri) -> Problem {

@@ -1,8 +1,9 @@
 //! Sockets: hyper by hand instead of `axum::serve`, so that everything that a
 //! client can drag out has a bound.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
+use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep, timeout};
 use tower::Service as _;
 
+use crate::edge;
 use crate::state::App;
 
 /// Bytes of a request's head.
@@ -32,13 +36,24 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(5);
 
+/// What becomes of a request.
+type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+/// What a listener serves.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub router: Router,
+    /// Whether [`edge::send`] leads to what the router has, too.
+    pub shortcut: bool,
+}
+
 /// The other end of a request's connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PeerAddress(pub SocketAddr);
 
 pub(crate) async fn serve(
     app: &App,
-    router: Router,
+    site: Site,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
@@ -57,7 +72,7 @@ pub(crate) async fn serve(
         match accepted {
             Ok((stream, peer, permit)) => {
                 failures = 0;
-                let connection = connection(app.clone(), router.clone(), stream, peer);
+                let connection = connection(app.clone(), site.clone(), stream, peer);
                 connections.spawn(async move {
                     connection.await;
                     drop(permit);
@@ -91,14 +106,21 @@ async fn accept(
     Ok((stream, peer, permit))
 }
 
-async fn connection(app: App, router: Router, stream: TcpStream, peer: SocketAddr) {
+async fn connection(app: App, site: Site, stream: TcpStream, peer: SocketAddr) {
     // Answers are written whole: waiting for more only delays them.
     let _ = stream.set_nodelay(true);
     let io = Patient::new(stream, Duration::from_secs(app.settings.stall_seconds));
-    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(PeerAddress(peer));
-        Box::pin(router.clone().call(request))
-    });
+    let service = {
+        let app = Arc::clone(&app);
+        service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(PeerAddress(peer));
+            let answer: Answer = match site.shortcut && edge::is_sending(&request) {
+                true => Box::pin(edge::send(&app, request).map(Ok)),
+                false => Box::pin(site.router.clone().call(request)),
+            };
+            answer
+        })
+    };
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(app.settings.header_seconds))
@@ -196,18 +218,5 @@ impl AsyncWrite for Patient {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.socket).poll_shutdown(context);
         self.watch(context, outcome)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
-        self.watch(context, outcome)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
     }
 }

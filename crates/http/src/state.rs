@@ -96,9 +96,9 @@ impl Http {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
-        let router = self.router();
+        let site = net::Site { router: self.router(), shortcut: true };
         let sampler = tokio::spawn(history::sample(Arc::clone(&self.app)));
-        let outcome = net::serve(&self.app, router, listener, shutdown).await;
+        let outcome = net::serve(&self.app, site, listener, shutdown).await;
         sampler.abort();
         outcome
     }
@@ -120,7 +120,7 @@ impl Http {
             .fallback(console::unknown_route)
             .layer(from_fn_with_state(Arc::clone(&self.app), edge::guard))
             .with_state(Arc::clone(&self.app));
-        net::serve(&self.app, router, listener, shutdown).await
+        net::serve(&self.app, net::Site { router, shortcut: false }, listener, shutdown).await
     }
 }
 

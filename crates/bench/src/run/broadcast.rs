@@ -27,7 +27,7 @@ struct Rounds {
 pub(super) async fn run(args: &Broadcast, reenter: &[&str]) -> Result<(), Error> {
     let common = &args.common;
     let name = if args.acks { "broadcast, acknowledged" } else { "broadcast" };
-    let mut report = Report::new(name, args.sessions);
+    let mut report = Report::new(name, args.sessions).about(common);
     let mut rig =
         Rig::start(common, args.sessions, Habits { acks: args.acks, ..Habits::default() }, reenter).await?;
     let mut http = rig.target.http()?;
@@ -90,7 +90,7 @@ async fn round(
     rig.fleet.mark().await?;
     rig.lap();
     let started = measure::now();
-    let id = http.notify(&notification(&serde_json::json!({ "all": true }))).await?;
+    let id = http.notify_for_id(&notification(&serde_json::json!({ "all": true }))).await?;
     let accepted = measure::now();
     let sum = rig.fleet.wait(1, PATIENCE).await?;
     if sum.received != args.sessions as u64 {

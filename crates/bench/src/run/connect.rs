@@ -11,7 +11,7 @@ use crate::report::{Budget, Progress, Report};
 pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
     let common = &args.common;
     let habits = Habits { acks: true, pipelined: args.pipelined };
-    let mut report = Report::new(&login_name("connect", habits), args.sessions);
+    let mut report = Report::new(&login_name("connect", habits), args.sessions).about(common);
     let mut rig = Rig::start(common, args.sessions, habits, reenter).await?;
     let mut bare = Bare::unless(common.no_floor, args.sessions, false, reenter).await?;
     let (before, bare_before) =

@@ -15,7 +15,7 @@ pub(super) async fn run(args: &Idle, reenter: &[&str]) -> Result<(), Error> {
     }
     let sizes: Vec<usize> =
         (0..args.steps + 2).map(|step| args.from + (args.to - args.from) * step / (args.steps + 1)).collect();
-    let mut report = Report::new("idle", args.to);
+    let mut report = Report::new("idle", args.to).about(common);
 
     let mut bare_points = Vec::new();
     if let Some(mut bare) = Bare::unless(common.no_floor, args.to, false, reenter).await? {

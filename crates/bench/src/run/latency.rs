@@ -27,7 +27,7 @@ const SAMPLES: usize = 1500;
 
 pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
     let common = &args.common;
-    let mut report = Report::new("latency", args.sessions);
+    let mut report = Report::new("latency", args.sessions).about(common);
     let mut rig =
         Rig::start(common, args.sessions, Habits { acks: true, ..Habits::default() }, reenter).await?;
     rig.fleet.connect(args.sessions, &Progress::new("logins", args.sessions)).await?;

@@ -10,7 +10,7 @@ use crate::report::{Budget, Progress, Report};
 pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
     let common = &args.common;
     let habits = Habits { acks: true, pipelined: args.pipelined };
-    let mut report = Report::new(&login_name("storm", habits), args.sessions);
+    let mut report = Report::new(&login_name("storm", habits), args.sessions).about(common);
     let mut rig = Rig::start(common, args.sessions, habits, reenter).await?;
     rig.fleet.connect(args.sessions, &Progress::new("logins", args.sessions)).await?;
     settle(2.0).await;

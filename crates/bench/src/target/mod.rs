@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tidings_store::SqliteOptions;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -61,7 +62,12 @@ impl Home {
 
     /// Puts accounts into the store, which nobody may use meanwhile.
     pub(crate) fn seeder(&self) -> Result<Seeder, Error> {
-        Seeder::open(&self.data_dir())
+        self.seeder_of(SqliteOptions::default().group)
+    }
+
+    /// The same; so many writes share a commit.
+    pub(crate) fn seeder_of(&self, group: usize) -> Result<Seeder, Error> {
+        Seeder::open(&self.data_dir(), SqliteOptions { group: group.max(1), ..SqliteOptions::default() })
     }
 }
 

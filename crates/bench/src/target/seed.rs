@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tidings_core::clock::{Clock, SystemClock};
 use tidings_core::model::{Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Username};
@@ -13,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::error::{Context, Error};
 use crate::load::{PASSWORD, username};
+use crate::measure::CpuMeter;
 use crate::report::Progress;
 
 /// Writes under way at once.
@@ -27,9 +29,9 @@ pub(crate) struct Seeder {
 }
 
 impl Seeder {
-    pub(crate) fn open(data_dir: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(data_dir: &Path, options: SqliteOptions) -> Result<Self, Error> {
         make_private(data_dir)?;
-        let store = SqliteStore::open(&data_dir.join(DATABASE), SqliteOptions::default())?;
+        let store = SqliteStore::open(&data_dir.join(DATABASE), options)?;
         Ok(Self { store: Arc::new(store) })
     }
 
@@ -125,19 +127,30 @@ fn notification(
     })
 }
 
-/// A loop against the store alone, without HTTP: `at_once` notifications to single
-/// accounts under way at any time. Answers how many were durable a second.
+/// What the store alone takes.
+pub(crate) struct Loop {
+    pub a_second: f64,
+    pub a_cpu_second: f64,
+    /// Writes a commit.
+    pub group: f64,
+}
+
+/// A loop against the store alone, without HTTP: notifications to single accounts,
+/// `group` of them a commit. The next commit's are there before one is done, so the
+/// store waits for nothing but the disk.
 pub(crate) async fn store_loop(
     seeder: &Seeder,
-    at_once: usize,
+    group: usize,
     accounts: usize,
     seconds: f64,
-) -> Result<f64, Error> {
-    let started = std::time::Instant::now();
+) -> Result<Loop, Error> {
+    let before = seeder.store.commits();
+    let mut cpu = CpuMeter::new(std::process::id());
+    let started = Instant::now();
     let mut under_way = JoinSet::new();
     let (mut number, mut done) = (0usize, 0u64);
     while started.elapsed().as_secs_f64() < seconds {
-        while under_way.len() < at_once {
+        while under_way.len() < 2 * group {
             let store = seeder.store();
             let to = Username::parse(&username(number % accounts.max(1))).context("a username")?;
             let new = notification(Audience::Users(vec![to]), number, SystemClock.now())?;
@@ -149,9 +162,15 @@ pub(crate) async fn store_loop(
             done += 1;
         }
     }
-    let rate = done as f64 / started.elapsed().as_secs_f64();
+    let (elapsed, nanos) = (started.elapsed().as_secs_f64(), cpu.lap());
+    let after = seeder.store.commits();
     while under_way.join_next().await.is_some() {}
-    Ok(rate)
+    let commits = (after.commits - before.commits).max(1);
+    Ok(Loop {
+        a_second: done as f64 / elapsed,
+        a_cpu_second: done as f64 * 1e9 / nanos.max(1) as f64,
+        group: (after.writes - before.writes) as f64 / commits as f64,
+    })
 }
 
 #[cfg(unix)]

@@ -6,6 +6,7 @@
 mod delivery;
 mod latency;
 mod request;
+mod run_to_end;
 mod schedule;
 mod settle;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub use self::delivery::Delivery;
 pub use self::latency::{LATENCY_BOUNDS, Latency};
 pub use self::request::{AcceptError, Accepted, FieldError, Request};
+use self::run_to_end::RunToEnd;
 use self::schedule::Agenda;
 use self::settle::SettleQueue;
 use crate::bus::{Bus, Hint};
@@ -104,9 +106,8 @@ impl NotificationManager {
         request.check(&self.inner.config)?;
         let inner = Arc::clone(&self.inner);
         // A caller that goes away between commit and hand-out must not delay the
-        // hand-out to the next login, so this runs to its end on its own.
-        let accepting = tokio::spawn(async move { inner.accept(request).await });
-        accepting.await.unwrap_or_else(|error| Err(StoreError::Failed(error.to_string()).into()))
+        // hand-out to the next login.
+        RunToEnd::new(async move { inner.accept(request).await }).await
     }
 
     /// Cancels what is scheduled or still pending; the number of accounts that

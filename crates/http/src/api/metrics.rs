@@ -104,6 +104,7 @@ pub(crate) async fn open(State(app): State<App>) -> Result<Response, Problem> {
 impl Shared {
     async fn metrics(&self) -> Result<Response, Problem> {
         let stats = self.stats().await?;
+        let commits = self.core.store.commits();
         let mut text = Text::default();
         text.head("tidings_build_info", "gauge", "Always 1; the version is a label");
         text.sample("tidings_build_info", &[("version", stats.version)], 1);
@@ -128,6 +129,13 @@ impl Shared {
             ("tidings_logins_refused_total", "counter", "Devices' logins refused", stats.logins_refused),
             ("tidings_store_backlog", "gauge", "Writes that wait for their commit", stats.store_backlog),
             ("tidings_store_backlog_limit", "gauge", "Writes that may wait", stats.store_capacity),
+            (
+                "tidings_store_commits_total",
+                "counter",
+                "Commits, each one wait for the disk",
+                commits.commits,
+            ),
+            ("tidings_store_writes_total", "counter", "Writes that shared those commits", commits.writes),
             ("tidings_uptime_seconds", "gauge", "Seconds since the start", stats.uptime),
         ] {
             text.head(name, kind, help);

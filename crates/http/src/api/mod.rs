@@ -30,7 +30,7 @@ use crate::state::App;
 /// All routes of the API, and those without a key.
 pub(crate) fn router() -> Router<App> {
     Router::new()
-        .route("/v1/notifications", post(notifications::send).get(notifications::list))
+        .route(notifications::PATH, post(notifications::send).get(notifications::list))
         .route("/v1/notifications/{id}", get(notifications::show).delete(notifications::cancel))
         .route("/v1/users", post(users::create).get(users::list))
         .route("/v1/users/{username}", get(users::show).patch(users::change).delete(users::remove))

@@ -1,9 +1,13 @@
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{self, FromRequest, FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -19,6 +23,9 @@ use super::params::{Params, Segment};
 use super::problem::{self, Problem};
 use super::view::{AudienceView, NotificationView};
 use crate::state::{App, Shared};
+
+/// Where notifications are sent to and listed.
+pub(crate) const PATH: &str = "/v1/notifications";
 
 const LISTING: &str = "notifications";
 
@@ -54,6 +61,23 @@ pub(crate) struct NewNotification {
     send_at: Option<String>,
 }
 
+/// What `Idempotency-Key` says.
+pub(crate) struct RepeatKey(Option<HeaderValue>);
+
+impl RepeatKey {
+    fn of(parts: &Parts) -> Self {
+        Self(parts.headers.get("idempotency-key").cloned())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RepeatKey {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
+    }
+}
+
 /// A notification is on durable storage.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Accepted {
@@ -75,12 +99,12 @@ pub(crate) struct Accepted {
 pub(crate) async fn send(
     State(app): State<App>,
     Key { grant, .. }: Key<ToSend>,
-    headers: HeaderMap,
+    RepeatKey(repeat): RepeatKey,
     Document(document): Document,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     app.admit()?;
     let mut request = read(&document, app.core.config.limits.users_per_notification)?;
-    request.idempotency = idempotency(&grant, &headers, &document)?;
+    request.idempotency = idempotency(&grant, repeat.as_ref(), &document)?;
     let single = matches!(&request.audience, Audience::Users(names) if names.len() == 1);
     match app.core.notification.accept(request).await {
         Ok(accepted) => {
@@ -92,6 +116,18 @@ pub(crate) async fn send(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// [`send`], to a request that no router has seen.
+pub(crate) async fn send_directly(app: &App, request: extract::Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let answer = async {
+        let key = Key::from_request_parts(&mut parts, app).await?;
+        let repeat = RepeatKey::of(&parts);
+        let document = Document::from_request(extract::Request::from_parts(parts, body), app).await?;
+        send(State(Arc::clone(app)), key, repeat, document).await
+    };
+    answer.await.into_response()
 }
 
 /// One notification, and how far it has come.
@@ -319,10 +355,10 @@ fn data(fields: &mut Fields) -> BTreeMap<String, String> {
 /// The request's idempotency key, so that one API key's do not meet another's.
 fn idempotency(
     grant: &Grant,
-    headers: &HeaderMap,
+    repeat: Option<&HeaderValue>,
     document: &[u8],
 ) -> Result<Option<(String, [u8; 32])>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let Some(value) = repeat else { return Ok(None) };
     match value.to_str() {
         Ok(key) if (1..=255).contains(&key.len()) => {
             Ok(Some((format!("{}:{key}", grant.id.0), Sha256::digest(document).into())))

@@ -18,7 +18,7 @@ use tidings_core::model::{
     Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, AccountChange, AccountPlace, AccountQuery, AccountRow, AuditEntry, Ended, Feed,
+    Acceptance, AccountChange, AccountPlace, AccountQuery, AccountRow, AuditEntry, Commits, Ended, Feed,
     NewNotification, NotificationRecord, Page, PastNotification, Positions, Released, Result, Seen, Settled,
     Settlement, Store, StoreError, Totals, WebSession,
 };
@@ -237,6 +237,10 @@ impl Store for MemoryStore {
 
     fn backlog(&self) -> (usize, usize) {
         (0, 1)
+    }
+
+    fn commits(&self) -> Commits {
+        Commits::default()
     }
 
     async fn close(&self) {

@@ -6,7 +6,7 @@ use tidings_core::model::{
     Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, AccountChange, AccountPlace, AccountQuery, AccountRow, AuditEntry, Ended, Feed,
+    Acceptance, AccountChange, AccountPlace, AccountQuery, AccountRow, AuditEntry, Commits, Ended, Feed,
     NewNotification, NotificationRecord, Page, PastNotification, Positions, Released, Result, Seen, Settled,
     Settlement, Store, StoreError, Totals, WebSession,
 };
@@ -232,6 +232,10 @@ impl Store for SqliteStore {
 
     fn backlog(&self) -> (usize, usize) {
         self.writer.backlog()
+    }
+
+    fn commits(&self) -> Commits {
+        self.writer.commits()
     }
 
     async fn close(&self) {

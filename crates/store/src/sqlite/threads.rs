@@ -3,13 +3,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
-use tidings_core::store::{Result, StoreError};
+use tidings_core::store::{Commits, Result, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::Done;
@@ -65,11 +65,20 @@ struct Queued {
     bytes: usize,
 }
 
+#[derive(Debug, Default)]
+struct Counts {
+    /// Calls that wait for their commit.
+    waiting: AtomicUsize,
+    commits: AtomicU64,
+    /// Calls in those commits.
+    writes: AtomicU64,
+}
+
 /// The writer's door.
 #[derive(Debug)]
 pub(super) struct WriterHandle {
     queue: RwLock<Option<SyncSender<Queued>>>,
-    waiting: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     capacity: usize,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -83,13 +92,13 @@ impl WriterHandle {
         keep: K,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(capacity);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&waiting);
+        let counts = Arc::new(Counts::default());
+        let counting = Arc::clone(&counts);
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || {
-            write(writer, &receiver, group, &counter);
+            write(writer, &receiver, group, &counting);
             drop(keep);
         })?;
-        Ok(Self { queue: RwLock::new(Some(sender)), waiting, capacity, thread: Mutex::new(Some(thread)) })
+        Ok(Self { queue: RwLock::new(Some(sender)), counts, capacity, thread: Mutex::new(Some(thread)) })
     }
 
     /// Has the writer do something and waits until it is durable. `bytes` is
@@ -108,9 +117,9 @@ impl WriterHandle {
     fn enqueue(&self, queued: Queued) -> Result<()> {
         let queue = self.queue.read();
         let sender = queue.as_ref().ok_or_else(closed)?;
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.counts.waiting.fetch_add(1, Ordering::Relaxed);
         sender.try_send(queued).map_err(|error| {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
             match error {
                 TrySendError::Full(_) => StoreError::Busy,
                 TrySendError::Disconnected(_) => ended(),
@@ -120,7 +129,15 @@ impl WriterHandle {
 
     /// Calls that wait for their commit, and how many may.
     pub fn backlog(&self) -> (usize, usize) {
-        (self.waiting.load(Ordering::Relaxed), self.capacity)
+        (self.counts.waiting.load(Ordering::Relaxed), self.capacity)
+    }
+
+    /// Commits so far, and the calls in them.
+    pub fn commits(&self) -> Commits {
+        Commits {
+            commits: self.counts.commits.load(Ordering::Relaxed),
+            writes: self.counts.writes.load(Ordering::Relaxed),
+        }
     }
 
     /// Takes no more work. The thread ends after what it has.
@@ -131,7 +148,7 @@ impl WriterHandle {
 }
 
 /// The writer's thread: takes whatever is queued into one commit.
-fn write(mut writer: Writer, queue: &Receiver<Queued>, group: usize, waiting: &AtomicUsize) {
+fn write(mut writer: Writer, queue: &Receiver<Queued>, group: usize, counts: &Counts) {
     while let Ok(first) = queue.recv() {
         let mut bytes = first.bytes;
         let mut works = vec![first.work];
@@ -145,7 +162,11 @@ fn write(mut writer: Writer, queue: &Receiver<Queued>, group: usize, waiting: &A
             }
         }
         let committed = run_group(&mut writer, &mut works);
-        waiting.fetch_sub(works.len(), Ordering::Relaxed);
+        counts.waiting.fetch_sub(works.len(), Ordering::Relaxed);
+        if committed.is_ok() {
+            counts.commits.fetch_add(1, Ordering::Relaxed);
+            counts.writes.fetch_add(works.len() as u64, Ordering::Relaxed);
+        }
         for work in works {
             work.answer(committed.clone());
         }
