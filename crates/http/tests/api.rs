@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::http::Request;
 use base64::Engine as _;
@@ -11,12 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use common::World;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
-use tidings_core::clock::SystemRandom;
 use tidings_core::config::Config;
 use tidings_core::events::Event;
 use tidings_core::model::{NotificationId, Priority};
-use tidings_http::{Http, MetricsAccess, Settings};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tidings_http::{MetricsAccess, Settings};
 use tower::ServiceExt as _;
 
 #[tokio::test]
@@ -495,59 +491,4 @@ async fn event_streams_are_bounded() {
     world.raw(request()).await.problem(503);
     drop(first);
     assert_eq!(world.router.clone().oneshot(request()).await.unwrap().status().as_u16(), 200);
-}
-
-#[tokio::test]
-async fn a_real_socket_keeps_alive_and_stops() {
-    let store = Arc::new(tidings_store::MemoryStore::new());
-    let core = tidings_core::Core::start(
-        Config::default(),
-        store,
-        Arc::new(common::StoppedClock),
-        Arc::new(SystemRandom),
-    )
-    .await
-    .unwrap();
-    core.auth.add_process_key("secret");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let http = Http::new(core, Settings::default());
-    let server = tokio::spawn(http.serve(listener, async move {
-        let _ = stopped.await;
-    }));
-
-    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
-    for _ in 0..2 {
-        socket.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-        let mut answer = [0; 1024];
-        let read = socket.read(&mut answer).await.unwrap();
-        assert!(answer[..read].starts_with(b"HTTP/1.1 200 OK\r\n"));
-    }
-    // Who sends far too much before it reads is answered all the same, not reset.
-    let mut verbose = tokio::net::TcpStream::connect(address).await.unwrap();
-    let head = "POST /v1/notifications HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret\r\n\
-        content-type: application/json\r\ncontent-length: 8388608\r\n\r\n";
-    verbose.write_all(head.as_bytes()).await.unwrap();
-    verbose.write_all(&vec![b' '; 8_388_608]).await.unwrap();
-    verbose.shutdown().await.unwrap();
-    let mut answer = Vec::new();
-    verbose.read_to_end(&mut answer).await.unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&answer));
-
-    let mut events = tokio::net::TcpStream::connect(address).await.unwrap();
-    events
-        .write_all(b"GET /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret\r\n\r\n")
-        .await
-        .unwrap();
-    let mut head = [0; 1024];
-    let read = events.read(&mut head).await.unwrap();
-    assert!(head[..read].starts_with(b"HTTP/1.1 200 OK\r\n"));
-
-    stop.send(()).unwrap();
-    let mut rest = Vec::new();
-    // Both end: the idle one, and the stream that would go on for ever.
-    socket.read_to_end(&mut rest).await.unwrap();
-    events.read_to_end(&mut rest).await.unwrap();
-    server.await.unwrap().unwrap();
 }
