@@ -238,11 +238,11 @@ impl Inner {
                 let recipients = released.recipients;
                 let ends = released.notification.expires_at;
                 self.hand_out(released);
-                self.agenda.add(ends);
+                self.agenda.expires(ends);
                 Ok(Accepted { id, recipients })
             }
             Acceptance::Scheduled(recipients) => {
-                self.agenda.add(send_at.unwrap_or(now));
+                self.agenda.releases(send_at.unwrap_or(now));
                 Ok(Accepted { id, recipients })
             }
             Acceptance::Repeated(id, recipients) => Ok(Accepted { id, recipients }),

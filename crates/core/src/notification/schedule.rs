@@ -37,8 +37,17 @@ impl Default for Agenda {
 }
 
 impl Agenda {
-    /// Something that is in the store is due at `at`.
-    pub(super) fn add(&self, at: Timestamp) {
+    /// Something that is in the store is to be released at `at`.
+    pub(super) fn releases(&self, at: Timestamp) {
+        self.add(at);
+    }
+
+    /// Something that is in the store is over at `at`.
+    pub(super) fn expires(&self, at: Timestamp) {
+        self.add(at.plus(GRACE));
+    }
+
+    fn add(&self, at: Timestamp) {
         if at.0 < self.next.load(Ordering::SeqCst) {
             self.sooner.notify_one();
         }
@@ -140,4 +149,33 @@ async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> R
         while inner.store.purge(before, now, BATCH).await? >= BATCH as u64 {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn woken(agenda: &Agenda) -> bool {
+        tokio::time::timeout(Duration::ZERO, agenda.sooner.notified()).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_due_sooner_wakes_the_scheduler() {
+        let agenda = Agenda::default();
+        agenda.expires(Timestamp(50_000));
+        assert!(woken(&agenda).await, "nothing was known to be due");
+        // What is over at 50,000 is acted on when its grace is over, too.
+        agenda.known(Timestamp(50_000).plus(GRACE));
+        agenda.expires(Timestamp(50_000));
+        agenda.expires(Timestamp(50_001));
+        agenda.releases(Timestamp(50_000).plus(GRACE));
+        assert!(!woken(&agenda).await, "none of them is sooner");
+        agenda.expires(Timestamp(49_999));
+        assert!(woken(&agenda).await);
+        agenda.releases(Timestamp(51_999));
+        assert!(woken(&agenda).await);
+        agenda.ask();
+        agenda.expires(Timestamp(90_000));
+        assert!(woken(&agenda).await, "while it asks it may miss anything");
+    }
 }
