@@ -1,15 +1,11 @@
 //! From the request to the device.
 
-use std::io::{self, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use super::disk::bare;
 use super::{Rig, notification, settle};
 use crate::args::Latency;
 use crate::error::Error;
@@ -22,8 +18,8 @@ use crate::report::{Budget, Progress, Report};
 
 /// HTTP connections that requests are spread over.
 const SENDERS: usize = 64;
-/// Samples of the disk and the loopback, before and after.
-const SAMPLES: usize = 1500;
+/// Server and floor take turns so often: the disk's bad moments should meet both.
+const ROUNDS: u32 = 4;
 
 pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
     let common = &args.common;
@@ -34,15 +30,66 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
     let floor = Floor::start(reenter).await?;
     settle(2.0).await;
 
-    let mut reference = Times::default();
-    if !common.no_floor {
-        sample(&rig, &floor, &mut reference).await?;
+    let (mut floors, mut devices, mut accepted) = (Times::default(), Times::default(), Times::default());
+    let (mut sent, mut cpu) = (0, None);
+    for round in 0..ROUNDS {
+        let pace = Pace { rate: args.rate, seconds: args.seconds / f64::from(ROUNDS) };
+        if !common.no_floor {
+            let (folder, echo) = (rig.home.path().to_owned(), floor.ready.echo);
+            let times = tokio::task::spawn_blocking(move || bare(&folder, echo, pace)).await;
+            floors.add(&times.map_err(|error| Error::new(error.to_string()))??.pack());
+        }
+        let load = load(args, pace, round, &mut rig).await?;
+        devices.add(&load.devices.pack());
+        accepted.add(&load.accepted.pack());
+        sent += load.sent;
+        cpu = load.cpu.map(|more| cpu.unwrap_or(0.0) + more);
     }
+
+    let bare = |percent| (floors.count() > 0).then(|| floors.percentile(percent));
+    report.compared("request to device, median", "ms", devices.percentile(50.0), bare(50.0), None);
+    report.compared(
+        "request to device, 99 %",
+        "ms",
+        devices.percentile(99.0),
+        bare(99.0),
+        Some(Budget::RatioAtMost(3.0)),
+    );
+    report.compared("request to device, 99.9 %", "ms", devices.percentile(99.9), bare(99.9), None);
+    report.compared(
+        "request to device, longest",
+        "ms",
+        devices.max(),
+        bare(100.0).map(|_| floors.max()),
+        None,
+    );
+    report.figure("request to 202, median", "ms", accepted.percentile(50.0));
+    report.figure("request to 202, 99 %", "ms", accepted.percentile(99.0));
+    if let Some(cpu) = cpu {
+        report.figure("server CPU time a notification", "µs", cpu / 1e3 / sent as f64);
+    }
+    report.note(format!(
+        "{sent} notifications, {} a second; the floor is an append with fdatasync and a round trip over loopback TCP \
+         at the same pace, in turns of {} s",
+        args.rate,
+        args.seconds / f64::from(ROUNDS)
+    ));
+    report.publish(common.json.as_deref())
+}
+
+/// What one turn under load gave.
+struct Load {
+    devices: Times,
+    accepted: Times,
+    sent: u64,
+    /// Of the server, in nanoseconds.
+    cpu: Option<f64>,
+}
+
+async fn load(args: &Latency, pace: Pace, round: u32, rig: &mut Rig) -> Result<Load, Error> {
     rig.fleet.mark().await?;
     rig.lap();
-    let meanwhile = Meanwhile::start(&rig, &floor)?;
-    let (accepted, sent) = send(args, &rig).await?;
-    let meanwhile = meanwhile.stop()?;
+    let (accepted, sent) = send(args, pace, round, rig).await?;
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut sum = rig.fleet.counted().await?;
     while sum.received < sent && Instant::now() < deadline {
@@ -50,9 +97,6 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
         sum = rig.fleet.counted().await?;
     }
     let cpu = rig.lap();
-    if !common.no_floor {
-        sample(&rig, &floor, &mut reference).await?;
-    }
     if sum.received != sent {
         return Err(Error::new(format!("{} of {sent} notifications arrived", sum.received)));
     }
@@ -60,37 +104,32 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
         let timed = sum.delays.count();
         return Err(Error::new(format!("{timed} of {sent} notifications carried their time of departure")));
     }
-
-    let floor_99 = (reference.count() > 0).then(|| reference.percentile(99.0));
-    let floor_50 = (reference.count() > 0).then(|| reference.percentile(50.0));
-    report.compared("request to device, median", "ms", sum.delays.percentile(50.0), floor_50, None);
-    report.compared(
-        "request to device, 99 %",
-        "ms",
-        sum.delays.percentile(99.0),
-        floor_99,
-        Some(Budget::RatioAtMost(3.0)),
-    );
-    report.figure("request to device, 99.9 %", "ms", sum.delays.percentile(99.9));
-    report.figure("request to device, longest", "ms", sum.delays.max());
-    report.figure("the disk meanwhile, 99 %", "ms", meanwhile.percentile(99.0));
-    report.figure("the disk meanwhile, longest", "ms", meanwhile.max());
-    report.figure("request to 202, median", "ms", accepted.percentile(50.0));
-    report.figure("request to 202, 99 %", "ms", accepted.percentile(99.0));
-    if let Some(cpu) = cpu {
-        report.figure("server CPU time a notification", "µs", cpu / 1e3 / sent as f64);
-    }
-    report.note(format!(
-        "{sent} notifications, {} a second; the floor is an append with fdatasync and a round trip over loopback TCP, before and after",
-        args.rate
-    ));
-    report.note("the disk meanwhile: the same beside the load, to another file, every 5 ms".to_owned());
-    report.publish(common.json.as_deref())
+    Ok(Load { devices: sum.delays, accepted, sent, cpu })
 }
 
-/// Sends at a steady pace, whatever the answers; a request that waits for a free
-/// sender keeps its moment of departure.
-async fn send(args: &Latency, rig: &Rig) -> Result<(Times, u64), Error> {
+/// Something to do at a steady pace, whatever became of what was done before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// How often a second.
+    pub rate: f64,
+    pub seconds: f64,
+}
+
+impl Pace {
+    /// How often in all.
+    pub(super) fn count(self) -> u64 {
+        (self.rate * self.seconds) as u64
+    }
+
+    /// When it is the turn of number `index`, from the start.
+    pub(super) fn due(self, index: u64) -> Duration {
+        Duration::from_secs_f64(index as f64 / self.rate)
+    }
+}
+
+/// Sends at a steady pace; a request that waits for a free sender keeps its moment of
+/// departure.
+async fn send(args: &Latency, pace: Pace, round: u32, rig: &Rig) -> Result<(Times, u64), Error> {
     let (queue, requests) = async_queue();
     let mut senders = tokio::task::JoinSet::new();
     for _ in 0..SENDERS {
@@ -106,33 +145,31 @@ async fn send(args: &Latency, rig: &Rig) -> Result<(Times, u64), Error> {
             }
         });
     }
-    let progress = Progress::new("notifications", (args.rate * args.seconds) as usize);
-    let mut tick = tokio::time::interval(Duration::from_millis(1));
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    let started = Instant::now();
-    let mut sent = 0u64;
-    while started.elapsed().as_secs_f64() < args.seconds {
-        tick.tick().await;
-        let due = (started.elapsed().as_secs_f64() * args.rate) as u64;
-        while sent < due {
+    let (sessions, before) = (args.sessions.max(1), u64::from(round) * pace.count());
+    let progress = Progress::new("notifications", usize::try_from(pace.count()).unwrap_or(usize::MAX));
+    // A thread keeps time better than the runtime, whose clock ticks in milliseconds.
+    let clock = std::thread::spawn(move || {
+        let started = Instant::now();
+        for index in 0..pace.count() {
+            std::thread::sleep(pace.due(index).saturating_sub(started.elapsed()));
             // A stride that visits every account before any twice.
-            let account = (sent as usize * 7919) % args.sessions.max(1);
+            let account = usize::try_from((before + index).wrapping_mul(7919)).unwrap_or(0) % sessions;
             let document = notification(&serde_json::json!({ "user": username(account) }));
             if queue.send((measure::now(), document)).is_err() {
-                return Err(Error::new("no sender is left"));
+                return index;
             }
-            sent += 1;
+            if index.is_multiple_of(100) {
+                progress.step(usize::try_from(index).unwrap_or(usize::MAX));
+            }
         }
-        if sent.is_multiple_of(100) {
-            progress.step(sent as usize);
-        }
-    }
-    drop(queue);
+        pace.count()
+    });
     let mut accepted = Times::default();
     while let Some(times) = senders.join_next().await {
         let times = times.map_err(|error| Error::new(error.to_string()))??;
         accepted.add(&times.pack());
     }
+    let sent = clock.join().map_err(|_| Error::new("the clock stopped"))?;
     Ok((accepted, sent))
 }
 
@@ -142,69 +179,4 @@ fn async_queue() -> (mpsc::UnboundedSender<Request>, Arc<tokio::sync::Mutex<mpsc
 {
     let (queue, requests) = mpsc::unbounded_channel();
     (queue, Arc::new(tokio::sync::Mutex::new(requests)))
-}
-
-/// What nobody can do without: one durable append, one round trip.
-async fn sample(rig: &Rig, floor: &Floor, times: &mut Times) -> Result<(), Error> {
-    let mut file = std::fs::File::create(rig.home.path().join("fsync"))?;
-    let mut stream = TcpStream::connect(floor.ready.echo).await?;
-    stream.set_nodelay(true)?;
-    let block = [b'x'; 600];
-    let mut back = [0; 600];
-    for _ in 0..SAMPLES {
-        let started = measure::now();
-        file.write_all(&block)?;
-        file.sync_data()?;
-        stream.write_all(&block).await?;
-        stream.read_exact(&mut back).await?;
-        times.record(measure::now() - started);
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    Ok(())
-}
-
-/// The floor's work beside the load, to another file: it tells the disk's bad moments
-/// from the server's.
-struct Meanwhile {
-    over: Arc<AtomicBool>,
-    thread: JoinHandle<io::Result<Times>>,
-}
-
-/// How often.
-const PACE: Duration = Duration::from_millis(5);
-
-impl Meanwhile {
-    fn start(rig: &Rig, floor: &Floor) -> Result<Self, Error> {
-        let mut file = std::fs::File::create(rig.home.path().join("meanwhile"))?;
-        let mut stream = std::net::TcpStream::connect(floor.ready.echo)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        let over = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&over);
-        let thread = std::thread::spawn(move || {
-            let mut times = Times::default();
-            let mut block = [b'x'; 600];
-            let mut due = Instant::now();
-            while !told.load(Ordering::Relaxed) {
-                file.write_all(&block)?;
-                file.sync_data()?;
-                stream.write_all(&block)?;
-                stream.read_exact(&mut block)?;
-                // Whoever would have come while this one waited would have waited, too.
-                while due <= Instant::now() {
-                    times.record(u64::try_from(due.elapsed().as_nanos()).unwrap_or(u64::MAX));
-                    due += PACE;
-                }
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            }
-            Ok(times)
-        });
-        Ok(Self { over, thread })
-    }
-
-    fn stop(self) -> Result<Times, Error> {
-        self.over.store(true, Ordering::Relaxed);
-        let times = self.thread.join().map_err(|_| Error::new("the disk could not be measured"))?;
-        Ok(times?)
-    }
 }

@@ -5,6 +5,7 @@ mod broadcast;
 mod chart;
 mod connect;
 mod direct;
+mod disk;
 mod floor;
 mod idle;
 mod latency;
