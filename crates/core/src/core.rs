@@ -3,7 +3,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidings_xmpp::stream::server::{RegisterOffer, Settings};
+use tidings_xmpp::stream::server::{Offer, RegisterOffer, Settings};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -41,7 +41,7 @@ pub struct Core {
     /// What is sent.
     pub notification: NotificationManager,
     /// What negotiations offer.
-    pub(crate) negotiation: Arc<Settings>,
+    pub(crate) negotiation: Arc<Offer>,
     tasks: Mutex<Tasks>,
 }
 
@@ -86,7 +86,7 @@ impl Core {
         let core = Arc::new(Self {
             session: SessionManager::new(Arc::clone(&store), config.domain.clone()),
             presence: PresenceManager::new(Arc::clone(&store), Arc::clone(&clock), events.clone()),
-            negotiation: Arc::new(negotiation_settings(&config)),
+            negotiation: Arc::new(Offer::new(negotiation_settings(&config))),
             auth,
             notification,
             events,

@@ -435,6 +435,9 @@ pub trait Store: Send + Sync + 'static {
     /// Where two share a collapse key, only the newer is pending: the older is
     /// settled as cancelled.
     async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed>;
+    /// What most logins ask: where a [`feed`](Self::feed) of now would end, if nothing can
+    /// be pending for the account and it has no topics. `None` where that takes a closer look.
+    async fn quiet(&self, account: AccountId) -> Result<Option<Seq>>;
     /// Settles acknowledgements in one batch. Repeats and strangers change nothing.
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled>;
     /// Finds a notification's place by id: for receipts.

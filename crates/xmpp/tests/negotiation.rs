@@ -65,7 +65,7 @@ enum Does {
 impl Server {
     fn new(settings: Settings, first: Option<TlsBinding>) -> Self {
         Self {
-            negotiation: server::Negotiation::new(Arc::new(settings), first),
+            negotiation: server::Negotiation::new(Arc::new(server::Offer::new(settings)), first),
             reader: FrameReader::new(FrameLimits { bytes: 8192, depth: 32, attributes: 64 }),
             context: StreamContext::default(),
             registered: true,

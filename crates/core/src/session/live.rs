@@ -14,7 +14,7 @@ use super::sm::{StreamManagement, resumption_id};
 use crate::Core;
 use crate::model::{Form, NotificationId, Priority, Seq};
 use crate::notification::Delivery;
-use crate::store::StoreError;
+use crate::store::{Feed, StoreError};
 
 /// How long a session waits after the store failed before it reads again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -209,7 +209,7 @@ impl Session {
         let _ = self.handle.deliveries();
         self.log_at = core.session.log.end();
         let limit = core.config.session.window + 1;
-        let feed = match core.notification.feed(self.handle.account, limit).await {
+        let feed = match self.pending(core, limit).await {
             Ok(feed) => feed,
             Err(error) => {
                 // Whoever is busy has said why; a crowd of sessions need not repeat it.
@@ -250,6 +250,21 @@ impl Session {
             self.feed = FeedState::Live;
         }
         complete
+    }
+
+    /// What the store has for this session, which is found by its topics from then on.
+    async fn pending(&self, core: &Core, limit: usize) -> Result<Feed, StoreError> {
+        let account = self.handle.account;
+        if !core.session.knows_topics(account) {
+            if let Some(head) = core.store.quiet(account).await? {
+                core.session.learn_topics(account, Vec::new());
+                return Ok(Feed { pending: Vec::new(), more: false, head });
+            }
+            // Available first, indexed second, read third: what is sent meanwhile comes
+            // as a hint or is read, and mostly both.
+            core.session.index_topics(account).await?;
+        }
+        core.notification.feed(account, limit).await
     }
 
     fn send(&mut self, core: &Core, delivery: &Delivery, out: &mut Vec<u8>) {

@@ -51,6 +51,7 @@ pub struct SessionManager {
     pub(super) by_id: RwLock<BTreeMap<SessionId, Arc<Handle>>>,
     /// Accounts with a session, by the topics that they subscribe to.
     pub(super) topics: RwLock<HashMap<Topic, HashSet<AccountId>>>,
+    changing_topics: tokio::sync::Mutex<()>,
     pub(super) log: BroadcastLog,
     next_id: AtomicU64,
     online: AtomicUsize,
@@ -86,6 +87,7 @@ impl SessionManager {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             by_id: RwLock::default(),
             topics: RwLock::default(),
+            changing_topics: tokio::sync::Mutex::default(),
             log: BroadcastLog::default(),
             next_id: AtomicU64::new(1),
             online: AtomicUsize::new(0),
@@ -266,32 +268,45 @@ impl SessionManager {
         }
     }
 
+    /// Whether an account's sessions are found by its topics.
+    pub(crate) fn knows_topics(&self, account: AccountId) -> bool {
+        self.shard(account).lock().get(&account).is_some_and(|entry| entry.topics.is_some())
+    }
+
     /// Looks an account's topics up so that its sessions are found by them.
     pub(crate) async fn index_topics(&self, account: AccountId) -> crate::store::Result<()> {
-        let known = self.shard(account).lock().get(&account).is_some_and(|entry| entry.topics.is_some());
-        if known {
-            return Ok(());
-        }
         let topics = self.store.subscriptions(account).await?;
-        self.set_topics(account, topics);
+        self.learn_topics(account, topics);
         Ok(())
+    }
+
+    /// Takes an account's topics as the store had them. Where they are known already, a
+    /// change that came since has brought newer ones.
+    pub(crate) fn learn_topics(&self, account: AccountId, topics: Vec<Topic>) {
+        self.set_topics(account, topics, false);
     }
 
     async fn topics_changed(&self, account: AccountId) -> crate::store::Result<()> {
         if self.handles(account).is_empty() {
             return Ok(());
         }
+        // One at a time: of two that read, the older must not be the last to write.
+        let turn = self.changing_topics.lock().await;
         let topics = self.store.subscriptions(account).await?;
-        self.set_topics(account, topics);
+        self.set_topics(account, topics, true);
+        drop(turn);
         // Something may have been sent between the subscription and its index entry.
         self.handles(account).iter().for_each(|handle| handle.resync());
         Ok(())
     }
 
-    fn set_topics(&self, account: AccountId, topics: Vec<Topic>) {
+    fn set_topics(&self, account: AccountId, topics: Vec<Topic>, again: bool) {
         let old = {
             let mut shard = self.shard(account).lock();
             let Some(entry) = shard.get_mut(&account) else { return };
+            if entry.topics.is_some() && !again {
+                return;
+            }
             // Indexed while the entry is held, so that removal cannot come between.
             if !topics.is_empty() {
                 let mut index = self.topics.write();

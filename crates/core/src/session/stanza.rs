@@ -222,11 +222,6 @@ async fn set_presence(
     match (before_status, handle.status()) {
         (Status::Available, Status::Available) => {}
         (_, Status::Available) => {
-            // Available first, indexed second, read third: what is sent meanwhile
-            // comes as a hint or is read, and mostly both.
-            if let Err(error) = core.session.index_topics(handle.account).await {
-                tracing::warn!(%error, "an account's topics cannot be read; it gets them at its next login");
-            }
             session.start_feed();
         }
         _ => session.stop_feed(),

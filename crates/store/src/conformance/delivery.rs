@@ -85,6 +85,25 @@ pub(super) async fn a_feed_goes_on_where_it_stopped(store: &dyn Store) {
     assert!(store.feed(anna, NOTHING, START, 0).await.unwrap().more);
 }
 
+pub(super) async fn quiet_is_who_has_no_topics_and_nothing_pending(store: &dyn Store) {
+    let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
+    let quiet = async |account| store.quiet(account).await.unwrap();
+    let head = store.feed(anna, NOTHING, START, 1).await.unwrap().head;
+    assert_eq!((quiet(anna).await, quiet(bert).await), (Some(head), Some(head)));
+    let direct = send(store, note(1, users(&["anna"]))).await.notification.seq;
+    assert_eq!((quiet(anna).await, quiet(bert).await), (None, Some(direct)));
+    assert_eq!(ack(store, anna, direct).await, 1);
+    assert_eq!(quiet(anna).await, Some(direct));
+    let all = send(store, note(2, Audience::All)).await.notification.seq;
+    assert_eq!((quiet(anna).await, quiet(bert).await), (None, None));
+    assert_eq!(ack(store, anna, all).await + ack(store, bert, all).await, 2);
+    assert_eq!((quiet(anna).await, quiet(bert).await), (Some(all), Some(all)));
+    store.subscribe(bert, topic("news")).await.unwrap();
+    assert_eq!((quiet(anna).await, quiet(bert).await), (Some(all), None));
+    store.unsubscribe(bert, topic("news")).await.unwrap();
+    assert_eq!(quiet(bert).await, Some(all));
+}
+
 pub(super) async fn settling_is_idempotent(store: &dyn Store) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let all = send(store, note(1, Audience::All)).await.notification.seq;

@@ -55,6 +55,7 @@ where
         delivery::named_accounts_are_all_known_or_none_is_served,
         delivery::the_urgent_goes_first_and_order_holds,
         delivery::a_feed_goes_on_where_it_stopped,
+        delivery::quiet_is_who_has_no_topics_and_nothing_pending,
         delivery::settling_is_idempotent,
         delivery::settling_in_any_order_loses_nothing,
         delivery::strangers_settle_nothing,

@@ -87,6 +87,10 @@ pub(super) async fn fed(store: &dyn Store, account: AccountId) -> Vec<u128> {
     assert!(!feed.more);
     let count = store.pending_count(account).await.unwrap();
     assert_eq!(feed.pending.len() as u64, count, "pending_count disagrees with feed");
+    if let Some(head) = store.quiet(account).await.unwrap() {
+        assert_eq!((head, count), (feed.head, 0), "quiet disagrees with feed");
+        assert!(store.subscriptions(account).await.unwrap().is_empty(), "quiet in spite of topics");
+    }
     feed.pending.iter().map(|notification| notification.id.0).collect()
 }
 

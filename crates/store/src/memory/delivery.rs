@@ -33,6 +33,11 @@ impl State {
         feed
     }
 
+    pub fn quiet(&self, account: AccountId) -> Option<Seq> {
+        let waits = self.accounts.get(&account).is_some_and(|entry| !entry.pending.is_empty());
+        (!waits && self.subscriptions(account).is_empty()).then_some(Seq(self.last))
+    }
+
     /// Whether a newer shared one with the same key came for this account,
     /// whatever became of it.
     fn superseded(&self, entry: &Entry, older: &Item) -> bool {

@@ -141,6 +141,10 @@ impl Store for MemoryStore {
         Ok(self.state()?.feed(account, after, now, limit))
     }
 
+    async fn quiet(&self, account: AccountId) -> Result<Option<Seq>> {
+        Ok(self.state()?.quiet(account))
+    }
+
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled> {
         Ok(self.state()?.settle(batch))
     }

@@ -64,8 +64,7 @@ pub(super) fn feed(
     Ok(read)
 }
 
-/// Whether anything might be pending for an account. At most logins nothing is, and
-/// then one question is enough.
+/// Whether anything might be pending for an account: one question instead of nine.
 fn anything_pending(connection: &Connection, account: AccountId) -> Done<bool> {
     let mut statement = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM queue WHERE account = ?1)
@@ -73,6 +72,19 @@ fn anything_pending(connection: &Connection, account: AccountId) -> Done<bool> {
                         WHERE open = 1 AND topic IS NOT NULL)",
     )?;
     Ok(statement.query_row([account.0], |row| row.get(0))?)
+}
+
+/// The last number given out, where nothing might be pending for an account and it has
+/// no topics. A single statement, so that it needs no transaction around it.
+pub(super) fn quiet(connection: &Connection, account: AccountId) -> Done<Option<Seq>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT last FROM kept
+         WHERE NOT EXISTS (SELECT 1 FROM queue WHERE account = ?1)
+             AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE account = ?1)
+             AND NOT EXISTS (SELECT 1 FROM notifications INDEXED BY open_shared
+                             WHERE open = 1 AND topic IS NOT NULL)",
+    )?;
+    Ok(statement.query_row([account.0], |row| row.get(0).map(uint)).optional()?.map(Seq))
 }
 
 /// The first `wanted` pending ones of a priority beyond `after`, in order.

@@ -134,6 +134,10 @@ impl Store for SqliteStore {
         Ok(read.feed)
     }
 
+    async fn quiet(&self, account: AccountId) -> Result<Option<Seq>> {
+        self.readers.glance(move |connection| feed::quiet(connection, account)).await
+    }
+
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled> {
         self.writer.call(ROW * batch.len(), |writer| writer.settle(batch)).await
     }

@@ -64,10 +64,14 @@ impl Login {
         Self { tls, failures: 0, token: None }
     }
 
-    pub(super) fn features(&self, settings: &Settings) -> Features {
+    pub(super) fn tls(&self) -> &TlsBinding {
+        &self.tls
+    }
+
+    pub(super) fn features(tls: &TlsBinding, settings: &Settings) -> Features {
         Features {
-            mechanisms: Mechanism::offered(&self.tls).map(|mechanism| mechanism.name().to_owned()).collect(),
-            channel_bindings: self.tls.types().collect(),
+            mechanisms: Mechanism::offered(tls).map(|mechanism| mechanism.name().to_owned()).collect(),
+            channel_bindings: tls.types().collect(),
             register: settings.register != RegisterOffer::Closed,
             register_token: settings.register == RegisterOffer::Token,
             iq_auth: settings.iq_auth,

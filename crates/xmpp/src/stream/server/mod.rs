@@ -12,6 +12,7 @@
 mod binding;
 mod clear;
 mod login;
+mod offer;
 mod question;
 mod request;
 mod settings;
@@ -21,13 +22,14 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+pub use self::offer::Offer;
 pub use self::question::{Answer, Bound, Question, Step, Verdict};
 pub use self::settings::{RegisterOffer, Settings};
 
 use self::binding::{Binding, BindingAsked};
 use self::clear::Clear;
 use self::login::{Exchange, Login, LoginAsked};
-use super::{Features, StreamCondition, StreamError, write_close, write_header};
+use super::{StreamCondition, StreamError, write_close, write_header};
 use crate::ns;
 use crate::sasl::TlsBinding;
 use crate::xml::{Element, StreamHeader};
@@ -41,7 +43,7 @@ pub type Entropy<'a> = &'a mut dyn FnMut(&mut [u8]);
 /// One stream until it is bound; see the [module's documentation](self).
 #[derive(Debug)]
 pub struct Negotiation {
-    settings: Arc<Settings>,
+    offer: Arc<Offer>,
     stage: Stage,
     /// Our header of the current stream is out.
     open: bool,
@@ -91,13 +93,13 @@ impl Context<'_> {
 
 impl Negotiation {
     /// A fresh connection. `tls` is set where TLS came first (direct TLS).
-    pub fn new(settings: Arc<Settings>, tls: Option<TlsBinding>) -> Self {
+    pub fn new(offer: Arc<Offer>, tls: Option<TlsBinding>) -> Self {
         let secure = tls.is_some();
         let stage = match tls {
             Some(tls) => Stage::Login(Login::new(tls), Exchange::Idle),
             None => Stage::Clear(Clear::default()),
         };
-        Self { settings, stage, open: false, domain: 0, secure, authenticated: false }
+        Self { offer, stage, open: false, domain: 0, secure, authenticated: false }
     }
 
     /// The peer opened its stream.
@@ -185,7 +187,7 @@ impl Negotiation {
 
     /// The served domain that the peer opened its stream to; the default one until it has.
     pub fn domain(&self) -> &str {
-        self.settings.domain_at(self.domain)
+        self.offer.settings.domain_at(self.domain)
     }
 
     /// Who logged in, as it spelt its username; after SASL and before a resource is bound.
@@ -210,7 +212,7 @@ impl Negotiation {
             None => Version::Old,
             Some(version) => Version::parse(version).ok_or(StreamCondition::UnsupportedVersion)?,
         };
-        let domain = self.settings.find_domain(header.to.as_deref());
+        let domain = self.offer.settings.find_domain(header.to.as_deref());
         if let Some(domain) = domain
             && !self.authenticated
         {
@@ -225,7 +227,7 @@ impl Negotiation {
             return Err(StreamCondition::HostUnknown.into());
         }
         if version == Version::Current {
-            self.features().to_element().write(out, ns::CLIENT);
+            out.extend_from_slice(self.features());
             return Ok(());
         }
         match self.stage {
@@ -237,12 +239,12 @@ impl Negotiation {
         }
     }
 
-    fn features(&self) -> Features {
+    fn features(&self) -> &[u8] {
         match &self.stage {
-            Stage::Clear(_) => Clear::features(),
-            Stage::Login(login, _) | Stage::LoginAsked(login, _) => login.features(&self.settings),
-            Stage::Binding(_) | Stage::BindingAsked(..) => Binding::features(&self.settings),
-            Stage::Handshake | Stage::Done | Stage::Over => Features::default(),
+            Stage::Clear(_) => self.offer.clear(),
+            Stage::Login(login, _) | Stage::LoginAsked(login, _) => self.offer.login(login.tls()),
+            Stage::Binding(_) | Stage::BindingAsked(..) => self.offer.binding(),
+            Stage::Handshake | Stage::Done | Stage::Over => b"<stream:features/>",
         }
     }
 
@@ -270,7 +272,7 @@ impl Negotiation {
     }
 
     fn context<'a>(&'a self, entropy: Entropy<'a>, out: &'a mut Vec<u8>) -> Context<'a> {
-        Context { settings: &self.settings, domain: self.domain(), entropy, out }
+        Context { settings: &self.offer.settings, domain: self.domain(), entropy, out }
     }
 
     fn settle(&mut self, outcome: Outcome, out: &mut Vec<u8>) -> Step {

@@ -61,7 +61,10 @@ struct Driver {
 impl Driver {
     fn new(settings: Settings, tls: Option<TlsBinding>) -> Self {
         let limits = FrameLimits { bytes: 8192, depth: 32, attributes: 64 };
-        Self { negotiation: Negotiation::new(Arc::new(settings), tls), reader: FrameReader::new(limits) }
+        Self {
+            negotiation: Negotiation::new(Arc::new(Offer::new(settings)), tls),
+            reader: FrameReader::new(limits),
+        }
     }
 
     fn over_tls() -> Self {
