@@ -1,8 +1,8 @@
 // Who comes in.
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 
-import { admin, closeClean, login, open, server } from "./harness.js";
+import { admin, closeClean, login, open, server, test } from "./harness.js";
 
 describe("the door", () => {
   test("asks for a login, and goes where one wanted to go", async () => {

@@ -1,9 +1,9 @@
 // Every page, for every eye and hand.
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import fs from "node:fs";
 
-import { SHOTS, admin, closeClean, login, open, server, shoot } from "./harness.js";
+import { SHOTS, admin, close, closeClean, login, open, server, shoot, test } from "./harness.js";
 
 const AXE = fs.readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 
@@ -51,9 +51,9 @@ describe("for everyone", () => {
       await examine("login", stranger);
       await stranger.goto("/login/nowhere");
       await examine("not found", stranger);
-      await stranger.context().close();
+      await close(stranger);
       assert.deepEqual(found, []);
-      await page.context().close();
+      await close(page);
     });
   }
 
@@ -94,7 +94,7 @@ describe("for everyone", () => {
         const name = at.replace(newest.id, "one").replaceAll(/[^a-z]+/g, "-").replaceAll(/^-|-$/g, "") || "dashboard";
         await shoot(page, `${name}-${kind}`);
       }
-      await page.context().close();
+      await close(page);
     }
   });
 });

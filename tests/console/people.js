@@ -1,8 +1,8 @@
 // Users, their sessions and what they have had, and keys.
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 
-import { admin, closeClean, server, shoot } from "./harness.js";
+import { admin, closeClean, server, shoot, test } from "./harness.js";
 import { Server, waitUntil } from "./server.js";
 
 describe("people and keys", () => {

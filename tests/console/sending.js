@@ -1,8 +1,8 @@
 // From the first minutes to a broadcast, and those who mean ill.
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 
-import { admin, closeClean, login, open, server, shoot, tile } from "./harness.js";
+import { admin, close, closeClean, login, open, server, shoot, test, tile } from "./harness.js";
 import { waitUntil } from "./server.js";
 
 const HOSTILE = `<img src=x onerror="alert(1)"><script>alert(2)</script>'"&`;
@@ -123,7 +123,8 @@ describe("sending", () => {
     assert.equal(new Date(newest.send_at).toISOString(), "2031-06-01T07:30:00.000Z", "half past nine in Vienna");
     await page.getByText(/Cancel what is still/).click();
     await page.getByRole("button", { name: "Cancel the notification" }).click();
-    await waitUntil("cancelled", async () => (await server.call("GET", `/v1/notifications/${newest.id}`)).state === "cancelled");
+    await page.getByText("Cancelled: who has it keeps it").waitFor();
+    assert.equal((await server.call("GET", `/v1/notifications/${newest.id}`)).state, "cancelled");
     await closeClean(page);
   });
 
@@ -161,7 +162,7 @@ describe("bad intentions", () => {
     await page.getByLabel("Role").selectOption("viewer");
     await page.getByRole("button", { name: "Save" }).click();
     await page.locator("td", { hasText: "vera" }).first().waitFor();
-    await page.context().close();
+    await close(page);
 
     const viewer = await open();
     await login(viewer, "vera", "vera's password");
@@ -179,7 +180,7 @@ describe("bad intentions", () => {
       const answer = await viewer.request.post(at, { form: { csrf, ...form }, maxRedirects: 0 });
       assert.equal(answer.status(), 403, at);
     }
-    await viewer.context().close();
+    await close(viewer);
   });
 
   test("a hostile title is text wherever it stands", async () => {

@@ -24,7 +24,7 @@ pub(crate) fn console() -> Result<(), Failed> {
     command::run(cargo().args(["build", "--package", "tidings-store", "--example", "fill", "--locked"]))?;
     command::run(
         command("node")
-            .args(["--test", "--test-reporter=spec", "tests/console/console.test.js"])
+            .args(["--test", "--test-force-exit", "--test-reporter=spec", "tests/console/console.test.js"])
             .env("TIDINGS_BIN", target().join("debug/tidings"))
             .env("TIDINGS_FILL", target().join("debug/examples/fill")),
     )

@@ -96,12 +96,25 @@ pub(super) async fn quiet_is_who_has_no_topics_and_nothing_pending(store: &dyn S
     assert_eq!(quiet(anna).await, Some(direct));
     let all = send(store, note(2, Audience::All)).await.notification.seq;
     assert_eq!((quiet(anna).await, quiet(bert).await), (None, None));
-    assert_eq!(ack(store, anna, all).await + ack(store, bert, all).await, 2);
-    assert_eq!((quiet(anna).await, quiet(bert).await), (Some(all), Some(all)));
+    assert_eq!(ack(store, anna, all).await, 1);
+    assert_eq!((quiet(anna).await, quiet(bert).await), (Some(all), None), "it waits for another");
+    let late = account(store, "late").await;
+    assert_eq!(quiet(late).await, Some(all), "it was before this account's time");
+    for priority in Priority::DESCENDING {
+        let urgent = NewNotification { priority, ..note(10 + priority.index() as u128, Audience::All) };
+        let seq = send(store, urgent).await.notification.seq;
+        assert_eq!((quiet(anna).await, quiet(late).await), (None, None), "{priority:?}");
+        assert_eq!(ack(store, anna, seq).await + ack(store, late, seq).await, 2);
+        assert_eq!((quiet(anna).await, quiet(late).await), (Some(seq), Some(seq)), "{priority:?}");
+        assert_eq!(ack(store, bert, seq).await, 1);
+    }
+    assert_eq!(ack(store, bert, all).await, 1);
+    let head = quiet(anna).await;
+    assert_eq!(quiet(bert).await, head);
     store.subscribe(bert, topic("news")).await.unwrap();
-    assert_eq!((quiet(anna).await, quiet(bert).await), (Some(all), None));
+    assert_eq!((quiet(anna).await, quiet(bert).await), (head, None));
     store.unsubscribe(bert, topic("news")).await.unwrap();
-    assert_eq!(quiet(bert).await, Some(all));
+    assert_eq!(quiet(bert).await, head);
 }
 
 pub(super) async fn settling_is_idempotent(store: &dyn Store) {

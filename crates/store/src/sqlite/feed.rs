@@ -75,14 +75,27 @@ fn anything_pending(connection: &Connection, account: AccountId) -> Done<bool> {
 }
 
 /// The last number given out, where nothing might be pending for an account and it has
-/// no topics. A single statement, so that it needs no transaction around it.
+/// no topics: neither a queue row, nor a broadcast beyond its cursor (which may be settled
+/// all the same, ahead of it). A single statement, so that it needs no transaction around it.
 pub(super) fn quiet(connection: &Connection, account: AccountId) -> Done<Option<Seq>> {
     let mut statement = connection.prepare_cached(
-        "SELECT last FROM kept
+        "SELECT kept.last FROM kept LEFT JOIN cursors ON cursors.account = ?1
          WHERE NOT EXISTS (SELECT 1 FROM queue WHERE account = ?1)
              AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE account = ?1)
-             AND NOT EXISTS (SELECT 1 FROM notifications INDEXED BY open_shared
-                             WHERE open = 1 AND topic IS NOT NULL)",
+             AND (NOT EXISTS (SELECT 1 FROM notifications INDEXED BY open_shared
+                              WHERE open = 1 AND topic IS NOT NULL)
+                  OR (NOT EXISTS (SELECT 1 FROM notifications INDEXED BY open_shared
+                                  WHERE open = 1 AND topic IS NOT NULL AND topic = '' AND priority = 0
+                                      AND seq > coalesce(cursors.low,
+                                          (SELECT registered_at FROM accounts WHERE id = ?1), 0))
+                      AND NOT EXISTS (SELECT 1 FROM notifications INDEXED BY open_shared
+                                      WHERE open = 1 AND topic IS NOT NULL AND topic = '' AND priority = 1
+                                          AND seq > coalesce(cursors.normal,
+                                              (SELECT registered_at FROM accounts WHERE id = ?1), 0))
+                      AND NOT EXISTS (SELECT 1 FROM notifications INDEXED BY open_shared
+                                      WHERE open = 1 AND topic IS NOT NULL AND topic = '' AND priority = 2
+                                          AND seq > coalesce(cursors.high,
+                                              (SELECT registered_at FROM accounts WHERE id = ?1), 0))))",
     )?;
     Ok(statement.query_row([account.0], |row| row.get(0).map(uint)).optional()?.map(Seq))
 }

@@ -239,7 +239,7 @@ impl Readers {
     }
 
     /// Looks up something small, in one snapshot, on the calling thread: a login asks
-    /// thrice, each time for some microseconds, and two threads that wake each other
+    /// twice, each time for some microseconds, and two threads that wake each other
     /// cost three times that. Where all connections are in use, a reader does it.
     pub async fn quick<T, F>(&self, query: F) -> Result<T>
     where

@@ -30,7 +30,7 @@ impl Offer {
         let login = std::array::from_fn(|kinds| {
             let tls = TlsBinding {
                 version: "",
-                server_end_point: (kinds & 1 != 0).then(|| Arc::default()),
+                server_end_point: (kinds & 1 != 0).then(Arc::default),
                 exporter: (kinds & 2 != 0).then_some([0; 32]),
             };
             write(Login::features(&tls, &settings))
