@@ -25,6 +25,14 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
+/// The same with a bound: what hangs must fail, and say so. `timeout` takes what the
+/// program started along.
+pub(crate) fn bounded(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut timeout = command("timeout");
+    timeout.args(["--verbose", "--kill-after=10", "20m"]).arg(program);
+    timeout
+}
+
 /// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
     let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
