@@ -24,7 +24,7 @@ const RENEW: Duration = Duration::from_secs(14 * 86_400);
 const CLOCK_AT_LEAST: Timestamp = Timestamp(1_735_689_600_000);
 /// What the future may hold without a clock having been set back.
 const CLOCK_SLACK: Duration = Duration::from_secs(300);
-/// Fewer open files than this serve only a toy.
+/// Fewer open files than this are worth a word: every device takes one.
 const OPEN_FILES: u64 = 4096;
 /// Less free space than this is soon used up.
 const FREE_BYTES: u64 = 256 * 1024 * 1024;
@@ -216,8 +216,8 @@ fn free_space(dir: &Path) -> Finding {
 
 fn open_files() -> Finding {
     match limits::open_files() {
-        Some(most) if most < OPEN_FILES => Wrong(format!(
-            "at most {most}, so fewer devices than that; raise the hard limit (ulimit -Hn, or LimitNOFILE= for systemd)"
+        Some(most) if most < OPEN_FILES => Note(format!(
+            "at most {most}, so fewer devices than that; for more, raise the hard limit (ulimit -Hn, or LimitNOFILE= for systemd)"
         )),
         Some(most) => Fine(format!("at most {most}: one a device, and some for the rest")),
         None => Fine("no limit".to_owned()),
