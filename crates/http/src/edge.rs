@@ -15,6 +15,8 @@ use axum::http::{HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
+use tokio::sync::SemaphorePermit;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::api::kind::Kind;
@@ -34,25 +36,36 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    pass(&app, &method, route, next.run(request)).await
+    let started = Instant::now();
+    let response = match enter(&app, route) {
+        Ok(_permit) => in_time(timeout(app.request_time(), next.run(request)).await),
+        Err(refusal) => refusal.into_response(),
+    };
+    leave(&app, &method, route, started, response)
 }
 
-/// Answers a request, unless it is one too many or takes too long.
-async fn pass(app: &App, method: &Method, route: &str, answer: impl Future<Output = Response>) -> Response {
-    let started = Instant::now();
+/// A request's place among those under way; or the answer to one too many.
+fn enter<'a>(app: &'a App, route: &str) -> Result<Option<SemaphorePermit<'a>>, Problem> {
     // Whoever watches over the server must see it when it is at its limit.
     let exempt = matches!(route, "/healthz" | "/readyz" | "/metrics");
-    let permit = app.in_flight.try_acquire();
-    let mut response = if permit.is_err() && !exempt {
-        Problem::overloaded("too many requests at once").into_response()
-    } else {
-        match timeout(app.request_time(), answer).await {
-            Ok(response) => response,
-            Err(_) => Problem::new(Kind::Timeout)
-                .detail("the request was not complete, or not answered, in time")
-                .into_response(),
-        }
-    };
+    match app.in_flight.try_acquire() {
+        Ok(permit) => Ok(Some(permit)),
+        Err(_) if exempt => Ok(None),
+        Err(_) => Err(Problem::overloaded("too many requests at once")),
+    }
+}
+
+/// The answer, or that it took too long.
+fn in_time(answer: Result<Response, Elapsed>) -> Response {
+    answer.unwrap_or_else(|_| {
+        Problem::new(Kind::Timeout)
+            .detail("the request was not complete, or not answered, in time")
+            .into_response()
+    })
+}
+
+/// Counts the request, and adds the headers that browsers ask for to its answer.
+fn leave(app: &App, method: &Method, route: &str, started: Instant, mut response: Response) -> Response {
     app.requests.count(route, method, response.status(), started.elapsed());
     let headers = response.headers_mut();
     headers.reserve(HEADERS.len());
@@ -72,8 +85,15 @@ pub(crate) fn is_sending<B>(request: &Request<B>) -> bool {
 pub(crate) fn send(app: &App, request: Request<Incoming>) -> impl Future<Output = Response> + Send + use<> {
     let app = Arc::clone(app);
     async move {
-        let answer = notifications::send_directly(&app, request.map(Body::new));
-        pass(&app, &Method::POST, notifications::PATH, answer).await
+        let started = Instant::now();
+        let response = match enter(&app, notifications::PATH) {
+            Ok(_permit) => {
+                let answer = notifications::send_directly(&app, request.map(Body::new));
+                in_time(timeout(app.request_time(), answer).await)
+            }
+            Err(refusal) => refusal.into_response(),
+        };
+        leave(&app, &Method::POST, notifications::PATH, started, response)
     }
 }
 

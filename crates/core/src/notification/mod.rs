@@ -102,12 +102,16 @@ impl NotificationManager {
     ///
     /// # Errors
     /// See [`AcceptError`].
-    pub async fn accept(&self, request: Request) -> Result<Accepted, AcceptError> {
-        request.check(&self.inner.config)?;
+    pub fn accept(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Accepted, AcceptError>> + Send + use<> {
         let inner = Arc::clone(&self.inner);
         // A caller that goes away between commit and hand-out must not delay the
         // hand-out to the next login.
-        RunToEnd::new(async move { inner.accept(request).await }).await
+        let checked = request.check(&inner.config);
+        let work = checked.map(|()| RunToEnd::new(async move { inner.accept(request).await }));
+        async move { work?.await }
     }
 
     /// Cancels what is scheduled or still pending; the number of accounts that
