@@ -5,80 +5,67 @@ use std::time::Instant;
 
 use futures_util::future::try_join_all;
 
-use super::notification;
+use super::{notification, settle, to_one};
 use crate::args::Direct;
 use crate::error::Error;
 use crate::hist::Times;
 use crate::load::username;
 use crate::measure::{self, CpuMeter};
 use crate::report::{Budget, Report};
-use crate::target::{Home, Target, seed};
+use crate::target::seed::{self, Loop};
+use crate::target::{Home, Http, Target};
+
+/// Server and floor take turns so often: the machine's bad moments should meet both.
+const ROUNDS: u32 = 4;
+/// Between turns, so that none pays for what the one before left to be written.
+const PAUSE: f64 = 0.3;
 
 pub(super) async fn run(args: &Direct) -> Result<(), Error> {
     let common = &args.common;
     let mut report = Report::new("direct", args.accounts).about(common);
 
-    let home = Home::new(common)?;
+    let (home, bare) = (Home::new(common)?, Home::new(common)?);
     let target = Target::open(common, &home, args.accounts).await?;
-    let before = commits(&target).await;
+    if !common.no_floor {
+        bare.seeder()?.accounts(0, args.accounts).await?;
+    }
+    let mut clients = (0..args.concurrency).map(|_| target.http()).collect::<Result<Vec<_>, _>>()?;
     let mut cpu = target.pid().map(CpuMeter::new);
-    let started = Instant::now();
-    let times = RefCell::new(Times::default());
-    let clients = (0..args.concurrency).map(|client| {
-        let (http, times) = (target.http(), &times);
-        async move {
-            let mut http = http?;
-            let mut number = client;
-            while started.elapsed().as_secs_f64() < args.seconds {
-                let to = username(number % args.accounts.max(1));
-                number += args.concurrency;
-                let departure = measure::now();
-                let document = to_one(&to, departure);
-                http.notify(&document).await?;
-                times.borrow_mut().record(measure::now() - departure);
-            }
-            Ok::<_, Error>(())
+    let (mut server, mut floor) = (Server::default(), None::<Loop>);
+    for _ in 0..ROUNDS {
+        settle(PAUSE).await;
+        server.turn(args, &target, &mut clients, &mut cpu).await?;
+        if !common.no_floor {
+            settle(PAUSE).await;
+            let group = server.group().map_or(args.concurrency, |group| group.round() as usize);
+            let seconds = args.seconds / f64::from(ROUNDS) / 2.0;
+            let turn = seed::store_loop(&bare.seeder_of(group)?, group, args.accounts, seconds).await?;
+            floor.get_or_insert_default().add(&turn);
         }
-    });
-    try_join_all(clients).await?;
-    let seconds = started.elapsed().as_secs_f64();
-    let server_cpu = cpu.as_mut().map(CpuMeter::lap);
-    let times = times.into_inner();
-    let accepted = times.count() as f64;
-    let group = match (before, commits(&target).await) {
-        (Some(before), Some(after)) => Some((after.1 - before.1) / (after.0 - before.0).max(1.0)),
-        _ => None,
-    };
+    }
+    drop(clients);
     let (single, list) = lists(&target, args.accounts).await?;
     target.stop().await?;
 
-    let floor = match common.no_floor {
-        true => None,
-        false => {
-            let home = Home::new(common)?;
-            home.seeder()?.accounts(0, args.accounts).await?;
-            let group = group.map_or(args.concurrency, |group| group.round() as usize);
-            Some(seed::store_loop(&home.seeder_of(group)?, group, args.accounts, args.seconds / 2.0).await?)
-        }
-    };
+    let (accepted, times) = (server.times.count() as f64, &server.times);
     report.compared(
         "durable a second",
         "1/s",
-        accepted / seconds,
-        floor.as_ref().map(|floor| floor.a_second),
+        accepted / server.seconds,
+        floor.as_ref().map(Loop::a_second),
         Some(Budget::RatioAtLeast(0.5)),
     );
-    if let Some(nanos) = server_cpu {
+    if let Some(nanos) = server.cpu_nanos {
         report.compared(
             "durable a CPU second of the server's",
             "1/s",
-            accepted * 1e9 / nanos as f64,
-            floor.as_ref().map(|floor| floor.a_cpu_second),
+            accepted * 1e9 / nanos,
+            floor.as_ref().map(Loop::a_cpu_second),
             None,
         );
     }
-    if let Some(group) = group {
-        report.compared("writes a commit", "", group, floor.as_ref().map(|floor| floor.group), None);
+    if let Some(group) = server.group() {
+        report.compared("writes a commit", "", group, floor.as_ref().map(Loop::group), None);
     }
     report.figure("request to 202, median", "ms", times.percentile(50.0));
     report.figure("request to 202, 99 %", "ms", times.percentile(99.0));
@@ -92,10 +79,69 @@ pub(super) async fn run(args: &Direct) -> Result<(), Error> {
     );
     report.note(format!(
         "{} requests under way at once, made by this machine too; the floor is the store in a loop of its own, \
-         without HTTP, with as many writes a commit",
-        args.concurrency
+         without HTTP, with as many writes a commit, in turns of {} s with the server",
+        args.concurrency,
+        args.seconds / f64::from(ROUNDS)
     ));
     report.publish(common.json.as_deref())
+}
+
+/// What the server took.
+#[derive(Default)]
+struct Server {
+    times: Times,
+    seconds: f64,
+    cpu_nanos: Option<f64>,
+    /// Commits, and the writes in them, where it says so.
+    commits: Option<(f64, f64)>,
+}
+
+impl Server {
+    /// Every client sends one notification after the other for a while.
+    async fn turn(
+        &mut self,
+        args: &Direct,
+        target: &Target,
+        clients: &mut [Http],
+        cpu: &mut Option<CpuMeter>,
+    ) -> Result<(), Error> {
+        let before = commits(target).await;
+        if let Some(cpu) = cpu {
+            cpu.lap();
+        }
+        let seconds = args.seconds / f64::from(ROUNDS);
+        let started = Instant::now();
+        let times = RefCell::new(&mut self.times);
+        let clients = clients.iter_mut().enumerate().map(|(client, http)| {
+            let times = &times;
+            async move {
+                let mut number = client;
+                while started.elapsed().as_secs_f64() < seconds {
+                    let to = username(number % args.accounts.max(1));
+                    number += args.concurrency;
+                    let departure = measure::now();
+                    http.notify(&to_one(&to, departure)).await?;
+                    times.borrow_mut().record(measure::now() - departure);
+                }
+                Ok::<_, Error>(())
+            }
+        });
+        try_join_all(clients).await?;
+        self.seconds += started.elapsed().as_secs_f64();
+        if let Some(cpu) = cpu {
+            *self.cpu_nanos.get_or_insert_default() += cpu.lap() as f64;
+        }
+        if let (Some(before), Some(after)) = (before, commits(target).await) {
+            let sum = self.commits.get_or_insert_default();
+            *sum = (sum.0 + after.0 - before.0, sum.1 + after.1 - before.1);
+        }
+        Ok(())
+    }
+
+    /// Writes a commit.
+    fn group(&self) -> Option<f64> {
+        self.commits.map(|(commits, writes)| writes / commits.max(1.0))
+    }
 }
 
 /// The server's commits so far and the writes in them, where it says so.
@@ -106,13 +152,6 @@ async fn commits(target: &Target) -> Option<(f64, f64)> {
         line.trim().parse::<f64>().ok()
     };
     Some((value("tidings_store_commits_total")?, value("tidings_store_writes_total")?))
-}
-
-/// As [`notification`] makes it, for one account, and quicker.
-fn to_one(username: &str, departure: u64) -> String {
-    format!(
-        r#"{{"to":{{"user":"{username}"}},"title":"Your parcel is on its way","message":"It leaves the depot this morning and will be with you by noon. @{departure}@","uri":"https://example.org/parcels/4711"}}"#
-    )
 }
 
 /// Medians of one after the other: a single account, and a list of 1,000.
@@ -130,19 +169,4 @@ async fn lists(target: &Target, accounts: usize) -> Result<(f64, f64), Error> {
         list.record(measure::now() - departure);
     }
     Ok((single.percentile(50.0), list.percentile(50.0)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_document_is_what_the_others_are() {
-        let plain = |text: &str| -> serde_json::Value {
-            let departure = text.split('@').nth(1).unwrap();
-            serde_json::from_str(&text.replace(departure, "")).unwrap()
-        };
-        let ours = plain(&to_one("bench-0000001", 17));
-        assert_eq!(ours, plain(&notification(&serde_json::json!({ "user": "bench-0000001" }))));
-    }
 }

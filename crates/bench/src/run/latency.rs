@@ -1,23 +1,25 @@
 //! From the request to the device.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-
-use super::disk::bare;
-use super::{Rig, notification, settle};
+use super::disk::{bare, nanos};
+use super::{Rig, settle, to_one};
 use crate::args::Latency;
-use crate::error::Error;
+use crate::error::{Context, Error};
 use crate::floor::Floor;
 use crate::hist::Times;
 use crate::load::Habits;
 use crate::load::username;
 use crate::measure;
 use crate::report::{Budget, Progress, Report};
+use crate::target::Receiver;
 
 /// HTTP connections that requests are spread over.
-const SENDERS: usize = 64;
+const CONNECTIONS: usize = 64;
+/// How long a request may wait for one of them.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Server and floor take turns so often: the disk's bad moments should meet both.
 const ROUNDS: u32 = 4;
 
@@ -127,56 +129,72 @@ impl Pace {
     }
 }
 
-/// Sends at a steady pace; a request that waits for a free sender keeps its moment of
-/// departure.
+/// Sends at a steady pace; a request that waits for a free connection keeps its moment
+/// of departure.
 async fn send(args: &Latency, pace: Pace, round: u32, rig: &Rig) -> Result<(Times, u64), Error> {
-    let (queue, requests) = async_queue();
-    let mut senders = tokio::task::JoinSet::new();
-    for _ in 0..SENDERS {
-        let mut http = rig.target.http()?;
-        let requests = Arc::clone(&requests);
-        senders.spawn(async move {
-            let mut times = Times::default();
-            loop {
-                let request = requests.lock().await.recv().await;
-                let Some((departure, document)) = request else { return Ok::<_, Error>(times) };
-                http.notify(&document).await?;
-                times.record(measure::now() - departure);
-            }
-        });
+    let (mut senders, mut receivers) = (Vec::new(), tokio::task::JoinSet::new());
+    let (give_back, free) = mpsc::channel();
+    let http = rig.target.http()?;
+    for number in 0..CONNECTIONS {
+        let (sender, receiver) = http.halves().await?;
+        let departure = Arc::new(AtomicU64::new(0));
+        receivers.spawn(receive(receiver, Arc::clone(&departure), number, give_back.clone()));
+        senders.push((sender, departure));
+        give_back.send(number).context("no connection")?;
     }
+    drop(give_back);
     let (sessions, before) = (args.sessions.max(1), u64::from(round) * pace.count());
-    let progress = Progress::new("notifications", usize::try_from(pace.count()).unwrap_or(usize::MAX));
-    // A thread keeps time better than the runtime, whose clock ticks in milliseconds.
+    // A thread keeps time better than the runtime, whose clock ticks in milliseconds; and
+    // it writes by itself, like the floor's.
     let clock = std::thread::spawn(move || {
-        let started = Instant::now();
+        let progress = Progress::new("notifications", usize::try_from(pace.count()).unwrap_or(usize::MAX));
+        let (started, zero) = (Instant::now(), measure::now());
         for index in 0..pace.count() {
-            std::thread::sleep(pace.due(index).saturating_sub(started.elapsed()));
             // A stride that visits every account before any twice.
             let account = usize::try_from((before + index).wrapping_mul(7919)).unwrap_or(0) % sessions;
-            let document = notification(&serde_json::json!({ "user": username(account) }));
-            if queue.send((measure::now(), document)).is_err() {
-                return index;
-            }
+            let to = username(account);
+            let due = zero + nanos(pace.due(index));
+            let early = pace.due(index).saturating_sub(started.elapsed());
+            std::thread::sleep(early);
+            let departure = if early.is_zero() { due } else { measure::now() };
+            let number = free.recv_timeout(PATIENCE).context("no connection was free")?;
+            let Some((sender, departed)) = senders.get_mut(number) else { continue };
+            departed.store(departure, Ordering::Release);
+            sender.notify(&to_one(&to, departure)).context("a request was not sent")?;
             if index.is_multiple_of(100) {
                 progress.step(usize::try_from(index).unwrap_or(usize::MAX));
             }
         }
-        pace.count()
+        for _ in 0..senders.len() {
+            let number = free.recv_timeout(PATIENCE).context("no connection was free")?;
+            if let Some((sender, _)) = senders.get(number) {
+                sender.close()?;
+            }
+        }
+        Ok::<_, Error>(pace.count())
     });
     let mut accepted = Times::default();
-    while let Some(times) = senders.join_next().await {
+    while let Some(times) = receivers.join_next().await {
         let times = times.map_err(|error| Error::new(error.to_string()))??;
         accepted.add(&times.pack());
     }
-    let sent = clock.join().map_err(|_| Error::new("the clock stopped"))?;
+    let sent = clock.join().map_err(|_| Error::new("the clock stopped"))??;
     Ok((accepted, sent))
 }
 
-type Request = (u64, String);
-
-fn async_queue() -> (mpsc::UnboundedSender<Request>, Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Request>>>)
-{
-    let (queue, requests) = mpsc::unbounded_channel();
-    (queue, Arc::new(tokio::sync::Mutex::new(requests)))
+/// Times the answers on one connection, which is free again after each.
+async fn receive(
+    mut receiver: Receiver,
+    departure: Arc<AtomicU64>,
+    number: usize,
+    give_back: mpsc::Sender<usize>,
+) -> Result<Times, Error> {
+    let mut times = Times::default();
+    while receiver.accepted().await? {
+        times.record(measure::now().saturating_sub(departure.load(Ordering::Acquire)));
+        if give_back.send(number).is_err() {
+            break;
+        }
+    }
+    Ok(times)
 }

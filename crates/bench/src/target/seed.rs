@@ -127,12 +127,37 @@ fn notification(
     })
 }
 
-/// What the store alone takes.
+/// What the store alone took.
+#[derive(Debug, Default)]
 pub(crate) struct Loop {
-    pub a_second: f64,
-    pub a_cpu_second: f64,
+    done: f64,
+    seconds: f64,
+    cpu_nanos: f64,
+    commits: f64,
+    writes: f64,
+}
+
+impl Loop {
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.done += more.done;
+        self.seconds += more.seconds;
+        self.cpu_nanos += more.cpu_nanos;
+        self.commits += more.commits;
+        self.writes += more.writes;
+    }
+
+    pub(crate) fn a_second(&self) -> f64 {
+        self.done / self.seconds
+    }
+
+    pub(crate) fn a_cpu_second(&self) -> f64 {
+        self.done * 1e9 / self.cpu_nanos.max(1.0)
+    }
+
     /// Writes a commit.
-    pub group: f64,
+    pub(crate) fn group(&self) -> f64 {
+        self.writes / self.commits.max(1.0)
+    }
 }
 
 /// A loop against the store alone, without HTTP: notifications to single accounts,
@@ -148,7 +173,7 @@ pub(crate) async fn store_loop(
     let mut cpu = CpuMeter::new(std::process::id());
     let started = Instant::now();
     let mut under_way = JoinSet::new();
-    let (mut number, mut done) = (0usize, 0u64);
+    let (mut number, mut done) = (0usize, 0u32);
     while started.elapsed().as_secs_f64() < seconds {
         while under_way.len() < 2 * group {
             let store = seeder.store();
@@ -165,11 +190,12 @@ pub(crate) async fn store_loop(
     let (elapsed, nanos) = (started.elapsed().as_secs_f64(), cpu.lap());
     let after = seeder.store.commits();
     while under_way.join_next().await.is_some() {}
-    let commits = (after.commits - before.commits).max(1);
     Ok(Loop {
-        a_second: done as f64 / elapsed,
-        a_cpu_second: done as f64 * 1e9 / nanos.max(1) as f64,
-        group: (after.writes - before.writes) as f64 / commits as f64,
+        done: done.into(),
+        seconds: elapsed,
+        cpu_nanos: nanos as f64,
+        commits: (after.commits - before.commits) as f64,
+        writes: (after.writes - before.writes) as f64,
     })
 }
 
