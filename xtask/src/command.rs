@@ -1,7 +1,12 @@
 //! Running other programs from the workspace's root.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// No command takes longer unless it hangs, and what hangs must fail and say so.
+const PATIENCE: Duration = Duration::from_secs(25 * 60);
 
 /// A task that did not succeed, in words.
 #[derive(Debug)]
@@ -25,14 +30,6 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// The same with a bound: what hangs must fail, and say so. `timeout` takes what the
-/// program started along.
-pub(crate) fn bounded(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut timeout = command("timeout");
-    timeout.args(["--verbose", "--kill-after=10", "20m"]).arg(program);
-    timeout
-}
-
 /// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
     let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -43,14 +40,62 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
-/// Shows the command, runs it, and fails unless it exits 0.
+/// Shows the command, runs it, and fails unless it exits 0 in time.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failed> {
     println!("$ {}", shown(command));
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failed(format!("`{}` ended with {status}", shown(command)))),
+    let ended = command.spawn().and_then(|mut child| wait(&mut child, PATIENCE));
+    match ended {
+        Ok(Some(status)) if status.success() => Ok(()),
+        Ok(Some(status)) => Err(Failed(format!("`{}` ended with {status}", shown(command)))),
+        Ok(None) => {
+            let minutes = PATIENCE.as_secs() / 60;
+            Err(Failed(format!("`{}` hung: ended after {minutes} minutes", shown(command))))
+        }
         Err(error) => Err(Failed(format!("`{}` did not start: {error}", shown(command)))),
     }
+}
+
+/// How it ended; nothing when it had to be killed, with all that it started.
+fn wait(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+    let started = Instant::now();
+    while started.elapsed() < patience {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // What it started may hold our output open, and whoever reads that would wait on.
+    let family = family(child.id(), &parents());
+    let family = family.iter().map(u32::to_string);
+    let _ = command("kill").arg("-KILL").args(family).status();
+    let _ = child.kill();
+    child.wait().map(|_| None)
+}
+
+/// A process and all below it.
+fn family(root: u32, parents: &[(u32, u32)]) -> Vec<u32> {
+    let mut family = vec![root];
+    let mut next = 0;
+    while let Some(&parent) = family.get(next) {
+        let children = parents.iter().filter(|(pid, of)| *of == parent && !family.contains(pid));
+        let children: Vec<u32> = children.map(|(pid, _)| *pid).collect();
+        family.extend(children);
+        next += 1;
+    }
+    family
+}
+
+/// Every process, and its parent.
+fn parents() -> Vec<(u32, u32)> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name before may hold anything, but nothing behind it holds a parenthesis.
+        let (_, rest) = stat.rsplit_once(") ")?;
+        Some((pid, rest.split(' ').nth(1)?.parse().ok()?))
+    })
+    .collect()
 }
 
 /// Whether the program starts and exits 0, with nothing shown.
@@ -71,4 +116,42 @@ fn shown(command: &Command) -> String {
     }
     let root = root();
     line.replace(&format!("{}/", root.display()), "")
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hangs_is_ended_with_all_that_it_started() {
+        let mut child =
+            command("sh").args(["-c", "sleep 600 & echo $!; wait"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let mut out = io::BufReader::new(child.stdout.take().unwrap());
+        io::BufRead::read_line(&mut out, &mut line).unwrap();
+        assert_eq!(wait(&mut child, Duration::from_millis(1)).unwrap(), None);
+        // The pipe ends only when nobody holds it any more.
+        let mut rest = Vec::new();
+        io::Read::read_to_end(&mut out, &mut rest).unwrap();
+        assert!(!parents().iter().any(|(pid, _)| line.trim() == pid.to_string()) || is_zombie(line.trim()));
+    }
+
+    fn is_zombie(pid: &str) -> bool {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+    }
+
+    #[test]
+    fn how_it_ended_is_told() {
+        let status = |code: &str| {
+            let mut child = command("sh").args(["-c", code]).spawn().unwrap();
+            wait(&mut child, PATIENCE).unwrap().unwrap().code()
+        };
+        assert_eq!((status("exit 0"), status("exit 7")), (Some(0), Some(7)));
+    }
+
+    #[test]
+    fn a_family_is_whole() {
+        let parents = [(2, 1), (3, 2), (4, 2), (5, 3), (6, 1), (1, 0)];
+        assert_eq!(family(2, &parents), [2, 3, 4, 5]);
+    }
 }

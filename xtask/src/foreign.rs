@@ -1,6 +1,6 @@
 //! Whole-program tests: clients of other makers, and a browser, against the real binary.
 
-use crate::command::{self, Failed, bounded, cargo, root, target};
+use crate::command::{self, Failed, cargo, command, root, target};
 use crate::setup;
 
 /// Installs, builds and runs them. `names` picks tests whose name contains one of the words.
@@ -8,7 +8,7 @@ pub(crate) fn run(names: &[&str]) -> Result<(), Failed> {
     setup::everything()?;
     command::run(cargo().args(["build", "--package", "tidings", "--locked"]))?;
     command::run(
-        bounded(setup::venv().join("bin/python"))
+        command(setup::venv().join("bin/python"))
             .arg("-u")
             .arg(root().join("tests/foreign/run.py"))
             .args(names)
@@ -23,7 +23,7 @@ pub(crate) fn console() -> Result<(), Failed> {
     command::run(cargo().args(["build", "--package", "tidings", "--locked"]))?;
     command::run(cargo().args(["build", "--package", "tidings-store", "--example", "fill", "--locked"]))?;
     command::run(
-        bounded("node")
+        command("node")
             .args(["--test", "--test-force-exit", "--test-reporter=spec", "tests/console/console.test.js"])
             .env("TIDINGS_BIN", target().join("debug/tidings"))
             .env("TIDINGS_FILL", target().join("debug/examples/fill")),
