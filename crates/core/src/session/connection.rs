@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tidings_xmpp::ext::sm as wire_sm;
 use tidings_xmpp::sasl::TlsBinding;
+use tidings_xmpp::stream::server::Question;
 use tidings_xmpp::stream::{StreamCondition, StreamError};
 use tidings_xmpp::xml::{
     Element, Frame, FrameLimits, FrameReader, StreamContext, StreamHeader, parse_open, parse_stanza_with,
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use super::handle::{EndReason, Order};
 use super::live::Session;
-use super::negotiating::{Negotiating, Progress};
+use super::negotiating::{Negotiating, Progress, Reached};
 use super::stanza::{self, Outcome};
 use crate::Core;
 
@@ -69,6 +70,15 @@ enum Unit {
     Close,
 }
 
+/// What a unit leads to.
+enum Next {
+    Control(Control),
+    /// Of the negotiation, which others answer.
+    Question(Question),
+    /// For the session.
+    Stanza(Element),
+}
+
 impl Connection {
     /// A fresh connection. `tls` is set where TLS came first (direct TLS).
     pub fn new(core: Arc<Core>, peer: Peer, tls: Option<TlsBinding>) -> Self {
@@ -104,8 +114,12 @@ impl Connection {
                         Outcome::Fail(error, detail) => return self.fail(error, detail, out),
                     }
                 }
-                // Boxed: what happens seldom should not make every connection's future large.
-                (_, unit) => Box::pin(self.unit(unit, out)).await,
+                (_, unit) => match self.unit(unit, out) {
+                    Next::Control(control) => control,
+                    // Boxed: what happens seldom should not make every connection's future large.
+                    Next::Question(question) => Box::pin(self.question(question, out)).await,
+                    Next::Stanza(element) => Box::pin(self.stanza(element, out)).await,
+                },
             };
             if self.settlements() != settlements {
                 self.bucket.give_back();
@@ -258,25 +272,26 @@ impl Connection {
         }))
     }
 
-    async fn unit(&mut self, unit: Unit, out: &mut Vec<u8>) -> Control {
+    /// Does what can be done without waiting for anybody.
+    fn unit(&mut self, unit: Unit, out: &mut Vec<u8>) -> Next {
         match &mut self.phase {
             Phase::Negotiating(negotiating) => {
-                let progress = match unit {
+                let reached = match unit {
                     Unit::Open(header) => {
                         self.context = header.context.clone();
-                        negotiating.open(&self.core, &header, out).await
+                        negotiating.open(&self.core, &header, out)
                     }
-                    Unit::Stanza(element) => negotiating.stanza(&self.core, element, out).await,
+                    Unit::Stanza(element) => negotiating.stanza(&self.core, element, out),
                     Unit::Close => negotiating.close(out),
-                    Unit::Acknowledgement(_) => Progress::Continue,
+                    Unit::Acknowledgement(_) => return Next::Control(Control::Continue),
                 };
-                self.progress(progress)
+                match reached {
+                    Reached::Progress(progress) => Next::Control(self.progress(progress)),
+                    Reached::Question(question) => Next::Question(question),
+                }
             }
-            Phase::Bound(session) => match unit {
-                Unit::Stanza(element) => match stanza::handle(session, &self.core, element, out).await {
-                    Outcome::Continue => Control::Continue,
-                    Outcome::Fail(error, detail) => self.fail(error, detail, out),
-                },
+            Phase::Bound(_) => Next::Control(match unit {
+                Unit::Stanza(element) => return Next::Stanza(element),
                 Unit::Close => {
                     // A peer that says goodbye does not mean to resume.
                     out.extend_from_slice(b"</stream:stream>");
@@ -289,8 +304,22 @@ impl Connection {
                     self.fail(error, None, out)
                 }
                 Unit::Acknowledgement(_) => Control::Continue,
-            },
-            Phase::Over => Control::Close,
+            }),
+            Phase::Over => Next::Control(Control::Close),
+        }
+    }
+
+    async fn question(&mut self, question: Question, out: &mut Vec<u8>) -> Control {
+        let Phase::Negotiating(negotiating) = &mut self.phase else { return Control::Continue };
+        let progress = negotiating.answered(&self.core, question, out).await;
+        self.progress(progress)
+    }
+
+    async fn stanza(&mut self, element: Element, out: &mut Vec<u8>) -> Control {
+        let Phase::Bound(session) = &mut self.phase else { return Control::Continue };
+        match stanza::handle(session, &self.core, element, out).await {
+            Outcome::Continue => Control::Continue,
+            Outcome::Fail(error, detail) => self.fail(error, detail, out),
         }
     }
 

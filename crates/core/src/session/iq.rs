@@ -78,6 +78,7 @@ fn account_request(iq: &Iq) -> Answered {
 async fn server_request(session: &mut Session, core: &Core, iq: &Iq) -> Answered {
     let payload = iq.payload.as_ref().ok_or_else(StanzaError::service_unavailable)?;
     let set = iq.kind == IqKind::Set;
+    // What takes more room than a ping is boxed.
     match (payload.ns(), payload.name()) {
         (ns::PING, "ping") if !set => Ok(Answer::Result(None)),
         (ns::DISCO_INFO, "query") if !set => disco_info(payload),
@@ -88,9 +89,11 @@ async fn server_request(session: &mut Session, core: &Core, iq: &Iq) -> Answered
         (ns::ROSTER, "query") if !set => Ok(Answer::Result(Some(roster::empty()))),
         (ns::SESSION, "session") if set => Ok(Answer::Result(None)),
         (ns::BIND, "bind") => Err(StanzaError::not_allowed()),
-        (ns::REGISTER, "query") => registration(session, core, iq, payload).await,
-        (ns::PUSH, _) => push_request(session, core, iq, payload).await,
-        (ns, _) if androidpn::Request::is_known(ns) => androidpn_request(session, core, iq, payload).await,
+        (ns::REGISTER, "query") => Box::pin(registration(session, core, iq, payload)).await,
+        (ns::PUSH, _) => Box::pin(push_request(session, core, iq, payload)).await,
+        (ns, _) if androidpn::Request::is_known(ns) => {
+            Box::pin(androidpn_request(session, core, iq, payload)).await
+        }
         _ => Err(StanzaError::service_unavailable()),
     }
 }

@@ -1,6 +1,7 @@
 //! A connection before its session: answers the negotiation's questions through
 //! the auth manager, and binds or resumes a session.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,13 @@ pub(super) enum Progress {
     Close,
 }
 
+/// How far the negotiation came by itself.
+pub(super) enum Reached {
+    Progress(Progress),
+    /// To be answered before it goes on.
+    Question(Question),
+}
+
 impl Negotiating {
     pub(super) fn new(core: &Core, peer: Peer, tls: Option<TlsBinding>) -> Self {
         let version = tls.as_ref().map_or("", |tls| tls.version);
@@ -75,53 +83,62 @@ impl Negotiating {
         self.machine.authenticated()
     }
 
-    pub(super) async fn open(
-        &mut self,
-        core: &Arc<Core>,
-        header: &StreamHeader,
-        out: &mut Vec<u8>,
-    ) -> Progress {
+    pub(super) fn open(&mut self, core: &Core, header: &StreamHeader, out: &mut Vec<u8>) -> Reached {
         let step = self.machine.open(header, &mut |bytes| core.random.fill(bytes), out);
-        self.advance(core, step, out).await
+        self.reached(step, out)
     }
 
-    pub(super) async fn stanza(&mut self, core: &Arc<Core>, element: Element, out: &mut Vec<u8>) -> Progress {
+    pub(super) fn stanza(&mut self, core: &Core, element: Element, out: &mut Vec<u8>) -> Reached {
         let step = self.machine.stanza(element, &mut |bytes| core.random.fill(bytes), out);
-        self.advance(core, step, out).await
+        self.reached(step, out)
     }
 
-    pub(super) fn close(&mut self, out: &mut Vec<u8>) -> Progress {
+    pub(super) fn close(&mut self, out: &mut Vec<u8>) -> Reached {
         let _ = self.machine.close(out);
-        Progress::Close
+        Reached::Progress(Progress::Close)
     }
 
     pub(super) fn fail(&mut self, error: StreamError, out: &mut Vec<u8>) {
         self.machine.fail(error, out);
     }
 
-    async fn advance(&mut self, core: &Arc<Core>, step: Step, out: &mut Vec<u8>) -> Progress {
-        let mut step = step;
+    /// Answers what the negotiation asks, until it waits for the peer or is over.
+    pub(super) async fn answered(
+        &mut self,
+        core: &Arc<Core>,
+        mut question: Question,
+        out: &mut Vec<u8>,
+    ) -> Progress {
         loop {
-            match step {
-                Step::Continue => return Progress::Continue,
-                Step::NewStream => return Progress::NewStream,
-                Step::StartTls => return Progress::StartTls,
-                Step::Close => return Progress::Close,
-                Step::Ask(question) => {
-                    let answer = self.answer(core, question).await;
-                    step = self.machine.answer(answer, &mut |bytes| core.random.fill(bytes), out);
-                }
-                Step::Bound(bound) => {
-                    let Some(mut session) = self.session.take() else { return Progress::Close };
-                    if matches!(bound, Bound::Resumed) {
-                        session.write_resumed(out);
-                    }
-                    return Progress::Bound(session);
-                }
+            let answer = self.answer(core, question).await;
+            let step = self.machine.answer(answer, &mut |bytes| core.random.fill(bytes), out);
+            match self.reached(step, out) {
+                Reached::Question(next) => question = next,
+                Reached::Progress(progress) => return progress,
             }
         }
     }
 
+    fn reached(&mut self, step: Step, out: &mut Vec<u8>) -> Reached {
+        Reached::Progress(match step {
+            Step::Continue => Progress::Continue,
+            Step::NewStream => Progress::NewStream,
+            Step::StartTls => Progress::StartTls,
+            Step::Close => Progress::Close,
+            Step::Ask(question) => return Reached::Question(question),
+            Step::Bound(bound) => match self.session.take() {
+                None => Progress::Close,
+                Some(mut session) => {
+                    if matches!(bound, Bound::Resumed) {
+                        session.write_resumed(out);
+                    }
+                    Progress::Bound(session)
+                }
+            },
+        })
+    }
+
+    /// What takes more room than SCRAM does is boxed.
     async fn answer(&mut self, core: &Arc<Core>, question: Question) -> Answer {
         let source = self.peer.address.ip();
         match question {
@@ -149,7 +166,7 @@ impl Negotiating {
                 Answer::Password(Verdict::NotAuthorized)
             }
             Question::Password { username, password } => {
-                Answer::Password(match core.auth.check_password(&username, &password, source).await {
+                Answer::Password(match self.check_password(core, &username, &password).await {
                     Ok(identity) => {
                         self.candidate = Some(identity);
                         Verdict::Accepted
@@ -158,7 +175,7 @@ impl Negotiating {
                 })
             }
             Question::IqAuth { username, password, resource } => {
-                let identity = match core.auth.check_password(&username, &password, source).await {
+                let identity = match self.check_password(core, &username, &password).await {
                     Ok(identity) => identity,
                     Err(error) => return Answer::Password(verdict(&error)),
                 };
@@ -169,15 +186,25 @@ impl Negotiating {
             }
             Question::Register { username, password, name, email, token } => {
                 let request = RegistrationRequest { username, password, name, email, token };
-                let registered = core.auth.register(request, source).await;
+                let registered = Box::pin(core.auth.register(request, source)).await;
                 Answer::Registered(registered.map(|_| ()).map_err(iq::register_error))
             }
             Question::Bind { resource } => Answer::Bind(match self.candidate.clone() {
                 Some(identity) => self.bind(core, identity, resource, false),
                 None => Err(StanzaError::not_authorized()),
             }),
-            Question::Resume { previd, h } => Answer::Resume(self.resume(core, &previd, h).await),
+            Question::Resume { previd, h } => Answer::Resume(Box::pin(self.resume(core, &previd, h)).await),
         }
+    }
+
+    /// Boxed; see [`answer`](Self::answer).
+    fn check_password<'a>(
+        &self,
+        core: &'a Core,
+        username: &'a str,
+        password: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Identity, AuthError>> + Send + 'a>> {
+        Box::pin(core.auth.check_password(username, password, self.peer.address.ip()))
     }
 
     /// Makes the session and claims its resource (RFC 6120 section 7).
