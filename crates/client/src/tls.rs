@@ -17,7 +17,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use thiserror::Error as ThisError;
-use tidings_xmpp::sasl::TlsBinding;
+use tidings_xmpp::sasl::{Exporter, TlsBinding};
 
 use crate::account::{KnownBy, Pin};
 use crate::fingerprint::Fingerprint;
@@ -112,7 +112,7 @@ pub(crate) fn binding(connection: &ClientConnection) -> TlsBinding {
             .peer_certificates()
             .and_then(<[_]>::first)
             .and_then(|certificate| end_point(certificate)),
-        exporter,
+        exporter: exporter.map(Exporter::from),
     }
 }
 

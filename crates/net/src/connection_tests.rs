@@ -129,7 +129,7 @@ async fn starttls_turns_the_same_socket_into_tls() {
         say(&mut client, b"login\nbye\n").await;
         assert_eq!(rest(&mut client).await, "welcome\ngoodbye\n");
         let binding = house.world.bindings.lock().pop().unwrap();
-        assert_eq!(binding.exporter, (version.version == TLS13.version).then(|| exporter.unwrap()));
+        assert_eq!(binding.exporter, (version.version == TLS13.version).then(|| exporter.unwrap().into()));
     }
     house.emptied().await;
 }

@@ -15,7 +15,7 @@ fn tls(exporter: bool) -> TlsBinding {
     TlsBinding {
         version: "TLSv1.3",
         server_end_point: Some(Arc::from([1; 32])),
-        exporter: exporter.then_some([2; 32]),
+        exporter: exporter.then(|| [2; 32].into()),
     }
 }
 
@@ -314,7 +314,7 @@ fn who_is_not_who_it_should_be_is_refused() {
 fn someone_between_the_two_is_noticed() {
     // Two TLS connections, each with its own binding: the server sees another one than the client.
     let mut theirs = tls(true);
-    theirs.exporter = Some([7; 32]);
+    theirs.exporter = Some([7; 32].into());
     let server = Server::new(Settings::new("example.org"), Some(theirs));
     let ours = tls(true);
     let error = talk(options(), server, Some(ours.clone()), &ours, 64).unwrap_err();

@@ -41,7 +41,7 @@ pub use self::registry::{SessionInfo, SessionManager};
 pub use self::search::{OnlineOrder, SessionOrder, SessionPlace, SessionQuery};
 use crate::Core;
 use crate::model::Show;
-pub use tidings_xmpp::sasl::TlsBinding;
+pub use tidings_xmpp::sasl::{Exporter, TlsBinding};
 
 /// The node of our XEP-0115 caps.
 const NODE: &str = "urn:tidings:server";

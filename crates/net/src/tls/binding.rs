@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit, Mac};
 use rustls::KeyLog;
 use sha2::{Digest, Sha256, Sha384, Sha512};
+use tidings_core::session::Exporter;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::signature_algorithm::SignatureAlgorithm;
 
@@ -56,15 +56,14 @@ const EXPORTER_SECRET: &str = "EXPORTER_SECRET";
 ///
 /// rustls exports keying material from its buffered connections only. Its key log
 /// is called during the handshake, on the thread that drives it, with the secret
-/// that exporters are derived from. This one asks for that secret alone, derives
-/// the 32 bytes of the binding at once and lays them where
-/// [`ExporterCapture::finish`] picks them up before the driver does anything else.
-/// The secret itself is stored nowhere, and a connection at rest keeps nothing.
+/// that exporters are derived from. This one asks for that secret alone, and lays it
+/// where [`ExporterCapture::finish`] picks it up before the driver does anything
+/// else. The login wipes it at its end: a connection at rest keeps nothing.
 #[derive(Debug)]
 pub(crate) struct ExporterCapture;
 
 thread_local! {
-    static CAPTURED: Cell<Option<[u8; 32]>> = const { Cell::new(None) };
+    static CAPTURED: Cell<Option<Exporter>> = const { Cell::new(None) };
 }
 
 impl ExporterCapture {
@@ -74,7 +73,7 @@ impl ExporterCapture {
     }
 
     /// What the handshake gave since [`start`](Self::start).
-    pub(crate) fn finish() -> Option<[u8; 32]> {
+    pub(crate) fn finish() -> Option<Exporter> {
         CAPTURED.take()
     }
 }
@@ -82,50 +81,11 @@ impl ExporterCapture {
 impl KeyLog for ExporterCapture {
     fn log(&self, label: &str, _client_random: &[u8], secret: &[u8]) {
         if label == EXPORTER_SECRET {
-            CAPTURED.set(exporter(secret));
+            CAPTURED.set(Exporter::from_secret(secret));
         }
     }
 
     fn will_log(&self, label: &str) -> bool {
         label == EXPORTER_SECRET
     }
-}
-
-/// The binding's bytes from the exporter secret (RFC 8446 section 7.5). The
-/// secret is as long as the hash of the cipher suite, which tells them apart.
-fn exporter(secret: &[u8]) -> Option<[u8; 32]> {
-    const LABEL: &[u8] = b"EXPORTER-Channel-Binding";
-    match secret.len() {
-        32 => {
-            let empty = Sha256::digest(b"");
-            let derived = expand::<Hmac<Sha256>>(secret, LABEL, &empty, 32)?;
-            first_32(&expand::<Hmac<Sha256>>(&derived, b"exporter", &empty, 32)?)
-        }
-        48 => {
-            let empty = Sha384::digest(b"");
-            let derived = expand::<Hmac<Sha384>>(secret, LABEL, &empty, 48)?;
-            first_32(&expand::<Hmac<Sha384>>(&derived, b"exporter", &empty, 32)?)
-        }
-        _ => None,
-    }
-}
-
-/// HKDF-Expand-Label (RFC 8446 section 7.1) for at most one block of output.
-fn expand<M: Mac + KeyInit>(secret: &[u8], label: &[u8], context: &[u8], length: u16) -> Option<Vec<u8>> {
-    let mut info = length.to_be_bytes().to_vec();
-    info.push(u8::try_from(6 + label.len()).ok()?);
-    info.extend_from_slice(b"tls13 ");
-    info.extend_from_slice(label);
-    info.push(u8::try_from(context.len()).ok()?);
-    info.extend_from_slice(context);
-    info.push(1);
-    let mut mac = <M as KeyInit>::new_from_slice(secret).ok()?;
-    mac.update(&info);
-    let mut block = mac.finalize().into_bytes().to_vec();
-    block.truncate(usize::from(length));
-    Some(block)
-}
-
-fn first_32(bytes: &[u8]) -> Option<[u8; 32]> {
-    bytes.first_chunk().copied()
 }

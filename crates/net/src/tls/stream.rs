@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::ProtocolVersion;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
-use tidings_core::session::TlsBinding;
+use tidings_core::session::{Exporter, TlsBinding};
 
 use super::{ExporterCapture, TlsSettings};
 
@@ -31,7 +31,7 @@ pub struct TlsStream {
 
 struct Handshake {
     end_point: Option<Arc<[u8]>>,
-    exporter: Option<[u8; 32]>,
+    exporter: Option<Exporter>,
 }
 
 /// What ciphertext from the peer led to.
@@ -114,7 +114,7 @@ impl TlsStream {
         }
         let outcome = self.pump(front, plain, out);
         if let Some(handshake) = &mut self.handshake {
-            handshake.exporter = ExporterCapture::finish().or(handshake.exporter);
+            handshake.exporter = ExporterCapture::finish().or(handshake.exporter.take());
         }
         match outcome {
             Ok(used) => {

@@ -1,4 +1,7 @@
+use std::borrow::Cow;
 use std::sync::Arc;
+
+use super::Exporter;
 
 /// What TLS gives the layers above: what a login may be bound to, and what to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,21 +11,31 @@ pub struct TlsBinding {
     /// The `tls-server-end-point` data: a hash of the server's certificate.
     pub server_end_point: Option<Arc<[u8]>>,
     /// The `tls-exporter` data, where the TLS layer gives it.
-    pub exporter: Option<[u8; 32]>,
+    pub exporter: Option<Exporter>,
 }
 
 impl TlsBinding {
     /// The channel binding data of this type, if this connection has it.
-    pub fn data(&self, kind: BindingType) -> Option<&[u8]> {
+    pub fn data(&self, kind: BindingType) -> Option<Cow<'_, [u8]>> {
         match kind {
-            BindingType::TlsExporter => self.exporter.as_ref().map(<[u8; 32]>::as_slice),
-            BindingType::TlsServerEndPoint => self.server_end_point.as_deref(),
+            BindingType::TlsExporter => {
+                self.exporter.as_ref().map(|exporter| Cow::Owned(exporter.data().to_vec()))
+            }
+            BindingType::TlsServerEndPoint => self.server_end_point.as_deref().map(Cow::Borrowed),
+        }
+    }
+
+    /// Whether this connection has that type of binding.
+    pub fn has(&self, kind: BindingType) -> bool {
+        match kind {
+            BindingType::TlsExporter => self.exporter.is_some(),
+            BindingType::TlsServerEndPoint => self.server_end_point.is_some(),
         }
     }
 
     /// The types that this connection can be bound by, strongest first (XEP-0440).
     pub fn types(&self) -> impl Iterator<Item = BindingType> + '_ {
-        BindingType::ALL.into_iter().filter(|kind| self.data(*kind).is_some())
+        BindingType::ALL.into_iter().filter(|kind| self.has(*kind))
     }
 
     /// Whether there is anything to bind to.

@@ -74,7 +74,7 @@ mod tests {
     fn plus_needs_a_binding() {
         let mut tls = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
         assert!(Mechanism::offered(&tls).all(|m| !m.is_plus()));
-        tls.exporter = Some([1; 32]);
+        tls.exporter = Some([1; 32].into());
         assert_eq!(Mechanism::offered(&tls).next(), Some(Mechanism::ScramSha256Plus));
     }
 }

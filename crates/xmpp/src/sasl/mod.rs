@@ -5,6 +5,7 @@
 //! [`encode_payload`] / [`decode_payload`] are how the stream wraps them.
 
 mod binding;
+mod exporter;
 mod failure;
 mod keys;
 mod mechanism;
@@ -13,6 +14,7 @@ mod plain;
 mod scram;
 
 pub use self::binding::{BindingType, TlsBinding};
+pub use self::exporter::Exporter;
 pub use self::failure::{SaslCondition, SaslFailure};
 pub use self::keys::{ScramHash, ScramKeys, UnfitPassword, derive_keys, prepare_password, verify_password};
 pub use self::mechanism::Mechanism;

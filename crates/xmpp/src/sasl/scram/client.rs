@@ -31,7 +31,7 @@ impl ClientBinding {
     /// (XEP-0440; all of them when it named none).
     pub fn strongest(tls: &TlsBinding, named: &[BindingType]) -> Option<Self> {
         let kind = tls.types().find(|kind| named.is_empty() || named.contains(kind))?;
-        tls.data(kind).map(|data| Self::Bound(kind, data.to_vec()))
+        tls.data(kind).map(|data| Self::Bound(kind, data.into_owned()))
     }
 
     fn gs2_header(&self) -> String {

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq;
@@ -41,7 +43,7 @@ impl ScramServer {
                 if !mechanism.is_plus() {
                     return Err(ScramError::BindingFlag);
                 }
-                let kind = BindingType::from_name(name).filter(|kind| tls.data(*kind).is_some());
+                let kind = BindingType::from_name(name).filter(|kind| tls.has(*kind));
                 Some(kind.ok_or(ScramError::BindingType)?)
             }
         };
@@ -142,9 +144,9 @@ impl ScramChallenge {
             binding.split_at_checked(self.start.gs2_header.len()).ok_or(ScramError::BindingMismatch)?;
         let expected = match self.start.binding {
             Some(kind) => tls.data(kind).ok_or(ScramError::BindingMismatch)?,
-            None => &[],
+            None => Cow::default(),
         };
-        if header != self.start.gs2_header.as_bytes() || data != expected {
+        if header != self.start.gs2_header.as_bytes() || data != expected.as_ref() {
             return Err(ScramError::BindingMismatch);
         }
         if nonce != self.nonce {

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::sasl::{BindingType, Mechanism, ScramHash, ScramKeys, TlsBinding, derive_keys};
+use crate::sasl::{BindingType, Exporter, Mechanism, ScramHash, ScramKeys, TlsBinding, derive_keys};
 
 const NO_BINDING: TlsBinding = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
 
 fn tls(end_point: Option<&[u8]>, exporter: Option<[u8; 32]>) -> TlsBinding {
-    TlsBinding { version: "TLSv1.3", server_end_point: end_point.map(Arc::from), exporter }
+    TlsBinding {
+        version: "TLSv1.3",
+        server_end_point: end_point.map(Arc::from),
+        exporter: exporter.map(Exporter::from),
+    }
 }
 
 fn keys(hash: ScramHash, password: &str, salt: &[u8], iterations: u32) -> ScramKeys {

@@ -28,7 +28,11 @@ fn options() -> Options {
 }
 
 fn tls() -> TlsBinding {
-    TlsBinding { version: "TLSv1.3", server_end_point: Some(Arc::from([1; 32])), exporter: Some([2; 32]) }
+    TlsBinding {
+        version: "TLSv1.3",
+        server_end_point: Some(Arc::from([1; 32])),
+        exporter: Some([2; 32].into()),
+    }
 }
 
 fn mechanisms(names: &[&str], bindings: &[&str], more: &str) -> String {

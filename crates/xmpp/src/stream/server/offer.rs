@@ -31,7 +31,7 @@ impl Offer {
             let tls = TlsBinding {
                 version: "",
                 server_end_point: (kinds & 1 != 0).then(Arc::default),
-                exporter: (kinds & 2 != 0).then_some([0; 32]),
+                exporter: (kinds & 2 != 0).then(|| [0; 32].into()),
             };
             write(Login::features(&tls, &settings))
         });
@@ -60,16 +60,16 @@ fn kinds(tls: &TlsBinding) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sasl::{BindingType, Mechanism};
+    use crate::sasl::{BindingType, Exporter, Mechanism};
     use crate::xml::parse_stanza;
 
     #[test]
     fn a_login_is_offered_what_its_connection_can_be_bound_to() {
         let offer = Offer::new(Settings::new("example.org"));
         for server_end_point in [None, Some(Arc::<[u8]>::from([1, 2]))] {
-            for exporter in [None, Some([7; 32])] {
-                let tls =
-                    TlsBinding { version: "TLSv1.3", server_end_point: server_end_point.clone(), exporter };
+            for exporter in [None, Some(Exporter::from([7; 32]))] {
+                let server_end_point = server_end_point.clone();
+                let tls = TlsBinding { version: "TLSv1.3", server_end_point, exporter };
                 let features = Features::from_element(&parse_stanza(offer.login(&tls)).unwrap()).unwrap();
                 let types: Vec<BindingType> = tls.types().collect();
                 assert_eq!(features.channel_bindings, types);

@@ -43,7 +43,7 @@ fn tls() -> TlsBinding {
     TlsBinding {
         version: "TLSv1.3",
         server_end_point: Some(b"certificate"[..].into()),
-        exporter: Some([9; 32]),
+        exporter: Some([9; 32].into()),
     }
 }
 
