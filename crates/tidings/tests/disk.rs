@@ -232,6 +232,49 @@ async fn a_failing_disk_refuses_and_recovers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_hangs_holds_up_senders_and_nobody_else() {
+    let mut rng = Rng::of_environment("disk");
+    let home = Home::new();
+    let Some(shim) = Shim::build(&home) else { return };
+    let home = shim.under(home);
+    shim.heal();
+    accounts::create(&home.database(), names(), &[]).await;
+    let server = home.start();
+    let (_to, place) = watch::channel(Some(server.doors.xmpps));
+    let phone = Device::start("phone", "r", Kind::Managed, place.clone(), rng.fork());
+    let away = Device::start("away", "r", Kind::Legacy, place, rng.fork());
+    let (mut wire, _) = Wire::session(server.doors.xmpps, "phone", "other").await.unwrap();
+    let mut accepted = Vec::new();
+    for round in 0..3 {
+        accepted.push(accepted_again(server.doors.http, &format!("before {round}")).await);
+        all_delivered(&server, &[&phone, &away], &accepted).await;
+        shim.now("hang 1");
+        // The first commits by itself, the others wait behind it.
+        let http = server.doors.http;
+        let senders: Vec<_> = (0..4)
+            .map(|n| tokio::spawn(async move { post(http, &format!("{round}-{n}"), 1000).await }))
+            .collect();
+        for n in 0..8 {
+            ping(&mut wire).await;
+            let (mut newcomer, _) =
+                Wire::session(server.doors.xmpps, "away", &format!("new{n}")).await.unwrap();
+            ping(&mut newcomer).await;
+            assert_eq!(api::ask(http, "GET", "/v1/notifications?limit=5", None).await.status, 200);
+        }
+        assert!(senders.iter().all(|sender| !sender.is_finished()), "accepted before it was on disk");
+        shim.heal();
+        for sender in senders {
+            let answer = sender.await.unwrap();
+            assert_eq!(answer.status, 202, "{}", answer.body);
+            accepted.push(answer.body["id"].as_str().expect("an id").to_owned());
+        }
+        all_delivered(&server, &[&phone, &away], &accepted).await;
+    }
+    server.stop();
+    assert_eq!(accounts::recount(&home.database()).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_only_disk_is_named_at_the_start() {
     let home = Home::new();
     let Some(disk) = SmallDisk::mount(&home.beside("disk"), 16) else { return };

@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -46,6 +46,8 @@ pub(super) struct Checkpointer {
     /// `None` only while this is being dropped.
     orders: Option<SyncSender<()>>,
     reports: Receiver<Option<Progress>>,
+    /// Whether there is a report, or soon.
+    has_report: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -87,6 +89,8 @@ impl Checkpointer {
         connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
         let (orders, ordered) = sync_channel(1);
         let (report, reports) = sync_channel(1);
+        let has_report = Arc::new(AtomicBool::new(false));
+        let reporting = Arc::clone(&has_report);
         let copy = move || {
             while ordered.recv().is_ok() {
                 let progress = checkpoint(&connection).and_then(|progress| {
@@ -95,6 +99,7 @@ impl Checkpointer {
                 if let Err(error) = &progress {
                     tracing::warn!(?error, "the write-ahead log was not copied back; trying again later");
                 }
+                reporting.store(true, Ordering::Relaxed);
                 if report.send(progress.ok()).is_err() {
                     return;
                 }
@@ -109,6 +114,7 @@ impl Checkpointer {
             running: false,
             orders: Some(orders),
             reports,
+            has_report,
             thread: Some(thread.map_err(failed)?),
         };
         Ok((checkpointer, held))
@@ -125,6 +131,7 @@ impl Checkpointer {
             };
             let Some(progress) = report else { return };
             self.running = false;
+            self.has_report.store(false, Ordering::Relaxed);
             self.reported(writer, pages, progress);
         } else if pages < self.copied {
             // The log began anew.
@@ -133,6 +140,15 @@ impl Checkpointer {
         }
         if !self.running && pages >= self.next {
             self.order();
+        }
+    }
+
+    /// Whether [`tend`](Self::tend) has something to do.
+    pub fn wants_care(&self) -> bool {
+        let pages = self.pages.load(Ordering::Relaxed);
+        match self.running {
+            true => pages >= self.limits.most || self.has_report.load(Ordering::Relaxed),
+            false => pages >= self.next || pages < self.copied,
         }
     }
 

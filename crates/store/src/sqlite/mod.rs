@@ -10,6 +10,7 @@ mod accounts;
 mod admin;
 mod backup;
 mod checkpoint;
+mod commits;
 mod convert;
 mod ending;
 mod examine;
@@ -41,9 +42,10 @@ use rusqlite::{Connection, OpenFlags};
 use tidings_core::store::{Result, StoreError};
 
 use self::checkpoint::Checkpointer;
+use self::commits::WriterHandle;
 pub use self::examine::Report;
 use self::fault::Done;
-use self::threads::{Readers, WriterHandle};
+use self::threads::Readers;
 use self::writer::Writer;
 
 /// Connections for small look-ups on the caller's own thread, at most: one for each

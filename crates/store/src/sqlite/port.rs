@@ -12,12 +12,15 @@ use tidings_core::store::{
 };
 
 use super::kept::Kept;
+use super::writer::Writer;
 use super::{SqliteStore, accounts, admin, feed, past, records, recount, topics};
 
 /// About what a small write adds to a commit.
 const SMALL: usize = 1024;
 /// About what an acknowledgement, a queue row or a note adds.
 const ROW: usize = 64;
+/// So many named accounts are a matter of microseconds.
+const FEW: usize = 8;
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -75,7 +78,11 @@ impl Store for SqliteStore {
             _ => 0,
         };
         let bytes = SMALL + content.len() + ROW * users;
-        self.writer.call(bytes, move |writer| writer.accept(new, &content)).await
+        let accept = move |writer: &mut Writer| writer.accept(new, &content);
+        match users <= FEW {
+            true => self.writer.call_here(bytes, accept).await,
+            false => self.writer.call(bytes, accept).await,
+        }
     }
 
     async fn release_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Released>> {

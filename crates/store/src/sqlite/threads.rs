@@ -1,197 +1,17 @@
-//! The threads that talk to SQLite: one writes, a few read. Async code hands
-//! them work and waits for the answer.
+//! The threads that read from SQLite. Async code hands them work and waits for the
+//! answer, or borrows a connection for something small.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
-use tidings_core::store::{Commits, Result, StoreError};
+use tidings_core::store::{Result, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::Done;
-use super::writer::Writer;
-
-/// At most so many bytes, by estimate, are written in one commit.
-const GROUP_BYTES: usize = 8 << 20;
-
-/// A piece of work for the writer. It is answered after the commit.
-trait Work: Send {
-    /// Does it, inside the group's transaction.
-    fn run(&mut self, writer: &mut Writer);
-    /// Answers, knowing whether the group was committed.
-    fn answer(self: Box<Self>, committed: Result<()>);
-}
-
-/// Work whose answer is a `T`.
-struct Call<F, T> {
-    work: Option<F>,
-    done: Option<Result<T>>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<F, T> Work for Call<F, T>
-where
-    F: FnOnce(&mut Writer) -> Done<T> + Send,
-    T: Send,
-{
-    fn run(&mut self, writer: &mut Writer) {
-        let Some(work) = self.work.take() else { return };
-        // A panic must cost this call its answer, not the server its store.
-        let done = writer.step(|writer| {
-            catch_unwind(AssertUnwindSafe(|| work(writer)))
-                .unwrap_or_else(|_| Err(StoreError::Failed("a write panicked".into()).into()))
-        });
-        self.done = Some(done.map_err(StoreError::from));
-    }
-
-    fn answer(self: Box<Self>, committed: Result<()>) {
-        let done = match (committed, self.done) {
-            (Ok(()), Some(done)) => done,
-            // What this call itself ran into says more than what became of its group.
-            (Err(_), Some(Err(error))) | (Err(error), _) => Err(error),
-            (Ok(()), None) => Err(StoreError::Failed("a write was not run".into())),
-        };
-        // The caller may have stopped waiting.
-        let _ = self.reply.send(done);
-    }
-}
-
-struct Queued {
-    work: Box<dyn Work>,
-    bytes: usize,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    /// Calls that wait for their commit.
-    waiting: AtomicUsize,
-    commits: AtomicU64,
-    /// Calls in those commits.
-    writes: AtomicU64,
-}
-
-/// The writer's door.
-#[derive(Debug)]
-pub(super) struct WriterHandle {
-    queue: RwLock<Option<SyncSender<Queued>>>,
-    counts: Arc<Counts>,
-    capacity: usize,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl WriterHandle {
-    /// Starts the thread. `keep` is dropped when it ends.
-    pub fn start<K: Send + 'static>(
-        writer: Writer,
-        capacity: usize,
-        group: usize,
-        keep: K,
-    ) -> std::io::Result<Self> {
-        let (sender, receiver) = sync_channel(capacity);
-        let counts = Arc::new(Counts::default());
-        let counting = Arc::clone(&counts);
-        let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || {
-            write(writer, &receiver, group, &counting);
-            drop(keep);
-        })?;
-        Ok(Self { queue: RwLock::new(Some(sender)), counts, capacity, thread: Mutex::new(Some(thread)) })
-    }
-
-    /// Has the writer do something and waits until it is durable. `bytes` is
-    /// about how much it writes.
-    pub async fn call<T, F>(&self, bytes: usize, work: F) -> Result<T>
-    where
-        F: FnOnce(&mut Writer) -> Done<T> + Send + 'static,
-        T: Send + 'static,
-    {
-        let (reply, answer) = oneshot::channel();
-        let work: Box<dyn Work> = Box::new(Call { work: Some(work), done: None, reply });
-        self.enqueue(Queued { work, bytes })?;
-        answer.await.map_err(|_| ended())?
-    }
-
-    fn enqueue(&self, queued: Queued) -> Result<()> {
-        let queue = self.queue.read();
-        let sender = queue.as_ref().ok_or_else(closed)?;
-        self.counts.waiting.fetch_add(1, Ordering::Relaxed);
-        sender.try_send(queued).map_err(|error| {
-            self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
-            match error {
-                TrySendError::Full(_) => StoreError::Busy,
-                TrySendError::Disconnected(_) => ended(),
-            }
-        })
-    }
-
-    /// Calls that wait for their commit, and how many may.
-    pub fn backlog(&self) -> (usize, usize) {
-        (self.counts.waiting.load(Ordering::Relaxed), self.capacity)
-    }
-
-    /// Commits so far, and the calls in them.
-    pub fn commits(&self) -> Commits {
-        Commits {
-            commits: self.counts.commits.load(Ordering::Relaxed),
-            writes: self.counts.writes.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Takes no more work. The thread ends after what it has.
-    pub fn close(&self) -> Option<JoinHandle<()>> {
-        *self.queue.write() = None;
-        self.thread.lock().take()
-    }
-}
-
-/// The writer's thread: takes whatever is queued into one commit.
-fn write(mut writer: Writer, queue: &Receiver<Queued>, group: usize, counts: &Counts) {
-    while let Ok(first) = queue.recv() {
-        let mut bytes = first.bytes;
-        let mut works = vec![first.work];
-        while works.len() < group && bytes < GROUP_BYTES {
-            match queue.try_recv() {
-                Ok(next) => {
-                    bytes = bytes.saturating_add(next.bytes);
-                    works.push(next.work);
-                }
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
-        }
-        let committed = run_group(&mut writer, &mut works);
-        counts.waiting.fetch_sub(works.len(), Ordering::Relaxed);
-        if committed.is_ok() {
-            counts.commits.fetch_add(1, Ordering::Relaxed);
-            counts.writes.fetch_add(works.len() as u64, Ordering::Relaxed);
-        }
-        for work in works {
-            work.answer(committed.clone());
-        }
-        writer.tend_log();
-    }
-}
-
-fn run_group(writer: &mut Writer, works: &mut [Box<dyn Work>]) -> Result<()> {
-    let run = |writer: &mut Writer| -> Done<()> {
-        writer.begin()?;
-        for work in works {
-            work.run(writer);
-            if !writer.in_group() {
-                return Err(StoreError::Failed("SQLite gave the transaction up".into()).into());
-            }
-        }
-        writer.commit()
-    };
-    let committed = run(writer).map_err(StoreError::from);
-    if let Err(error) = &committed {
-        tracing::error!(%error, "a commit failed");
-        writer.rollback();
-    }
-    committed
-}
 
 type Query = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -334,10 +154,10 @@ fn in_snapshot<T>(connection: &Connection, query: impl FnOnce(&Connection) -> Do
     found
 }
 
-fn closed() -> StoreError {
+pub(super) fn closed() -> StoreError {
     StoreError::Failed("the store is closed".into())
 }
 
-fn ended() -> StoreError {
+pub(super) fn ended() -> StoreError {
     StoreError::Failed("the store's thread ended".into())
 }

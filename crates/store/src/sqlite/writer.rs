@@ -1,5 +1,4 @@
-//! What the writer thread works with: the one connection that writes, and what
-//! it keeps in memory beside it.
+//! What writes: the one connection that may, and what is kept in memory beside it.
 
 use rusqlite::Connection;
 
@@ -98,6 +97,11 @@ impl Writer {
     /// Keeps the write-ahead log short. Between two groups.
     pub fn tend_log(&mut self) {
         self.checkpointer.tend(&self.connection);
+    }
+
+    /// Whether [`tend_log`](Self::tend_log) has something to do.
+    pub fn wants_care(&self) -> bool {
+        self.checkpointer.wants_care()
     }
 
     /// Undoes the group.

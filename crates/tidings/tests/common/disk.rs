@@ -93,7 +93,7 @@ impl Shim {
             .env("TIDINGS_FAULT", &self.control.display().to_string())
     }
 
-    /// From now on: lines such as `write 5`, `sync 5`, `slow 200`.
+    /// From now on: lines such as `write 5`, `sync 5`, `slow 200`, `hang 1`.
     pub fn now(&self, faults: &str) {
         // Renamed into place: never read half written.
         let draft = self.control.with_extension("draft");

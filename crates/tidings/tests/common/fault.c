@@ -3,6 +3,7 @@
  *     write 5      writes to the database's files fail with that errno
  *     sync 5       so do fsync and fdatasync
  *     slow 200     syncs take so many milliseconds more
+ *     hang 1       syncs take until this is no longer said
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -37,6 +38,7 @@ static int asked(const char *what, int fd) {
 static void delay(int fd) {
     int milliseconds = asked("slow", fd);
     if (milliseconds) usleep(milliseconds * 1000);
+    while (asked("hang", fd)) usleep(10000);
 }
 
 ssize_t write(int fd, const void *bytes, size_t count) {

@@ -1,0 +1,349 @@
+//! How writes come to the one connection that writes: those that wait together share
+//! a commit.
+//!
+//! A thread makes the commits while there is always something to write. Where nobody
+//! else is writing, a small write is committed by whoever asks for it: handing it to
+//! the thread and back would wake two threads, often on two processors, which takes
+//! longer than SQLite does.
+//!
+//! Who commits waits for the disk, though, and a worker of the runtime has other things
+//! to do. So it happens where the runtime has other workers, while the disk is quick,
+//! and for one commit at a time: whatever came meanwhile is the thread's.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use tidings_core::store::{Commits, Result, StoreError};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::oneshot;
+
+use super::fault::Done;
+use super::threads::{closed, ended};
+use super::writer::Writer;
+
+/// At most so many bytes, by estimate, are written in one commit.
+const GROUP_BYTES: usize = 8 << 20;
+/// Where the last commit took longer, the next one is the thread's.
+const QUICK: Duration = Duration::from_millis(5);
+
+/// A piece of work for the writer. It is answered after the commit.
+trait Work: Send {
+    /// Does it, inside the group's transaction.
+    fn run(&mut self, writer: &mut Writer);
+    /// Answers, knowing whether the group was committed.
+    fn answer(self: Box<Self>, committed: Result<()>);
+}
+
+/// Work whose answer is a `T`.
+struct Call<F, T> {
+    work: Option<F>,
+    done: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Work for Call<F, T>
+where
+    F: FnOnce(&mut Writer) -> Done<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, writer: &mut Writer) {
+        let Some(work) = self.work.take() else { return };
+        // A panic must cost this call its answer, not the server its store.
+        let done = writer.step(|writer| {
+            catch_unwind(AssertUnwindSafe(|| work(writer)))
+                .unwrap_or_else(|_| Err(StoreError::Failed("a write panicked".into()).into()))
+        });
+        self.done = Some(done.map_err(StoreError::from));
+    }
+
+    fn answer(self: Box<Self>, committed: Result<()>) {
+        let done = match (committed, self.done) {
+            (Ok(()), Some(done)) => done,
+            // What this call itself ran into says more than what became of its group.
+            (Err(_), Some(Err(error))) | (Err(error), _) => Err(error),
+            (Ok(()), None) => Err(StoreError::Failed("a write was not run".into())),
+        };
+        // The caller may have stopped waiting.
+        let _ = self.reply.send(done);
+    }
+}
+
+struct Queued {
+    work: Box<dyn Work>,
+    bytes: usize,
+}
+
+/// Whose turn it is to commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Nobody's. The queue is empty then.
+    Nobody,
+    /// Somebody's who asked, for one commit.
+    Caller,
+    /// The thread's, until the queue is empty.
+    Thread,
+}
+
+struct State {
+    queue: VecDeque<Queued>,
+    turn: Turn,
+    closed: bool,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Where the thread waits for its turn.
+    thread: Condvar,
+    /// Locked by whose turn it is, so nobody waits for it. `None` once closed.
+    writer: Mutex<Option<Writer>>,
+    /// Whether the last commit took long.
+    slow: AtomicBool,
+    /// Calls in one commit, at most.
+    group: usize,
+    capacity: usize,
+    /// Calls that wait for their commit.
+    waiting: AtomicUsize,
+    commits: AtomicU64,
+    /// Calls in those commits.
+    writes: AtomicU64,
+}
+
+/// The writer's door.
+pub(super) struct WriterHandle {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl WriterHandle {
+    /// Starts the thread. `keep` is dropped when it ends.
+    pub fn start<K: Send + 'static>(
+        writer: Writer,
+        capacity: usize,
+        group: usize,
+        keep: K,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State { queue: VecDeque::new(), turn: Turn::Nobody, closed: false }),
+            thread: Condvar::new(),
+            writer: Mutex::new(Some(writer)),
+            slow: AtomicBool::new(false),
+            group,
+            capacity,
+            waiting: AtomicUsize::new(0),
+            commits: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
+        });
+        let sharing = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || {
+            sharing.attend();
+            drop(keep);
+        })?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Has the writer do something and waits until it is durable. `bytes` is
+    /// about how much it writes.
+    pub async fn call<T, F>(&self, bytes: usize, work: F) -> Result<T>
+    where
+        F: FnOnce(&mut Writer) -> Done<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (queued, answer) = queued(bytes, work);
+        self.shared.enqueue(queued, Turn::Thread)?;
+        answer.await.map_err(|_| ended())?
+    }
+
+    /// As [`call`](Self::call), for something small that somebody waits for: it is
+    /// committed at once, on this thread, where nobody else is writing.
+    pub async fn call_here<T, F>(&self, bytes: usize, work: F) -> Result<T>
+    where
+        F: FnOnce(&mut Writer) -> Done<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (queued, answer) = queued(bytes, work);
+        let turn = match !self.shared.slow.load(Ordering::Relaxed) && others_go_on() {
+            true => Turn::Caller,
+            false => Turn::Thread,
+        };
+        if self.shared.enqueue(queued, turn)? {
+            self.shared.lead();
+        }
+        answer.await.map_err(|_| ended())?
+    }
+
+    /// Calls that wait for their commit, and how many may.
+    pub fn backlog(&self) -> (usize, usize) {
+        (self.shared.waiting.load(Ordering::Relaxed), self.shared.capacity)
+    }
+
+    /// Commits so far, and the calls in them.
+    pub fn commits(&self) -> Commits {
+        Commits {
+            commits: self.shared.commits.load(Ordering::Relaxed),
+            writes: self.shared.writes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Takes no more work. The thread ends after what it has.
+    pub fn close(&self) -> Option<JoinHandle<()>> {
+        self.shared.state.lock().closed = true;
+        self.shared.thread.notify_one();
+        self.thread.lock().take()
+    }
+}
+
+impl std::fmt::Debug for WriterHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WriterHandle").field("backlog", &self.backlog()).finish_non_exhaustive()
+    }
+}
+
+fn queued<T, F>(bytes: usize, work: F) -> (Queued, oneshot::Receiver<Result<T>>)
+where
+    F: FnOnce(&mut Writer) -> Done<T> + Send + 'static,
+    T: Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    (Queued { work: Box::new(Call { work: Some(work), done: None, reply }), bytes }, answer)
+}
+
+/// Whether this thread may wait for the disk: the runtime has others.
+fn others_go_on() -> bool {
+    Handle::try_current().is_ok_and(|runtime| {
+        runtime.runtime_flavor() == RuntimeFlavor::MultiThread && runtime.metrics().num_workers() > 1
+    })
+}
+
+impl Shared {
+    /// Puts something into the queue. Where it is nobody's turn, it becomes `turn`;
+    /// answers whether it is the caller's now.
+    fn enqueue(&self, queued: Queued, turn: Turn) -> Result<bool> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(closed());
+        }
+        if state.queue.len() >= self.capacity {
+            return Err(StoreError::Busy);
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        state.queue.push_back(queued);
+        if state.turn != Turn::Nobody {
+            return Ok(false);
+        }
+        state.turn = turn;
+        drop(state);
+        if turn == Turn::Thread {
+            self.thread.notify_one();
+        }
+        Ok(turn == Turn::Caller)
+    }
+
+    /// One commit by whoever asked. What came meanwhile is the thread's.
+    fn lead(&self) {
+        let group = self.take();
+        let mut writer = self.writer.lock();
+        let care = match writer.as_mut() {
+            Some(writer) => {
+                self.commit(writer, group);
+                writer.wants_care()
+            }
+            None => false,
+        };
+        drop(writer);
+        let mut state = self.state.lock();
+        let more = care || state.closed || !state.queue.is_empty();
+        state.turn = if more { Turn::Thread } else { Turn::Nobody };
+        drop(state);
+        if more {
+            self.thread.notify_one();
+        }
+    }
+
+    /// The thread's work, until the door is closed and nothing is left.
+    fn attend(&self) {
+        while self.await_turn() {
+            let group = self.take();
+            if let Some(writer) = self.writer.lock().as_mut() {
+                // Nothing is there where only the log needs care.
+                if !group.is_empty() {
+                    self.commit(writer, group);
+                }
+                writer.tend_log();
+            }
+            let mut state = self.state.lock();
+            if state.queue.is_empty() {
+                state.turn = Turn::Nobody;
+            }
+        }
+        // Closed before the caller is told that the thread has ended.
+        drop(self.writer.lock().take());
+    }
+
+    /// Waits for the thread's turn. `false` at the end.
+    fn await_turn(&self) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            match state.turn {
+                Turn::Thread => return true,
+                Turn::Nobody if state.closed => return false,
+                Turn::Nobody | Turn::Caller => self.thread.wait(&mut state),
+            }
+        }
+    }
+
+    /// What goes into the next commit.
+    fn take(&self) -> Vec<Box<dyn Work>> {
+        let mut state = self.state.lock();
+        let (mut bytes, mut works) = (0usize, Vec::new());
+        while works.len() < self.group && bytes < GROUP_BYTES {
+            let Some(next) = state.queue.pop_front() else { break };
+            bytes = bytes.saturating_add(next.bytes);
+            works.push(next.work);
+        }
+        works
+    }
+
+    fn commit(&self, writer: &mut Writer, mut works: Vec<Box<dyn Work>>) {
+        let started = Instant::now();
+        // Whoever commits may be a worker of the runtime, with a turn to give back.
+        let committed = catch_unwind(AssertUnwindSafe(|| run_group(writer, &mut works)))
+            .unwrap_or_else(|_| Err(StoreError::Failed("a commit panicked".into())));
+        if let Err(error) = &committed {
+            tracing::error!(%error, "a commit failed");
+            writer.rollback();
+        }
+        self.slow.store(started.elapsed() > QUICK, Ordering::Relaxed);
+        self.waiting.fetch_sub(works.len(), Ordering::Relaxed);
+        if committed.is_ok() {
+            self.commits.fetch_add(1, Ordering::Relaxed);
+            self.writes.fetch_add(works.len() as u64, Ordering::Relaxed);
+        }
+        for work in works {
+            work.answer(committed.clone());
+        }
+    }
+}
+
+/// Everything in one transaction. Where it fails, the transaction may still be open.
+fn run_group(writer: &mut Writer, works: &mut [Box<dyn Work>]) -> Result<()> {
+    let run = |writer: &mut Writer| -> Done<()> {
+        writer.begin()?;
+        for work in works {
+            work.run(writer);
+            if !writer.in_group() {
+                return Err(StoreError::Failed("SQLite gave the transaction up".into()).into());
+            }
+        }
+        writer.commit()
+    };
+    run(writer).map_err(StoreError::from)
+}
+
+#[cfg(test)]
+#[path = "commits_tests.rs"]
+mod tests;
