@@ -19,8 +19,8 @@ use super::{SqliteStore, accounts, admin, feed, past, records, recount, topics};
 const SMALL: usize = 1024;
 /// About what an acknowledgement, a queue row or a note adds.
 const ROW: usize = 64;
-/// So many named accounts are a matter of microseconds.
-const FEW: usize = 8;
+/// So many accounts or acknowledgements are a matter of microseconds.
+const FEW: usize = 32;
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -146,7 +146,12 @@ impl Store for SqliteStore {
     }
 
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled> {
-        self.writer.call(ROW * batch.len(), |writer| writer.settle(batch)).await
+        let (bytes, few) = (ROW * batch.len(), batch.len() <= FEW);
+        let settle = |writer: &mut Writer| writer.settle(batch);
+        match few {
+            true => self.writer.call_here(bytes, settle).await,
+            false => self.writer.call(bytes, settle).await,
+        }
     }
 
     async fn find(&self, id: NotificationId) -> Result<Option<Seq>> {
