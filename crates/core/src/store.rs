@@ -440,6 +440,16 @@ pub trait Store: Send + Sync + 'static {
     async fn quiet(&self, account: AccountId) -> Result<Option<Seq>>;
     /// Settles acknowledgements in one batch. Repeats and strangers change nothing.
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled>;
+    /// [`settle`](Self::settle), then [`accept`](Self::accept), where the store can in one
+    /// commit. Each may fail without the other.
+    async fn settle_and_accept(
+        &self,
+        batch: Vec<Settlement>,
+        new: NewNotification,
+    ) -> (Result<Settled>, Result<Acceptance>) {
+        let settled = self.settle(batch).await;
+        (settled, self.accept(new).await)
+    }
     /// Finds a notification's place by id: for receipts.
     async fn find(&self, id: NotificationId) -> Result<Option<Seq>>;
     /// Notes that an account opened a notification, which also settles it.

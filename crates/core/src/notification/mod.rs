@@ -237,7 +237,7 @@ impl Inner {
                 expires_at: now.plus(IDEMPOTENCY_SPAN),
             }),
         };
-        match self.store.accept(new).await? {
+        match self.write(new).await? {
             Acceptance::Released(released) => {
                 let recipients = released.recipients;
                 let ends = released.notification.expires_at;
@@ -252,6 +252,14 @@ impl Inner {
             Acceptance::Repeated(id, recipients) => Ok(Accepted { id, recipients }),
             Acceptance::Mismatch => Err(AcceptError::IdempotencyMismatch),
         }
+    }
+
+    /// Accepts, and takes along what waits to be settled: it needs no commit of its own then.
+    async fn write(&self, new: NewNotification) -> Result<Acceptance, StoreError> {
+        let Some(along) = self.settlements.along() else { return self.store.accept(new).await };
+        let (settled, accepted) = self.store.settle_and_accept(along.settlements(), new).await;
+        along.end(settled, &self.events);
+        accepted
     }
 
     fn hand_out(&self, released: Released) {

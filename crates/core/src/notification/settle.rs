@@ -3,7 +3,8 @@
 //! A settlement that is lost here (the process dies) means that a notification
 //! is delivered once more, never that it is lost. So nobody has to wait for the
 //! disk, and settlements wait a moment for others: each commit is one that an
-//! acceptance would have to wait behind.
+//! acceptance would have to wait behind. Where few wait, the next acceptance takes
+//! them along, and there is no such commit.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ const BATCH: usize = 8192;
 const GATHER: Duration = Duration::from_millis(10);
 /// So many do not wait for more: they fill a call.
 const ENOUGH: usize = BATCH;
+/// So many at most go along with an acceptance, which somebody waits for.
+const ALONG: usize = 16;
 
 /// The queue between sessions and the store.
 pub(super) struct SettleQueue {
@@ -40,6 +43,13 @@ pub(super) struct SettleQueue {
 struct State {
     /// Each with the time at which its acknowledgement came.
     waiting: Vec<(Settlement, Timestamp)>,
+    /// Some are on their way to the store. No others are until they are there, so that
+    /// `written` counts in the order of `queued`.
+    under_way: bool,
+    /// [`SettleQueue::run`] looks at what waits by itself, soon.
+    gathering: bool,
+    /// It waits for what an acceptance has taken along.
+    held_up: bool,
     /// Somebody waits for what is queued.
     hurried: bool,
     /// Settlements ever queued, and ever written.
@@ -68,11 +78,23 @@ impl SettleQueue {
         state.waiting.extend(settlements.into_iter().map(|settlement| (settlement, now)));
         let after = state.waiting.len();
         state.queued += (after - before) as u64;
+        let begins = before == 0 && after > 0 && !state.gathering;
         drop(state);
-        if after > before && (before == 0 || (before < ENOUGH && after >= ENOUGH)) {
+        if begins || (before < ENOUGH && after >= ENOUGH) {
             self.filled.notify_one();
         }
         after > BOUND
+    }
+
+    /// Takes what waits, where it is little, to be written along with an acceptance.
+    pub(super) fn along(&self) -> Option<Along<'_>> {
+        let mut state = self.state.lock();
+        let few = (1..=ALONG).contains(&state.waiting.len());
+        if !few || state.under_way || state.failing || state.closed {
+            return None;
+        }
+        state.under_way = true;
+        Some(Along { queue: self, batch: state.take() })
     }
 
     /// Waits until all that is queued now has been written, however long the store fails.
@@ -115,20 +137,9 @@ impl SettleQueue {
 
     /// Writes batches until [`close`](Self::close) and the queue is empty.
     pub(super) async fn run(&self, store: Arc<dyn Store>, events: Events) {
-        loop {
-            self.gathered().await;
-            let batch = self.take();
-            if batch.is_empty() {
-                return;
-            }
-            let count = batch.len() as u64;
-            self.write(&*store, batch, &events).await;
-            {
-                let mut state = self.state.lock();
-                state.written += count;
-                state.failing = false;
-            }
-            self.drained.notify_waiters();
+        while let Some(batch) = self.next().await {
+            self.write(&*store, &batch, &events).await;
+            self.wrote(batch.len());
         }
     }
 
@@ -138,49 +149,72 @@ impl SettleQueue {
         self.filled.notify_one();
     }
 
-    /// Waits for settlements, and for more of them; or for the end.
-    async fn gathered(&self) {
-        self.until(|state| !state.waiting.is_empty()).await;
-        let enough = self.until(|state| state.hurried || state.waiting.len() >= ENOUGH);
-        // That time is up is no failure.
-        let _ = timeout(GATHER, enough).await;
+    /// Waits for settlements, and for more of them, and takes them. `None` at the end.
+    async fn next(&self) -> Option<Vec<(Settlement, Timestamp)>> {
+        loop {
+            let begun = self.until(|state| {
+                state.gathering = !state.waiting.is_empty();
+                state.held_up = state.closed && state.under_way;
+                (state.gathering || (state.closed && !state.under_way)).then_some(state.gathering)
+            });
+            if !begun.await {
+                return None;
+            }
+            let enough = self.until(|state| {
+                (state.hurried || state.closed || state.waiting.len() >= ENOUGH).then_some(())
+            });
+            // That time is up is no failure.
+            let _ = timeout(GATHER, enough).await;
+            let taken = self.until(|state| {
+                state.held_up = state.under_way;
+                (!state.under_way).then(|| {
+                    state.gathering = false;
+                    state.under_way = !state.waiting.is_empty();
+                    state.take()
+                })
+            });
+            // Nothing is left where acceptances have taken it along.
+            match taken.await {
+                batch if batch.is_empty() => {}
+                batch => return Some(batch),
+            }
+        }
     }
 
-    async fn until(&self, condition: impl Fn(&State) -> bool) {
+    /// Waits until the state is as it should be.
+    async fn until<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
         loop {
             let filled = self.filled.notified();
-            {
-                let state = self.state.lock();
-                if state.closed || condition(&state) {
-                    return;
-                }
+            if let Some(seen) = look(&mut self.state.lock()) {
+                return seen;
             }
             filled.await;
         }
     }
 
-    fn take(&self) -> Vec<(Settlement, Timestamp)> {
+    /// So many of those under way are in the store.
+    fn wrote(&self, count: usize) {
         let mut state = self.state.lock();
-        if state.waiting.len() <= BATCH {
-            state.hurried = false;
-            return std::mem::take(&mut state.waiting);
-        }
-        let rest = state.waiting.split_off(BATCH);
-        std::mem::replace(&mut state.waiting, rest)
+        state.under_way = false;
+        state.written += count as u64;
+        state.failing = false;
+        drop(state);
+        self.drained.notify_waiters();
     }
 
-    async fn write(&self, store: &dyn Store, batch: Vec<(Settlement, Timestamp)>, events: &Events) {
+    /// Tells what a batch has changed.
+    fn tell(&self, settled: Settled, batch: &[(Settlement, Timestamp)], events: &Events) {
+        self.measure(&settled, batch);
+        for (_, id, accounts) in settled.delivered {
+            events.send(Event::Delivered { id, accounts });
+        }
+    }
+
+    async fn write(&self, store: &dyn Store, batch: &[(Settlement, Timestamp)], events: &Events) {
         let mut pause = Duration::from_millis(50);
-        let settlements: Vec<Settlement> = batch.iter().map(|(settlement, _)| *settlement).collect();
         loop {
-            match store.settle(settlements.clone()).await {
-                Ok(settled) => {
-                    self.measure(&settled, &batch);
-                    for (_, id, accounts) in settled.delivered {
-                        events.send(Event::Delivered { id, accounts });
-                    }
-                    return;
-                }
+            match store.settle(settlements(batch)).await {
+                Ok(settled) => return self.tell(settled, batch, events),
                 Err(error @ (StoreError::Busy | StoreError::Full | StoreError::Failed(_))) => {
                     if self.state.lock().closed {
                         tracing::warn!(%error, count = batch.len(), "settlements were not written; these devices get theirs again");
@@ -216,6 +250,63 @@ impl SettleQueue {
     }
 }
 
+impl State {
+    /// What goes into the next store call.
+    fn take(&mut self) -> Vec<(Settlement, Timestamp)> {
+        if self.waiting.len() <= BATCH {
+            self.hurried = false;
+            return std::mem::take(&mut self.waiting);
+        }
+        let rest = self.waiting.split_off(BATCH);
+        std::mem::replace(&mut self.waiting, rest)
+    }
+}
+
+fn settlements(batch: &[(Settlement, Timestamp)]) -> Vec<Settlement> {
+    batch.iter().map(|(settlement, _)| *settlement).collect()
+}
+
+/// Settlements that an acceptance takes along. They go back where it fails, or ends
+/// before it says how it went.
+pub(super) struct Along<'a> {
+    queue: &'a SettleQueue,
+    batch: Vec<(Settlement, Timestamp)>,
+}
+
+impl Along<'_> {
+    pub(super) fn settlements(&self) -> Vec<Settlement> {
+        settlements(&self.batch)
+    }
+
+    /// How it went.
+    pub(super) fn end(mut self, outcome: Result<Settled, StoreError>, events: &Events) {
+        if let Ok(settled) = outcome {
+            let batch = std::mem::take(&mut self.batch);
+            self.queue.tell(settled, &batch, events);
+            self.queue.wrote(batch.len());
+        }
+    }
+}
+
+impl Drop for Along<'_> {
+    fn drop(&mut self) {
+        let mut state = self.queue.state.lock();
+        let mut wake = std::mem::take(&mut state.held_up);
+        if !self.batch.is_empty() {
+            state.under_way = false;
+            self.batch.append(&mut state.waiting);
+            state.waiting = std::mem::take(&mut self.batch);
+            // Somebody may wait for them, and thinks that they were taken.
+            state.hurried = true;
+            wake = true;
+        }
+        drop(state);
+        if wake {
+            self.queue.filled.notify_one();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -232,15 +323,15 @@ mod tests {
 
     /// Takes batches as [`SettleQueue::run`] does, and notes how large they were.
     async fn batches(queue: &SettleQueue, largest: &AtomicUsize) {
-        loop {
-            queue.gathered().await;
-            let batch = queue.take();
-            if batch.is_empty() {
-                return;
-            }
+        while let Some(batch) = queue.next().await {
             largest.fetch_max(batch.len(), Ordering::Relaxed);
-            queue.state.lock().written += batch.len() as u64;
-            queue.drained.notify_waiters();
+            queue.wrote(batch.len());
+        }
+    }
+
+    async fn others_run() {
+        for _ in 0..10 {
+            yield_now().await;
         }
     }
 
@@ -277,5 +368,75 @@ mod tests {
         assert_eq!(largest.load(Ordering::Relaxed), ENOUGH);
         queue.close();
         taker.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_along_with_an_acceptance_is_not_written_by_itself() {
+        let queue = Arc::new(SettleQueue::new());
+        assert!(queue.along().is_none(), "nothing waits");
+        let largest = Arc::new(AtomicUsize::new(0));
+        let (taking, noting) = (Arc::clone(&queue), Arc::clone(&largest));
+        let taker = tokio::spawn(async move { batches(&taking, &noting).await });
+        for _ in 0..100 {
+            queue.push(settlements(2), Timestamp(0));
+            others_run().await;
+            let along = queue.along().unwrap();
+            assert_eq!(along.settlements(), settlements(2).collect::<Vec<_>>());
+            queue.push(settlements(1), Timestamp(0));
+            assert!(queue.along().is_none(), "others are under way");
+            // Longer than any wait for others: what came later is not written before them.
+            tokio::time::advance(GATHER * 2).await;
+            others_run().await;
+            assert!(queue.caught_up().now_or_never().is_none(), "nothing is written yet");
+            along.end(Ok(Settled::default()), &Events::default());
+            others_run().await;
+            assert_eq!(queue.caught_up().now_or_never(), Some(Ok(())));
+        }
+        assert_eq!(largest.load(Ordering::Relaxed), 1);
+
+        queue.push(settlements(ALONG as u64 + 1), Timestamp(0));
+        assert!(queue.along().is_none(), "too many");
+        queue.close();
+        taker.await.unwrap();
+        assert_eq!(largest.load(Ordering::Relaxed), ALONG + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_went_along_in_vain_is_written_all_the_same() {
+        for dropped in [true, false] {
+            let queue = SettleQueue::new();
+            queue.push(settlements(3), Timestamp(0));
+            let along = queue.along().unwrap();
+            queue.push(settlements(1), Timestamp(0));
+            let mut waits = Box::pin(queue.caught_up());
+            assert!(waits.as_mut().now_or_never().is_none());
+            match dropped {
+                true => drop(along),
+                false => along.end(Err(StoreError::Busy), &Events::default()),
+            }
+            // In order, and at once: somebody waits for them.
+            let batch = queue.next().now_or_never().unwrap().unwrap();
+            let seqs: Vec<u64> = batch.iter().map(|(settlement, _)| settlement.seq.0).collect();
+            assert_eq!(seqs, [1, 2, 3, 1]);
+            queue.wrote(batch.len());
+            assert_eq!(waits.await, Ok(()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_waits_for_what_went_along() {
+        let queue = Arc::new(SettleQueue::new());
+        let taking = Arc::clone(&queue);
+        let taker = tokio::spawn(async move { batches(&taking, &AtomicUsize::new(0)).await });
+        others_run().await;
+        queue.push(settlements(1), Timestamp(0));
+        let along = queue.along().unwrap();
+        queue.close();
+        others_run().await;
+        assert!(!taker.is_finished());
+        drop(along);
+        taker.await.unwrap();
+        let state = queue.state.lock();
+        assert_eq!((state.written, state.waiting.len()), (1, 0));
     }
 }

@@ -57,6 +57,7 @@ where
         delivery::a_feed_goes_on_where_it_stopped,
         delivery::quiet_is_who_has_no_topics_and_nothing_pending,
         delivery::settling_is_idempotent,
+        delivery::settling_goes_along_with_accepting,
         delivery::settling_in_any_order_loses_nothing,
         delivery::strangers_settle_nothing,
         delivery::opening_settles_and_counts_once,

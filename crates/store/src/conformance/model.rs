@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use tidings_core::model::{AccountId, Audience, NotificationId, Priority, Seq, Target, Timestamp};
 use tidings_core::store::{
     Acceptance, AccountChange, AccountQuery, Ended, Idempotency, NewNotification, NotificationRecord,
-    Positions, Released, Settlement, Store,
+    Positions, Released, Settled, Settlement, Store, StoreError,
 };
 
 use super::world::{at, new_account, note, topic, user};
@@ -71,6 +71,7 @@ enum Action {
     Unsubscribe(&'static str, &'static str),
     Accept(Box<NewNotification>),
     Settle(Vec<(&'static str, u128)>),
+    SettleAndAccept(Vec<(&'static str, u128)>, Box<NewNotification>),
     /// Everything that a feed shows, in any order.
     SettleFed(&'static str, usize),
     Feed(&'static str, usize, usize),
@@ -103,11 +104,12 @@ impl Plan {
             }
             7..=9 => Action::Subscribe(name, dice.pick(&TOPICS)),
             10 => Action::Unsubscribe(name, dice.pick(&TOPICS)),
-            11..=20 => Action::Accept(Box::new(self.notification(dice))),
-            21..=24 => {
-                let count = 1 + dice.roll(6);
-                Action::Settle((0..count).map(|_| (dice.pick(&NAMES), self.recent(dice))).collect())
+            11..=17 => Action::Accept(Box::new(self.notification(dice))),
+            18..=20 => {
+                let settlements = self.settlements(dice);
+                Action::SettleAndAccept(settlements, Box::new(self.notification(dice)))
             }
+            21..=24 => Action::Settle(self.settlements(dice)),
             25..=26 => Action::SettleFed(name, dice.roll(4)),
             27..=30 => Action::Feed(name, 1 + dice.roll(8), dice.roll(3)),
             31..=33 => Action::Opened(name, self.recent(dice)),
@@ -116,6 +118,11 @@ impl Plan {
             37..=38 => Action::Expire(self.now, 1 + dice.roll(5)),
             _ => Action::Purge(Timestamp(self.now.0 - 60_000), self.now, 1 + dice.roll(5)),
         }
+    }
+
+    fn settlements(&self, dice: &mut Dice) -> Vec<(&'static str, u128)> {
+        let count = 1 + dice.roll(6);
+        (0..count).map(|_| (dice.pick(&NAMES), self.recent(dice))).collect()
     }
 
     fn recent(&self, dice: &mut Dice) -> u128 {
@@ -198,20 +205,25 @@ impl<'a> Side<'a> {
             Action::Unsubscribe(name, of) => {
                 format!("{:?}", store.unsubscribe(self.account(name), topic(of)).await)
             }
-            Action::Accept(new) => match store.accept((**new).clone()).await {
-                Ok(Acceptance::Released(released)) => self.released(released),
-                other => format!("{other:?}"),
-            },
+            Action::Accept(new) => {
+                let accepted = store.accept((**new).clone()).await;
+                self.accepted(accepted)
+            }
             Action::Settle(which) => {
-                let batch = which.iter();
-                let batch = batch.map(|(name, number)| (self.account(name), self.seq(*number)));
-                self.settle(batch.map(|(account, seq)| Settlement { account, seq }).collect()).await
+                let settled = store.settle(self.batch(which)).await;
+                self.settled(settled)
+            }
+            Action::SettleAndAccept(which, new) => {
+                let (settled, accepted) = store.settle_and_accept(self.batch(which), (**new).clone()).await;
+                format!("{}; {}", self.settled(settled), self.accepted(accepted))
             }
             Action::SettleFed(name, skip) => {
                 let account = self.account(name);
                 let feed = store.feed(account, [Seq(0); 3], at(0), 100).await.unwrap();
                 let seqs = feed.pending.iter().rev().skip(*skip).map(|one| one.seq);
-                self.settle(seqs.map(|seq| Settlement { account, seq }).collect()).await
+                let batch = seqs.map(|seq| Settlement { account, seq }).collect();
+                let settled = store.settle(batch).await;
+                self.settled(settled)
             }
             Action::Feed(name, limit, pages) => self.feed(name, *limit, *pages).await,
             Action::Opened(name, number) => {
@@ -252,9 +264,23 @@ impl<'a> Side<'a> {
         format!("released {notification:?} to {target}: {}", released.recipients)
     }
 
-    async fn settle(&self, batch: Vec<Settlement>) -> String {
+    fn batch(&self, which: &[(&'static str, u128)]) -> Vec<Settlement> {
+        let batch = which.iter();
+        batch
+            .map(|(name, number)| Settlement { account: self.account(name), seq: self.seq(*number) })
+            .collect()
+    }
+
+    fn accepted(&mut self, accepted: Result<Acceptance, StoreError>) -> String {
+        match accepted {
+            Ok(Acceptance::Released(released)) => self.released(released),
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn settled(&self, settled: Result<Settled, StoreError>) -> String {
         let mut answer = String::new();
-        for (seq, id, copies) in self.store.settle(batch).await.unwrap().delivered {
+        for (seq, id, copies) in settled.unwrap().delivered {
             assert_eq!(self.seqs.get(&id), Some(&seq));
             let _ = write!(answer, "{}: {copies}; ", id.0);
         }

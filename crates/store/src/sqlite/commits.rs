@@ -154,7 +154,7 @@ impl WriterHandle {
         T: Send + 'static,
     {
         let (queued, answer) = queued(bytes, work);
-        self.shared.enqueue(queued, Turn::Thread)?;
+        self.shared.ask([queued], false)?;
         answer.await.map_err(|_| ended())?
     }
 
@@ -166,14 +166,31 @@ impl WriterHandle {
         T: Send + 'static,
     {
         let (queued, answer) = queued(bytes, work);
-        let turn = match !self.shared.slow.load(Ordering::Relaxed) && others_go_on() {
-            true => Turn::Caller,
-            false => Turn::Thread,
-        };
-        if self.shared.enqueue(queued, turn)? {
-            self.shared.lead();
-        }
+        self.shared.ask([queued], true)?;
         answer.await.map_err(|_| ended())?
+    }
+
+    /// Two pieces of work, the first of which goes along with the second: where there is
+    /// room, both are in one commit. `here` as in [`call_here`](Self::call_here).
+    pub async fn call_both<A, B, F, G>(
+        &self,
+        here: bool,
+        first: (usize, F),
+        second: (usize, G),
+    ) -> (Result<A>, Result<B>)
+    where
+        F: FnOnce(&mut Writer) -> Done<A> + Send + 'static,
+        G: FnOnce(&mut Writer) -> Done<B> + Send + 'static,
+        A: Send + 'static,
+        B: Send + 'static,
+    {
+        let (one, first) = queued(first.0, first.1);
+        let (other, second) = queued(second.0, second.1);
+        if let Err(error) = self.shared.ask([one, other], here) {
+            return (Err(error.clone()), Err(error));
+        }
+        let answered = (first.await, second.await);
+        (answered.0.unwrap_or_else(|_| Err(ended())), answered.1.unwrap_or_else(|_| Err(ended())))
     }
 
     /// Calls that wait for their commit, and how many may.
@@ -220,18 +237,27 @@ fn others_go_on() -> bool {
 }
 
 impl Shared {
-    /// Puts something into the queue. Where it is nobody's turn, it becomes `turn`;
-    /// answers whether it is the caller's now.
-    fn enqueue(&self, queued: Queued, turn: Turn) -> Result<bool> {
+    /// Puts something into the queue, and commits it where that is `here`.
+    fn ask<const N: usize>(&self, queued: [Queued; N], here: bool) -> Result<()> {
+        let here = here && !self.slow.load(Ordering::Relaxed) && others_go_on();
+        if self.enqueue(queued, if here { Turn::Caller } else { Turn::Thread })? {
+            self.lead();
+        }
+        Ok(())
+    }
+
+    /// Puts something into the queue, all or nothing. Where it is nobody's turn, it
+    /// becomes `turn`; answers whether it is the caller's now.
+    fn enqueue<const N: usize>(&self, queued: [Queued; N], turn: Turn) -> Result<bool> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(closed());
         }
-        if state.queue.len() >= self.capacity {
+        if state.queue.len() + N > self.capacity {
             return Err(StoreError::Busy);
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        state.queue.push_back(queued);
+        self.waiting.fetch_add(N, Ordering::Relaxed);
+        state.queue.extend(queued);
         if state.turn != Turn::Nobody {
             return Ok(false);
         }

@@ -125,6 +125,50 @@ async fn what_comes_while_the_thread_commits_waits_for_the_next_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_along_is_in_the_same_commit_and_fails_alone() {
+    let (_directory, store) = open(Options::default());
+    for here in [true, false] {
+        at_rest(&store).await;
+        let before = store.writer.commits();
+        let asking = Arc::clone(&store);
+        let (first, second) = in_a_worker(async move {
+            let fails = |_: &mut Writer| -> Done<()> { Err(StoreError::Failed("on purpose".into()).into()) };
+            asking.writer.call_both(here, (0, fails), (0, which_thread)).await
+        })
+        .await;
+        assert!(first.is_err() && second.is_ok());
+        at_rest(&store).await;
+        let after = store.writer.commits();
+        assert_eq!((after.commits - before.commits, after.writes - before.writes), (1, 2));
+    }
+    store.close().await;
+    let (first, second) = store.writer.call_both(true, (0, which_thread), (0, which_thread)).await;
+    assert!(first.is_err() && second.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn there_is_room_for_both_or_for_none() {
+    let (_directory, store) = open(Options { queue: 3, ..Options::default() });
+    let (release, held) = hold(&store);
+    let waiting: Vec<_> = (0..2)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.writer.call(0, which_thread).await })
+        })
+        .collect();
+    while store.backlog().0 < 3 {
+        tokio::task::yield_now().await;
+    }
+    let both = store.writer.call_both(false, (0, which_thread), (0, which_thread)).await;
+    assert!(matches!(both, (Err(StoreError::Busy), Err(StoreError::Busy))));
+    drop(release);
+    held.await.unwrap().unwrap();
+    for waited in waiting {
+        waited.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_costs_whoever_asked_an_answer_and_the_turn_goes_on() {
     let (_directory, store) = open(Options::default());
     for _ in 0..3 {

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use tidings_core::model::{
-    Account, AccountId, ApiKey, Credentials, KeyId, NewAccount, NotificationId, Operator, Seq, Timestamp,
-    Topic, Username,
+    Account, AccountId, ApiKey, Audience, Credentials, KeyId, NewAccount, NotificationId, Operator, Seq,
+    Timestamp, Topic, Username,
 };
 use tidings_core::store::{
     Acceptance, AccountChange, AccountPlace, AccountQuery, AccountRow, AuditEntry, Commits, Ended, Feed,
@@ -11,6 +11,7 @@ use tidings_core::store::{
     Settlement, Store, StoreError, Totals, WebSession,
 };
 
+use super::fault::Done;
 use super::kept::Kept;
 use super::writer::Writer;
 use super::{SqliteStore, accounts, admin, feed, past, records, recount, topics};
@@ -21,6 +22,24 @@ const SMALL: usize = 1024;
 const ROW: usize = 64;
 /// So many accounts or acknowledgements are a matter of microseconds.
 const FEW: usize = 32;
+
+fn names_few(new: &NewNotification) -> bool {
+    !matches!(&new.audience, Audience::Users(names) if names.len() > FEW)
+}
+
+/// An acceptance for the writer, and about how much it writes.
+fn acceptance(
+    new: NewNotification,
+) -> Result<(usize, impl FnOnce(&mut Writer) -> Done<Acceptance> + Send + 'static)> {
+    let content = serde_json::to_string(&new.content)
+        .map_err(|error| StoreError::Failed(format!("the content cannot be stored: {error}")))?;
+    let users = match &new.audience {
+        Audience::Users(names) => names.len(),
+        _ => 0,
+    };
+    let bytes = SMALL + content.len() + ROW * users;
+    Ok((bytes, move |writer: &mut Writer| writer.accept(new, &content)))
+}
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -71,15 +90,9 @@ impl Store for SqliteStore {
     }
 
     async fn accept(&self, new: NewNotification) -> Result<Acceptance> {
-        let content = serde_json::to_string(&new.content)
-            .map_err(|error| StoreError::Failed(format!("the content cannot be stored: {error}")))?;
-        let users = match &new.audience {
-            tidings_core::model::Audience::Users(names) => names.len(),
-            _ => 0,
-        };
-        let bytes = SMALL + content.len() + ROW * users;
-        let accept = move |writer: &mut Writer| writer.accept(new, &content);
-        match users <= FEW {
+        let few = names_few(&new);
+        let (bytes, accept) = acceptance(new)?;
+        match few {
             true => self.writer.call_here(bytes, accept).await,
             false => self.writer.call(bytes, accept).await,
         }
@@ -151,6 +164,21 @@ impl Store for SqliteStore {
         match few {
             true => self.writer.call_here(bytes, settle).await,
             false => self.writer.call(bytes, settle).await,
+        }
+    }
+
+    async fn settle_and_accept(
+        &self,
+        batch: Vec<Settlement>,
+        new: NewNotification,
+    ) -> (Result<Settled>, Result<Acceptance>) {
+        let few = batch.len() <= FEW && names_few(&new);
+        match acceptance(new) {
+            Ok(accept) => {
+                let settle = (ROW * batch.len(), |writer: &mut Writer| writer.settle(batch));
+                self.writer.call_both(few, settle, accept).await
+            }
+            Err(error) => (self.settle(batch).await, Err(error)),
         }
     }
 
