@@ -21,6 +21,7 @@ use crate::admission::{Admission, House, Stop};
 use crate::certificate::Certificates;
 use crate::link::{End, Incoming, Link};
 use crate::parking::Place;
+use crate::scratch;
 use crate::server::Security;
 use crate::session::{Door, Session};
 
@@ -159,7 +160,7 @@ where
         .await;
         match incoming {
             Some(Incoming::Secured(binding, bytes)) => match self.open(Some(binding)) {
-                After::Continue => self.receive(&bytes).await,
+                After::Continue => self.receive(bytes).await,
                 after => after,
             },
             Some(Incoming::End(_, end)) => self.ended(&end),
@@ -224,16 +225,16 @@ where
 
     async fn handle(&mut self, event: Event) -> After {
         match event {
-            Event::Incoming(Incoming::Bytes(bytes)) => self.receive(&bytes).await,
+            Event::Incoming(Incoming::Bytes(bytes)) => self.receive(bytes).await,
             Event::Incoming(Incoming::Secured(binding, bytes)) => {
                 if let Some(session) = &mut self.session {
                     session.tls_started(binding);
                 }
-                self.receive(&bytes).await
+                self.receive(bytes).await
             }
             Event::Incoming(Incoming::End(bytes, end)) => {
                 // The last words may be the stream's end, which settles what it acknowledges.
-                match self.receive(&bytes).await {
+                match self.receive(bytes).await {
                     After::Continue => self.ended(&end),
                     after => after,
                 }
@@ -245,10 +246,10 @@ where
                 _ => After::Continue,
             },
             Event::Deadline => {
-                let mut out = Vec::new();
+                let mut out = scratch::words();
                 let Some(session) = &mut self.session else { return After::Gone };
                 let control = session.timeout(&mut out).await;
-                self.conclude(control, &out).await
+                self.conclude(control, out).await
             }
             Event::Stalled => {
                 self.seat.shared.house.stalled.fetch_add(1, Ordering::Relaxed);
@@ -257,43 +258,45 @@ where
             }
             Event::Stop => {
                 self.seat.admission.told = true;
-                let mut out = Vec::new();
+                let mut out = scratch::words();
                 let Some(session) = &mut self.session else { return After::Gone };
                 session.shutdown(&mut out);
-                self.conclude(Control::Close, &out).await
+                self.conclude(Control::Close, out).await
             }
             Event::StopNow => After::Gone,
         }
     }
 
-    async fn receive(&mut self, bytes: &[u8]) -> After {
+    async fn receive(&mut self, bytes: Vec<u8>) -> After {
         if bytes.is_empty() {
             return After::Continue;
         }
-        let mut out = Vec::new();
+        let mut out = scratch::words();
         let Some(session) = &mut self.session else { return After::Gone };
-        let control = session.receive(bytes, &mut out).await;
+        let control = session.receive(&bytes, &mut out).await;
+        scratch::give_back(bytes);
         if session.established() {
             self.seat.shared.house.authenticated(&mut self.seat.admission);
         }
-        self.conclude(control, &out).await
+        self.conclude(control, out).await
     }
 
     async fn wake(&mut self) -> After {
-        let mut out = Vec::new();
+        let mut out = scratch::words();
         let Some(session) = &mut self.session else { return After::Gone };
         let control = session.wake(self.link.pending(), &mut out).await;
-        self.conclude(control, &out).await
+        self.conclude(control, out).await
     }
 
     /// Writes what the session said, and does what it asked for.
-    async fn conclude(&mut self, control: Control, out: &[u8]) -> After {
+    async fn conclude(&mut self, control: Control, out: Vec<u8>) -> After {
         if !out.is_empty() {
-            let sent = poll_fn(|cx| Poll::Ready(self.link.send(cx, out))).await;
+            let sent = poll_fn(|cx| Poll::Ready(self.link.send(cx, &out))).await;
             if let Err(end) = sent {
                 return self.ended(&end);
             }
         }
+        scratch::give_back(out);
         match control {
             Control::Continue => After::Continue,
             Control::Close => After::Close,

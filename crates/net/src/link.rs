@@ -112,9 +112,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
             return Poll::Ready(Some(Incoming::End(Vec::new(), End::Closed)));
         }
         let Some(tls) = &mut self.tls else {
-            return Poll::Ready(Some(Incoming::Bytes(input.get(..read).unwrap_or_default().to_vec())));
+            let mut heard = scratch::words();
+            heard.extend_from_slice(input.get(..read).unwrap_or_default());
+            return Poll::Ready(Some(Incoming::Bytes(heard)));
         };
-        let mut plain = Vec::new();
+        let mut plain = scratch::words();
         let outcome = tls.receive(input, read, &mut plain, output);
         let secured = outcome.as_ref().ok().and_then(|progress| progress.secured.as_ref());
         // In TLS 1.3 the server has nothing left to say then but tickets.
@@ -130,7 +132,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
             (_, Err(error)) => Some(Incoming::End(plain, End::Transport(error))),
             (Ok(progress), Ok(())) => match progress.secured {
                 Some(binding) => Some(Incoming::Secured(binding, plain)),
-                None if plain.is_empty() => None,
+                None if plain.is_empty() => {
+                    scratch::give_back(plain);
+                    None
+                }
                 None => Some(Incoming::Bytes(plain)),
             },
         })

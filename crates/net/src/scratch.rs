@@ -21,8 +21,31 @@ impl Scratch {
     }
 }
 
+/// What a buffer for words may keep of its growth between uses.
+const WORDS_KEPT: usize = 16 * 1024;
+/// Such buffers that a thread keeps: one for what is heard, one for what is said.
+const SPARE: usize = 2;
+
 thread_local! {
     static SCRATCH: RefCell<Option<Scratch>> = const { RefCell::new(None) };
+    static WORDS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An empty buffer that has grown before, to be given back by [`give_back`]. Unlike
+/// [`with`]'s it may be kept while its user waits, and given back on another thread.
+pub(crate) fn words() -> Vec<u8> {
+    WORDS.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Keeps a buffer for the next one who asks for [`words`] on this thread.
+pub(crate) fn give_back(mut words: Vec<u8>) {
+    words.clear();
+    words.shrink_to(WORDS_KEPT);
+    WORDS.with_borrow_mut(|spare| {
+        if spare.len() < SPARE {
+            spare.push(words);
+        }
+    });
 }
 
 /// Lends the thread's working memory to `work`. A nested call gets fresh memory.
