@@ -8,4 +8,4 @@ pub mod server;
 
 pub use self::error::{StreamCondition, StreamError};
 pub use self::features::{Caps, Features, StartTls};
-pub use self::header::{write_close, write_header};
+pub use self::header::{Opening, write_close, write_header};

@@ -1,12 +1,15 @@
 //! The stream header (RFC 6120 section 4.7).
 
+use std::borrow::Cow;
+
 use rxml::RawEvent;
 
 use super::plain;
 use super::reader::{self, StreamContext, XmlError};
 use crate::ns;
 
-/// What a stream header says. Attributes are as they were written, not checked further.
+/// What a stream header says, whose default namespace is always `jabber:client`.
+/// Attributes are as they were written, not checked further.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StreamHeader {
     /// The domain that the initiator wants.
@@ -19,8 +22,6 @@ pub struct StreamHeader {
     pub version: Option<String>,
     /// `xml:lang`.
     pub lang: Option<String>,
-    /// The default namespace: always `jabber:client` where [`parse_open`] made this.
-    pub content_ns: String,
     /// What the stream's stanzas may rely on.
     pub context: StreamContext,
 }
@@ -36,7 +37,7 @@ pub fn parse_open(bytes: &[u8]) -> Result<StreamHeader, XmlError> {
         Some(tag) => {
             let mut parts = Parts::default();
             for (prefix, local, value) in tag.attributes {
-                parts.attribute(prefix, local, value.to_owned());
+                parts.attribute(prefix, Cow::Borrowed(local), Cow::Borrowed(value));
             }
             parts.header(tag.prefix, tag.local)
         }
@@ -55,7 +56,8 @@ fn parse_any(bytes: &[u8]) -> Result<StreamHeader, XmlError> {
             RawEvent::XmlDeclaration(..) => {}
             RawEvent::ElementHeadOpen(_, qname) => name = Some(qname),
             RawEvent::Attribute(_, (prefix, local), value) => {
-                parts.attribute(prefix.as_ref().map(|prefix| prefix.as_str()), local.as_str(), value);
+                let prefix = prefix.as_ref().map(|prefix| prefix.as_str());
+                parts.attribute(prefix, Cow::Owned(local.as_str().to_owned()), Cow::Owned(value));
             }
             RawEvent::ElementHeadClose(_) => break,
             RawEvent::Text(..) | RawEvent::ElementFoot(_) => return Err(XmlError::NotWellFormed),
@@ -70,56 +72,56 @@ fn parse_any(bytes: &[u8]) -> Result<StreamHeader, XmlError> {
 
 /// A header's attributes, sorted.
 #[derive(Default)]
-struct Parts {
-    header: StreamHeader,
-    attributes: Vec<(String, String)>,
-    prefixes: Vec<(String, String)>,
+struct Parts<'b> {
+    attributes: Vec<(Cow<'b, str>, Cow<'b, str>)>,
+    prefixes: Vec<(Cow<'b, str>, Cow<'b, str>)>,
+    default_ns: Option<Cow<'b, str>>,
     defaults: usize,
 }
 
-impl Parts {
-    fn attribute(&mut self, prefix: Option<&str>, local: &str, value: String) {
+impl<'b> Parts<'b> {
+    fn attribute(&mut self, prefix: Option<&str>, local: Cow<'b, str>, value: Cow<'b, str>) {
         match prefix {
             None if local == "xmlns" => {
-                self.header.content_ns = value;
+                self.default_ns = Some(value);
                 self.defaults += 1;
             }
-            Some("xmlns") => self.prefixes.push((local.to_owned(), value)),
-            Some(prefix) => self.attributes.push((format!("{prefix}:{local}"), value)),
-            None => self.attributes.push((local.to_owned(), value)),
+            Some("xmlns") => self.prefixes.push((local, value)),
+            Some(prefix) => self.attributes.push((format!("{prefix}:{local}").into(), value)),
+            None => self.attributes.push((local, value)),
         }
     }
 
     fn header(self, prefix: Option<&str>, local: &str) -> Result<StreamHeader, XmlError> {
-        let Self { mut header, attributes, prefixes, defaults } = self;
-        reader::refuse_duplicates(prefixes.iter().map(|(prefix, _)| prefix.as_str()))?;
-        reader::refuse_duplicates(attributes.iter().map(|(name, _)| name.as_str()))?;
+        let Self { attributes, prefixes, default_ns, defaults } = self;
+        reader::refuse_duplicates(prefixes.iter().map(|(prefix, _)| &**prefix))?;
+        reader::refuse_duplicates(attributes.iter().map(|(name, _)| &**name))?;
         if defaults > 1 {
             return Err(XmlError::NotWellFormed);
         }
+        let default_ns = default_ns.as_deref();
         let stream_ns = match prefix {
-            Some(prefix) => {
-                prefixes.iter().find(|(declared, _)| prefix == declared.as_str()).map(|(_, ns)| ns.as_str())
-            }
-            None => Some(header.content_ns.as_str()),
+            Some(prefix) => prefixes.iter().find(|(declared, _)| prefix == declared).map(|(_, ns)| &**ns),
+            None => default_ns,
         };
-        if stream_ns != Some(ns::STREAM) || header.content_ns != ns::CLIENT {
+        if stream_ns != Some(ns::STREAM) || default_ns != Some(ns::CLIENT) {
             return Err(XmlError::InvalidNamespace);
         }
         if local != "stream" {
             return Err(XmlError::BadFormat);
         }
+        let mut header = StreamHeader { context: StreamContext::new(prefixes), ..StreamHeader::default() };
         for (name, value) in attributes {
-            match name.as_str() {
-                "to" => header.to = Some(value),
-                "from" => header.from = Some(value),
-                "id" => header.id = Some(value),
-                "version" => header.version = Some(value),
-                "xml:lang" => header.lang = Some(value),
-                _ => {}
-            }
+            let place = match &*name {
+                "to" => &mut header.to,
+                "from" => &mut header.from,
+                "id" => &mut header.id,
+                "version" => &mut header.version,
+                "xml:lang" => &mut header.lang,
+                _ => continue,
+            };
+            *place = Some(value.into_owned());
         }
-        header.context = StreamContext::new(prefixes);
         Ok(header)
     }
 }
@@ -138,7 +140,6 @@ mod tests {
         assert_eq!(header.version.as_deref(), Some("1.0"));
         assert_eq!(header.lang.as_deref(), Some("de"));
         assert_eq!((header.from, header.id), (None, None));
-        assert_eq!(header.content_ns, "jabber:client");
         assert_eq!(header.context, StreamContext::default());
     }
 

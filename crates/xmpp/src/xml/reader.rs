@@ -53,9 +53,10 @@ pub struct StreamContext {
 
 impl StreamContext {
     /// From the prefixes that the header declared, with their namespaces.
-    pub fn new(mut prefixes: Vec<(String, String)>) -> Self {
-        prefixes.retain(|(prefix, ns)| !(prefix == "stream" && ns == ns::STREAM));
-        Self { prefixes: (!prefixes.is_empty()).then(|| prefixes.into_boxed_slice()) }
+    pub fn new<'b>(prefixes: impl IntoIterator<Item = (Cow<'b, str>, Cow<'b, str>)>) -> Self {
+        let unusual = prefixes.into_iter().filter(|(prefix, ns)| !(prefix == "stream" && ns == ns::STREAM));
+        let prefixes: Box<[_]> = unusual.map(|(prefix, ns)| (prefix.into_owned(), ns.into_owned())).collect();
+        Self { prefixes: (!prefixes.is_empty()).then_some(prefixes) }
     }
 
     fn lookup(&self, wanted: &str) -> Option<Cow<'static, str>> {
@@ -381,7 +382,7 @@ mod tests {
     }
 
     fn agrees(text: &str) {
-        let context = StreamContext::new(vec![("x".to_owned(), "urn:x".to_owned())]);
+        let context = StreamContext::new([("x".into(), "urn:x".into())]);
         for context in [StreamContext::default(), context] {
             if let Some(element) = plain::element(text.as_bytes(), &context) {
                 assert_eq!(Ok(element), parse_any(text.as_bytes(), &context), "{text:?}");

@@ -16,7 +16,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-use super::{Features, StreamError, write_header};
+use super::{Features, Opening, StreamError, write_header};
 use crate::ext::sm::Nonza;
 use crate::ext::{bind, preauth, register};
 use crate::ns;
@@ -153,13 +153,8 @@ impl Negotiation {
     }
 
     fn open(&self, out: &mut Vec<u8>) {
-        let header = StreamHeader {
-            to: Some(self.options.domain.clone()),
-            version: Some("1.0".to_owned()),
-            lang: Some("en".to_owned()),
-            ..StreamHeader::default()
-        };
-        write_header(&header, out);
+        let opening = Opening { to: Some(&self.options.domain), version: Some("1.0"), ..Opening::default() };
+        write_header(&opening, out);
     }
 
     /// Begins a stream before the login, and what comes next where that can be done ahead.

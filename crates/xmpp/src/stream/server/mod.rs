@@ -29,7 +29,7 @@ pub use self::settings::{RegisterOffer, Settings};
 use self::binding::{Binding, BindingAsked};
 use self::clear::Clear;
 use self::login::{Exchange, Login, LoginAsked};
-use super::{StreamCondition, StreamError, write_close, write_header};
+use super::{Opening, StreamCondition, StreamError, write_close, write_header};
 use crate::ns;
 use crate::sasl::TlsBinding;
 use crate::xml::{Element, StreamHeader};
@@ -221,7 +221,7 @@ impl Negotiation {
 
         let mut id = [0; 16];
         entropy(&mut id);
-        self.write_header(Some(URL_SAFE_NO_PAD.encode(id)), version == Version::Current, out);
+        self.write_header(Some(&URL_SAFE_NO_PAD.encode(id)), version == Version::Current, out);
         // The stream's addressee stays the one that the login was for.
         if domain != Some(self.domain) {
             return Err(StreamCondition::HostUnknown.into());
@@ -248,15 +248,9 @@ impl Negotiation {
         }
     }
 
-    fn write_header(&mut self, id: Option<String>, versioned: bool, out: &mut Vec<u8>) {
-        let header = StreamHeader {
-            id,
-            from: Some(self.domain().to_owned()),
-            version: versioned.then(|| "1.0".to_owned()),
-            lang: Some("en".to_owned()),
-            ..StreamHeader::default()
-        };
-        write_header(&header, out);
+    fn write_header(&mut self, id: Option<&str>, versioned: bool, out: &mut Vec<u8>) {
+        let version = versioned.then_some("1.0");
+        write_header(&Opening { id, from: Some(self.domain()), version, ..Opening::default() }, out);
         self.open = true;
     }
 
