@@ -6,8 +6,8 @@
 //! small: it holds the wait and nothing else. What follows an event is boxed for as
 //! long as it runs, buffers belong to the thread, and the alarm clock is shared.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::{Future, poll_fn, ready};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -120,7 +120,7 @@ where
             };
             while matches!(after, After::Continue) {
                 let event = self.next().await;
-                after = Box::pin(self.handle(event)).await;
+                after = self.handle(event).await;
             }
             Box::pin(self.finish(after)).await;
         }
@@ -160,7 +160,7 @@ where
         .await;
         match incoming {
             Some(Incoming::Secured(binding, bytes)) => match self.open(Some(binding)) {
-                After::Continue => self.receive(bytes).await,
+                After::Continue => self.receive(&bytes).await,
                 after => after,
             },
             Some(Incoming::End(_, end)) => self.ended(&end),
@@ -223,80 +223,98 @@ where
         .await
     }
 
-    async fn handle(&mut self, event: Event) -> After {
-        match event {
-            Event::Incoming(Incoming::Bytes(bytes)) => self.receive(bytes).await,
+    /// What follows an event, boxed as small as each is: nothing of the event is kept
+    /// that is not needed.
+    fn handle(&mut self, event: Event) -> Pin<Box<dyn Future<Output = After> + Send + '_>> {
+        let after = match event {
+            Event::Incoming(Incoming::Bytes(bytes)) => return Box::pin(self.hear(bytes)),
             Event::Incoming(Incoming::Secured(binding, bytes)) => {
                 if let Some(session) = &mut self.session {
                     session.tls_started(binding);
                 }
-                self.receive(bytes).await
+                return Box::pin(self.hear(bytes));
             }
-            Event::Incoming(Incoming::End(bytes, end)) => {
-                // The last words may be the stream's end, which settles what it acknowledges.
-                match self.receive(bytes).await {
-                    After::Continue => self.ended(&end),
-                    after => after,
-                }
-            }
+            Event::Incoming(Incoming::End(bytes, end)) => return Box::pin(self.last_words(bytes, end)),
             Event::Broken(end) => self.ended(&end),
-            Event::Woken => self.wake().await,
+            Event::Woken => return Box::pin(self.wake()),
             Event::Drained => match &self.session {
-                Some(session) if session.hungry() => self.wake().await,
+                Some(session) if session.hungry() => return Box::pin(self.wake()),
                 _ => After::Continue,
             },
-            Event::Deadline => {
-                let mut out = scratch::words();
-                let Some(session) = &mut self.session else { return After::Gone };
-                let control = session.timeout(&mut out).await;
-                self.conclude(control, out).await
-            }
+            Event::Deadline => return Box::pin(self.timeout()),
             Event::Stalled => {
                 self.seat.shared.house.stalled.fetch_add(1, Ordering::Relaxed);
                 tracing::debug!(pending = self.link.pending(), "dropped: it does not read");
                 After::Gone
             }
-            Event::Stop => {
-                self.seat.admission.told = true;
-                let mut out = scratch::words();
-                let Some(session) = &mut self.session else { return After::Gone };
-                session.shutdown(&mut out);
-                self.conclude(Control::Close, out).await
-            }
+            Event::Stop => return Box::pin(self.stop()),
             Event::StopNow => After::Gone,
+        };
+        Box::pin(ready(after))
+    }
+
+    async fn hear(&mut self, bytes: Vec<u8>) -> After {
+        let after = self.receive(&bytes).await;
+        scratch::give_back(bytes);
+        after
+    }
+
+    /// The last words may be the stream's end, which settles what it acknowledges.
+    async fn last_words(&mut self, bytes: Vec<u8>, end: End) -> After {
+        match self.receive(&bytes).await {
+            After::Continue => self.ended(&end),
+            after => after,
         }
     }
 
-    async fn receive(&mut self, bytes: Vec<u8>) -> After {
+    async fn timeout(&mut self) -> After {
+        let mut out = scratch::words();
+        let Some(session) = &mut self.session else { return After::Gone };
+        let control = session.timeout(&mut out).await;
+        self.conclude(control, &out).await
+    }
+
+    /// The server ends.
+    async fn stop(&mut self) -> After {
+        self.seat.admission.told = true;
+        let mut out = scratch::words();
+        let Some(session) = &mut self.session else { return After::Gone };
+        session.shutdown(&mut out);
+        self.conclude(Control::Close, &out).await
+    }
+
+    async fn receive(&mut self, bytes: &[u8]) -> After {
         if bytes.is_empty() {
             return After::Continue;
         }
         let mut out = scratch::words();
         let Some(session) = &mut self.session else { return After::Gone };
-        let control = session.receive(&bytes, &mut out).await;
-        scratch::give_back(bytes);
+        let control = session.receive(bytes, &mut out).await;
         if session.established() {
             self.seat.shared.house.authenticated(&mut self.seat.admission);
         }
-        self.conclude(control, out).await
+        let after = self.conclude(control, &out).await;
+        scratch::give_back(out);
+        after
     }
 
     async fn wake(&mut self) -> After {
         let mut out = scratch::words();
         let Some(session) = &mut self.session else { return After::Gone };
         let control = session.wake(self.link.pending(), &mut out).await;
-        self.conclude(control, out).await
+        let after = self.conclude(control, &out).await;
+        scratch::give_back(out);
+        after
     }
 
     /// Writes what the session said, and does what it asked for.
-    async fn conclude(&mut self, control: Control, out: Vec<u8>) -> After {
+    async fn conclude(&mut self, control: Control, out: &[u8]) -> After {
         if !out.is_empty() {
-            let sent = poll_fn(|cx| Poll::Ready(self.link.send(cx, &out))).await;
+            let sent = poll_fn(|cx| Poll::Ready(self.link.send(cx, out))).await;
             if let Err(end) = sent {
                 return self.ended(&end);
             }
         }
-        scratch::give_back(out);
         match control {
             Control::Continue => After::Continue,
             Control::Close => After::Close,
