@@ -9,6 +9,11 @@
 //! Who commits waits for the disk, though, and a worker of the runtime has other things
 //! to do. So it happens where the runtime has other workers, while the disk is quick,
 //! and for one commit at a time: whatever came meanwhile is the thread's.
+//!
+//! That the runtime has others does not mean that they are awake. The one that waits for
+//! the disk may be the one that looked after sockets and timers, and Tokio wakes another
+//! to do so only where it has more than one task to give away. So the thread looks on
+//! meanwhile, and wakes one where the disk takes its time.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,7 +33,8 @@ use super::writer::Writer;
 
 /// At most so many bytes, by estimate, are written in one commit.
 const GROUP_BYTES: usize = 8 << 20;
-/// Where the last commit took longer, the next one is the thread's.
+/// Where a commit takes longer, the runtime gets another worker for what else happens;
+/// the next one is the thread's.
 const QUICK: Duration = Duration::from_millis(5);
 
 /// A piece of work for the writer. It is answered after the commit.
@@ -93,11 +99,17 @@ struct State {
     queue: VecDeque<Queued>,
     turn: Turn,
     closed: bool,
+    /// Commits that callers have begun.
+    begun: u64,
+    /// Where the caller runs whose turn it is.
+    runtime: Option<Handle>,
+    /// The thread looks, every now and then, whether that commit takes long.
+    watched: bool,
 }
 
 struct Shared {
     state: Mutex<State>,
-    /// Where the thread waits for its turn.
+    /// Where the thread waits for its turn, and for something to watch.
     thread: Condvar,
     /// Locked by whose turn it is, so nobody waits for it. `None` once closed.
     writer: Mutex<Option<Writer>>,
@@ -128,7 +140,14 @@ impl WriterHandle {
         keep: K,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { queue: VecDeque::new(), turn: Turn::Nobody, closed: false }),
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                turn: Turn::Nobody,
+                closed: false,
+                begun: 0,
+                runtime: None,
+                watched: false,
+            }),
             thread: Condvar::new(),
             writer: Mutex::new(Some(writer)),
             slow: AtomicBool::new(false),
@@ -229,26 +248,29 @@ where
     (Queued { work: Box::new(Call { work: Some(work), done: None, reply }), bytes }, answer)
 }
 
-/// Whether this thread may wait for the disk: the runtime has others.
-fn others_go_on() -> bool {
-    Handle::try_current().is_ok_and(|runtime| {
-        runtime.runtime_flavor() == RuntimeFlavor::MultiThread && runtime.metrics().num_workers() > 1
-    })
+/// The runtime whose thread this is, where it has others, so that this one may wait for
+/// the disk.
+fn with_others() -> Option<Handle> {
+    let runtime = Handle::try_current().ok()?;
+    let others =
+        runtime.runtime_flavor() == RuntimeFlavor::MultiThread && runtime.metrics().num_workers() > 1;
+    others.then_some(runtime)
 }
 
 impl Shared {
     /// Puts something into the queue, and commits it where that is `here`.
     fn ask<const N: usize>(&self, queued: [Queued; N], here: bool) -> Result<()> {
-        let here = here && !self.slow.load(Ordering::Relaxed) && others_go_on();
-        if self.enqueue(queued, if here { Turn::Caller } else { Turn::Thread })? {
+        let here = here && !self.slow.load(Ordering::Relaxed);
+        if self.enqueue(queued, here.then(with_others).flatten())? {
             self.lead();
         }
         Ok(())
     }
 
     /// Puts something into the queue, all or nothing. Where it is nobody's turn, it
-    /// becomes `turn`; answers whether it is the caller's now.
-    fn enqueue<const N: usize>(&self, queued: [Queued; N], turn: Turn) -> Result<bool> {
+    /// becomes the caller's if that is in a runtime, else the thread's; answers whether it
+    /// is the caller's now.
+    fn enqueue<const N: usize>(&self, queued: [Queued; N], caller: Option<Handle>) -> Result<bool> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(closed());
@@ -261,12 +283,21 @@ impl Shared {
         if state.turn != Turn::Nobody {
             return Ok(false);
         }
-        state.turn = turn;
+        let leads = caller.is_some();
+        let wake = if leads {
+            state.turn = Turn::Caller;
+            state.begun += 1;
+            state.runtime = caller;
+            !std::mem::replace(&mut state.watched, true)
+        } else {
+            state.turn = Turn::Thread;
+            true
+        };
         drop(state);
-        if turn == Turn::Thread {
+        if wake {
             self.thread.notify_one();
         }
-        Ok(turn == Turn::Caller)
+        Ok(leads)
     }
 
     /// One commit by whoever asked. What came meanwhile is the thread's.
@@ -284,6 +315,7 @@ impl Shared {
         let mut state = self.state.lock();
         let more = care || state.closed || !state.queue.is_empty();
         state.turn = if more { Turn::Thread } else { Turn::Nobody };
+        state.runtime = None;
         drop(state);
         if more {
             self.thread.notify_one();
@@ -310,14 +342,27 @@ impl Shared {
         drop(self.writer.lock().take());
     }
 
-    /// Waits for the thread's turn. `false` at the end.
+    /// Waits for the thread's turn, and looks on while it is a caller's. `false` at the end.
     fn await_turn(&self) -> bool {
         let mut state = self.state.lock();
+        let mut seen = state.begun;
         loop {
             match state.turn {
                 Turn::Thread => return true,
                 Turn::Nobody if state.closed => return false,
-                Turn::Nobody | Turn::Caller => self.thread.wait(&mut state),
+                // No caller has begun anything since the last look.
+                Turn::Nobody if state.begun == seen => {
+                    state.watched = false;
+                    self.thread.wait(&mut state);
+                }
+                Turn::Nobody | Turn::Caller => {
+                    state.watched = true;
+                    seen = state.begun;
+                    let waited = self.thread.wait_for(&mut state, QUICK);
+                    if waited.timed_out() && state.turn == Turn::Caller && state.begun == seen {
+                        wake_another(state.runtime.as_ref());
+                    }
+                }
             }
         }
     }
@@ -352,6 +397,14 @@ impl Shared {
         for work in works {
             work.answer(committed.clone());
         }
+    }
+}
+
+/// Has another worker of the runtime look after sockets and timers: it does once it has
+/// run what woke it.
+fn wake_another(runtime: Option<&Handle>) {
+    if let Some(runtime) = runtime {
+        drop(runtime.spawn(async {}));
     }
 }
 

@@ -98,6 +98,29 @@ async fn a_slow_disk_is_waited_for_by_the_thread() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn timers_and_sockets_go_on_while_a_commit_hangs() {
+    let (_directory, store) = open(Options::default());
+    for _ in 0..20 {
+        at_rest(&store).await;
+        let (release, held) = mpsc::channel::<()>();
+        let asking = Arc::clone(&store);
+        let held_up = tokio::spawn(async move {
+            // Woken by the clock, alone: this worker looked after it, and the other sleeps.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let hangs = move |_: &mut Writer| Ok(held.recv_timeout(Duration::from_secs(20)));
+            asking.writer.call_here(0, hangs).await.unwrap()
+        });
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            let _ = release.send(());
+        });
+        assert_eq!(held_up.await.unwrap(), Ok(()), "time stood still");
+        // It took long, so this one is the thread's, and the next one its caller's again.
+        store.writer.call(0, which_thread).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_while_the_thread_commits_waits_for_the_next_commit() {
     let (_directory, store) = open(Options::default());
     let (release, held) = hold(&store);

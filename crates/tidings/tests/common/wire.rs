@@ -23,6 +23,8 @@ use super::accounts::PASSWORD;
 const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
     xmlns:stream='http://etherx.jabber.org/streams' to='localhost' version='1.0'>";
 const SM: &str = "urn:xmpp:sm:3";
+/// No answer in so long is none, and no test waits for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An encrypted stream.
 pub struct Wire {
@@ -70,7 +72,8 @@ impl Wire {
     async fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let name = ServerName::try_from("localhost").expect("a name");
-        let stream = TlsConnector::from(trusting()).connect(name, stream).await?;
+        let handshake = TlsConnector::from(trusting()).connect(name, stream);
+        let stream = timeout(PATIENCE, handshake).await.map_err(|_| io::ErrorKind::TimedOut)??;
         let limits = FrameLimits { bytes: 256 * 1024, depth: 64, attributes: 128 };
         Ok(Self {
             stream,
@@ -155,8 +158,7 @@ impl Wire {
 
     /// The next element, which must be there.
     pub async fn element(&mut self) -> io::Result<Element> {
-        // No answer in so long is none, and no test waits for ever.
-        let heard = timeout(Duration::from_secs(30), self.hear()).await;
+        let heard = timeout(PATIENCE, self.hear()).await;
         match heard.map_err(|_| io::Error::other("the server says nothing"))?? {
             Heard::Stanza(element) => Ok(element),
             Heard::End => Err(io::ErrorKind::UnexpectedEof.into()),
