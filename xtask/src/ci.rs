@@ -117,6 +117,12 @@ impl Steps {
             println!("{seconds:7.1} s  {}  {name}", if result.is_ok() { "ok    " } else { "FAILED" });
         }
         println!("{:7.1} s  in all", self.started.elapsed().as_secs_f64());
+        // Again, for those who see the end of the log alone.
+        for (name, _, result) in &self.done {
+            if let Err(Failed(why)) = result {
+                eprintln!("xtask: {name}: {why}");
+            }
+        }
         let failed: Vec<&str> =
             self.done.iter().filter(|(_, _, result)| result.is_err()).map(|(name, ..)| *name).collect();
         if failed.is_empty() { Ok(()) } else { Err(Failed(format!("failed: {}", failed.join(", ")))) }

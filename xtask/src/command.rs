@@ -45,31 +45,54 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failed> {
     println!("$ {}", shown(command));
     let ended = command.spawn().and_then(|mut child| wait(&mut child, PATIENCE));
     match ended {
-        Ok(Some(status)) if status.success() => Ok(()),
-        Ok(Some(status)) => Err(Failed(format!("`{}` ended with {status}", shown(command)))),
-        Ok(None) => {
+        Ok(Ended::By(status)) if status.success() => Ok(()),
+        Ok(Ended::By(status)) => Err(Failed(format!("`{}` ended with {status}", shown(command)))),
+        Ok(Ended::Hung(what)) => {
             let minutes = PATIENCE.as_secs() / 60;
-            Err(Failed(format!("`{}` hung: ended after {minutes} minutes", shown(command))))
+            let what: String = what.iter().map(|one| format!("\n  {one}")).collect();
+            Err(Failed(format!("`{}` hung: ended after {minutes} minutes. It ran{what}", shown(command))))
         }
         Err(error) => Err(Failed(format!("`{}` did not start: {error}", shown(command)))),
     }
 }
 
-/// How it ended; nothing when it had to be killed, with all that it started.
-fn wait(child: &mut Child, patience: Duration) -> io::Result<Option<ExitStatus>> {
+/// How a program ended.
+#[derive(Debug)]
+enum Ended {
+    By(ExitStatus),
+    /// It had to be killed, with all that it started, which is said here.
+    Hung(Vec<String>),
+}
+
+/// Waits until it ends, or until patience does.
+fn wait(child: &mut Child, patience: Duration) -> io::Result<Ended> {
     let started = Instant::now();
     while started.elapsed() < patience {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+            return Ok(Ended::By(status));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
     // What it started may hold our output open, and whoever reads that would wait on.
     let family = family(child.id(), &parents());
-    let family = family.iter().map(u32::to_string);
-    let _ = command("kill").arg("-KILL").args(family).status();
+    let running = family.iter().filter_map(|pid| running(*pid)).collect();
+    let _ = command("kill").arg("-KILL").args(family.iter().map(u32::to_string)).status();
     let _ = child.kill();
-    child.wait().map(|_| None)
+    child.wait().map(|_| Ended::Hung(running))
+}
+
+/// A process's command line and its threads' names: those of Rust's tests are the tests'.
+fn running(pid: u32) -> Option<String> {
+    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let mut threads: Vec<String> = tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok())
+        .map(|name| name.trim_end().to_owned())
+        .collect();
+    threads.sort();
+    threads.dedup();
+    Some(format!("{pid} {} ({})", arguments.trim_end(), threads.join(", ")))
 }
 
 /// A process and all below it.
@@ -132,7 +155,11 @@ mod tests {
         let mut line = String::new();
         let mut out = io::BufReader::new(child.stdout.take().unwrap());
         io::BufRead::read_line(&mut out, &mut line).unwrap();
-        assert_eq!(wait(&mut child, Duration::from_millis(1)).unwrap(), None);
+        let ended = wait(&mut child, Duration::from_millis(1)).unwrap();
+        assert!(
+            matches!(&ended, Ended::Hung(what) if what[0].contains("echo begun; wait (sh)")),
+            "{ended:?}"
+        );
         // Ends when nobody holds the pipe any more.
         let mut rest = String::new();
         io::Read::read_to_string(&mut out, &mut rest).unwrap();
@@ -143,7 +170,10 @@ mod tests {
     fn how_it_ended_is_told() {
         let status = |code: &str| {
             let mut child = command("sh").args(["-c", code]).spawn().unwrap();
-            wait(&mut child, PATIENCE).unwrap().unwrap().code()
+            match wait(&mut child, PATIENCE).unwrap() {
+                Ended::By(status) => status.code(),
+                Ended::Hung(what) => panic!("{what:?}"),
+            }
         };
         assert_eq!((status("exit 0"), status("exit 7")), (Some(0), Some(7)));
     }
