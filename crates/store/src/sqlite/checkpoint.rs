@@ -21,7 +21,8 @@ use super::fault::Done;
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     /// With so many in the log it is copied back. Each time holds commits up for a
-    /// few milliseconds: rather seldom than small.
+    /// few milliseconds, and keeps the disk busy: rather seldom than small. A page that
+    /// changed often meanwhile is copied once.
     start: usize,
     /// The writer copies so many itself, at most.
     rest: usize,
@@ -29,8 +30,8 @@ struct Limits {
     most: usize,
 }
 
-/// 16 MiB, 2 MiB and 64 MiB.
-const LIMITS: Limits = Limits { start: 4000, rest: 500, most: 16_000 };
+/// 64 MiB, 2 MiB and 128 MiB.
+const LIMITS: Limits = Limits { start: 16_000, rest: 500, most: 32_000 };
 
 /// Keeps the write-ahead log short.
 #[derive(Debug)]
