@@ -126,7 +126,8 @@ impl Memory {
             self.state.lock().unwrap().online = false;
             if let Err(error) = ended
                 && error.kind() == io::ErrorKind::Other
-                && !usual(&error.to_string())
+                // The server may end while this logs in.
+                && !error.to_string().contains("system-shutdown")
             {
                 self.state.lock().unwrap().complaints.push(error.to_string());
             }
@@ -202,7 +203,9 @@ impl Memory {
             }
             "error" => {
                 let text = String::from_utf8_lossy(&element.to_bytes()).into_owned();
-                return if usual(&text) { Ok(()) } else { Err(io::Error::other(text)) };
+                // Goodbyes that a healthy server says.
+                let usual = ["system-shutdown", "conflict"].iter().any(|word| text.contains(word));
+                return if usual { Ok(()) } else { Err(io::Error::other(text)) };
             }
             _ => return Ok(()),
         }
@@ -233,9 +236,4 @@ impl Memory {
         }
         Ok(())
     }
-}
-
-/// Whether it is a goodbye that a healthy server says, at any time of a session.
-fn usual(text: &str) -> bool {
-    ["system-shutdown", "conflict"].iter().any(|word| text.contains(word))
 }
