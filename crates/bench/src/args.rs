@@ -165,8 +165,8 @@ pub(crate) struct Latency {
     /// Notifications a second
     #[arg(long, default_value_t = 1000.0)]
     pub rate: f64,
-    /// For how long
-    #[arg(long, default_value_t = 20.0)]
+    /// For how long; the floor takes as long again
+    #[arg(long, default_value_t = 60.0)]
     pub seconds: f64,
 }
 

@@ -12,14 +12,14 @@ use crate::hist::Times;
 /// Bytes that are appended, and sent to and fro.
 const BLOCK: usize = 600;
 
-/// A file to append to, and somebody who answers.
-struct Bare {
+/// A program that appends to a file and is answered by somebody.
+pub(super) struct Bare {
     file: std::fs::File,
     echo: TcpStream,
 }
 
 impl Bare {
-    fn open(path: &Path, echo: SocketAddr) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, echo: SocketAddr) -> io::Result<Self> {
         let file = std::fs::File::create(path)?;
         let echo = TcpStream::connect(echo)?;
         echo.set_nodelay(true)?;
@@ -38,35 +38,34 @@ impl Bare {
         }
         Ok(())
     }
+
+    /// Works at a steady pace: whatever came while the disk was busy waits for it, and
+    /// then shares one sync. How long each took.
+    pub(super) fn turn(&mut self, pace: Pace) -> io::Result<Times> {
+        let mut times = Times::default();
+        let started = Instant::now();
+        let mut next = 0;
+        while next < pace.count() {
+            let early = pace.due(next).saturating_sub(started.elapsed());
+            std::thread::sleep(early);
+            let from = started.elapsed();
+            let first = next;
+            while next < pace.count() && pace.due(next) <= from {
+                next += 1;
+            }
+            self.work(usize::try_from(next - first).unwrap_or(1))?;
+            let done = started.elapsed();
+            for index in first..next {
+                // The one that was slept for departs when the sleeper wakes, like a request
+                // does; one that came during the work before has waited since.
+                let departure = if index == first && !early.is_zero() { from } else { pace.due(index) };
+                times.record(nanos(done.saturating_sub(departure)));
+            }
+        }
+        Ok(times)
+    }
 }
 
 pub(super) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The floor, at a steady pace: whatever came while the disk was busy waits for it, and
-/// then shares one sync.
-pub(super) fn bare(folder: &Path, echo: SocketAddr, pace: Pace) -> io::Result<Times> {
-    let mut bare = Bare::open(&folder.join("fsync"), echo)?;
-    let mut times = Times::default();
-    let started = Instant::now();
-    let mut next = 0;
-    while next < pace.count() {
-        let early = pace.due(next).saturating_sub(started.elapsed());
-        std::thread::sleep(early);
-        let from = started.elapsed();
-        let first = next;
-        while next < pace.count() && pace.due(next) <= from {
-            next += 1;
-        }
-        bare.work(usize::try_from(next - first).unwrap_or(1))?;
-        let done = started.elapsed();
-        for index in first..next {
-            // The one that was slept for departs when the sleeper wakes, like a request
-            // does; one that came during the work before has waited since.
-            let departure = if index == first && !early.is_zero() { from } else { pace.due(index) };
-            times.record(nanos(done.saturating_sub(departure)));
-        }
-    }
-    Ok(times)
 }

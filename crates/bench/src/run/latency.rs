@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use super::disk::{bare, nanos};
+use tokio::task::{JoinSet, spawn_blocking};
+
+use super::disk::{Bare, nanos};
 use super::{Rig, settle, to_one};
 use crate::args::Latency;
 use crate::error::{Context, Error};
@@ -14,39 +16,57 @@ use crate::load::Habits;
 use crate::load::username;
 use crate::measure;
 use crate::report::{Budget, Progress, Report};
-use crate::target::Receiver;
+use crate::target::{Receiver, Sender};
 
-/// HTTP connections that requests are spread over.
+/// HTTP connections that requests are spread over, at most.
 const CONNECTIONS: usize = 64;
 /// How long a request may wait for one of them.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Server and floor take turns so often: the disk's bad moments should meet both.
-const ROUNDS: u32 = 4;
+/// Seconds of a turn, about. Server and floor take many: what is slow for a while, such as
+/// the disk, should meet both alike. Not fewer: each begins with cold caches.
+const TURN: f64 = 5.0;
+/// Turns of each, at least, where there is enough to send.
+const TURNS: f64 = 4.0;
 
 pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
     let common = &args.common;
+    let (turns, pace) = turns(args.rate, args.seconds)?;
     let mut report = Report::new("latency", args.sessions).about(common);
     let mut rig =
         Rig::start(common, args.sessions, Habits { acks: true, ..Habits::default() }, reenter).await?;
     rig.fleet.connect(args.sessions, &Progress::new("logins", args.sessions)).await?;
     let floor = Floor::start(reenter).await?;
+    let mut bare = match common.no_floor {
+        true => None,
+        false => Some(Bare::open(&rig.home.path().join("fsync"), floor.ready.echo)?),
+    };
+    let mut senders = Senders::open(&rig, args).await?;
     settle(2.0).await;
 
-    let (mut floors, mut devices, mut accepted) = (Times::default(), Times::default(), Times::default());
-    let (mut sent, mut cpu) = (0, None);
-    for round in 0..ROUNDS {
-        let pace = Pace { rate: args.rate, seconds: args.seconds / f64::from(ROUNDS) };
-        if !common.no_floor {
-            let (folder, echo) = (rig.home.path().to_owned(), floor.ready.echo);
-            let times = tokio::task::spawn_blocking(move || bare(&folder, echo, pace)).await;
-            floors.add(&times.map_err(|error| Error::new(error.to_string()))??.pack());
+    let progress = Progress::new("turns", turns);
+    let (mut floors, mut devices, mut cpu) = (Times::default(), Times::default(), None);
+    let (mut seconds, mut bare_seconds) = (Vec::new(), Vec::new());
+    for turn in 0..turns {
+        progress.step(turn);
+        if let Some(mut program) = bare.take() {
+            let work = spawn_blocking(move || program.turn(pace).map(|times| (program, times)));
+            let (program, times) = work.await.context("the floor stopped")??;
+            bare_seconds.push(times.percentile(99.0));
+            floors.add(&times.pack());
+            bare = Some(program);
         }
-        let load = load(args, pace, round, &mut rig).await?;
-        devices.add(&load.devices.pack());
-        accepted.add(&load.accepted.pack());
-        sent += load.sent;
-        cpu = load.cpu.map(|more| cpu.unwrap_or(0.0) + more);
+        rig.fleet.mark().await?;
+        rig.lap();
+        let work = spawn_blocking(move || senders.turn(pace).map(|()| senders));
+        senders = work.await.context("the clock stopped")??;
+        let times = arrived(&mut rig, pace.count()).await?;
+        seconds.push(times.percentile(99.0));
+        devices.add(&times.pack());
+        cpu = rig.lap().map(|more| cpu.unwrap_or(0.0) + more);
     }
+    drop(progress);
+    let sent = senders.sent;
+    let accepted = senders.close().await?;
 
     let bare = |percent| (floors.count() > 0).then(|| floors.percentile(percent));
     report.compared("request to device, median", "ms", devices.percentile(50.0), bare(50.0), None);
@@ -57,6 +77,9 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
         bare(99.0),
         Some(Budget::RatioAtMost(3.0)),
     );
+    let typical = median(&mut bare_seconds);
+    let name = "request to device, 99 % of a turn, median of turns";
+    report.compared(name, "ms", median(&mut seconds).unwrap_or(0.0), typical, None);
     report.compared("request to device, 99.9 %", "ms", devices.percentile(99.9), bare(99.9), None);
     report.compared(
         "request to device, longest",
@@ -74,31 +97,37 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
         "{sent} notifications, {} a second; the floor is an append with fdatasync and a round trip over loopback TCP \
          at the same pace, in turns of {} s",
         args.rate,
-        args.seconds / f64::from(ROUNDS)
+        pace.seconds
     ));
     report.publish(common.json.as_deref())
 }
 
-/// What one turn under load gave.
-struct Load {
-    devices: Times,
-    accepted: Times,
-    sent: u64,
-    /// Of the server, in nanoseconds.
-    cpu: Option<f64>,
+/// How many turns each has, and what is sent in one of them: something, at least.
+fn turns(rate: f64, seconds: f64) -> Result<(usize, Pace), Error> {
+    let count = rate * seconds;
+    if !count.is_finite() || count < 1.0 {
+        return Err(Error::new(format!(
+            "{rate} a second for {seconds} s: not one notification, or without end"
+        )));
+    }
+    let turns = (seconds / TURN).round().max(TURNS).min(count.floor());
+    Ok((turns as usize, Pace { rate, seconds: seconds / turns }))
 }
 
-async fn load(args: &Latency, pace: Pace, round: u32, rig: &mut Rig) -> Result<Load, Error> {
-    rig.fleet.mark().await?;
-    rig.lap();
-    let (accepted, sent) = send(args, pace, round, rig).await?;
+/// The middle one.
+fn median(values: &mut [f64]) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// How long those took that were sent since the mark, once all of them have arrived.
+async fn arrived(rig: &mut Rig, sent: u64) -> Result<Times, Error> {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut sum = rig.fleet.counted().await?;
     while sum.received < sent && Instant::now() < deadline {
         settle(0.1).await;
         sum = rig.fleet.counted().await?;
     }
-    let cpu = rig.lap();
     if sum.received != sent {
         return Err(Error::new(format!("{} of {sent} notifications arrived", sum.received)));
     }
@@ -106,7 +135,7 @@ async fn load(args: &Latency, pace: Pace, round: u32, rig: &mut Rig) -> Result<L
         let timed = sum.delays.count();
         return Err(Error::new(format!("{timed} of {sent} notifications carried their time of departure")));
     }
-    Ok(Load { devices: sum.delays, accepted, sent, cpu })
+    Ok(sum.delays)
 }
 
 /// Something to do at a steady pace, whatever became of what was done before.
@@ -129,57 +158,80 @@ impl Pace {
     }
 }
 
-/// Sends at a steady pace; a request that waits for a free connection keeps its moment
-/// of departure.
-async fn send(args: &Latency, pace: Pace, round: u32, rig: &Rig) -> Result<(Times, u64), Error> {
-    let (mut senders, mut receivers) = (Vec::new(), tokio::task::JoinSet::new());
-    let (give_back, free) = mpsc::channel();
-    let http = rig.target.http()?;
-    for number in 0..CONNECTIONS {
-        let (sender, receiver) = http.halves().await?;
-        let departure = Arc::new(AtomicU64::new(0));
-        receivers.spawn(receive(receiver, Arc::clone(&departure), number, give_back.clone()));
-        senders.push((sender, departure));
-        give_back.send(number).context("no connection")?;
+/// Those that send, each over a connection of its own that is kept.
+struct Senders {
+    /// With the moment at which each last sent something.
+    connections: Vec<(Sender, Arc<AtomicU64>)>,
+    receivers: JoinSet<Times>,
+    /// Whose request was answered, or why it was not.
+    free: mpsc::Receiver<Result<usize, Error>>,
+    give_back: mpsc::Sender<Result<usize, Error>>,
+    /// How many devices there are.
+    sessions: usize,
+    /// Notifications so far.
+    sent: u64,
+}
+
+impl Senders {
+    async fn open(rig: &Rig, args: &Latency) -> Result<Self, Error> {
+        let (mut connections, mut receivers) = (Vec::new(), JoinSet::new());
+        let (give_back, free) = mpsc::channel();
+        let http = rig.target.http()?;
+        // Not so many that one is idle for long: the server would close it.
+        let count = CONNECTIONS.min(args.rate.ceil() as usize).max(1);
+        for number in 0..count {
+            let (sender, receiver) = http.halves().await?;
+            let departure = Arc::new(AtomicU64::new(0));
+            receivers.spawn(receive(receiver, Arc::clone(&departure), number, give_back.clone()));
+            connections.push((sender, departure));
+            let _ = give_back.send(Ok(number));
+        }
+        Ok(Self { connections, receivers, free, give_back, sessions: args.sessions.max(1), sent: 0 })
     }
-    drop(give_back);
-    let (sessions, before) = (args.sessions.max(1), u64::from(round) * pace.count());
-    // A thread keeps time better than the runtime, whose clock ticks in milliseconds; and
-    // it writes by itself, like the floor's.
-    let clock = std::thread::spawn(move || {
-        let progress = Progress::new("notifications", usize::try_from(pace.count()).unwrap_or(usize::MAX));
+
+    fn free(&self) -> Result<usize, Error> {
+        self.free.recv_timeout(PATIENCE).context("no connection was free")?
+    }
+
+    /// Sends at a steady pace, until everything is answered; a request that waits for a
+    /// free connection keeps its moment of departure. To be run on a thread, which keeps
+    /// time better than the runtime, whose clock ticks in milliseconds; and it writes by
+    /// itself, like the floor's.
+    fn turn(&mut self, pace: Pace) -> Result<(), Error> {
         let (started, zero) = (Instant::now(), measure::now());
         for index in 0..pace.count() {
             // A stride that visits every account before any twice.
-            let account = usize::try_from((before + index).wrapping_mul(7919)).unwrap_or(0) % sessions;
+            let account = usize::try_from(self.sent.wrapping_mul(7919)).unwrap_or(0) % self.sessions;
             let to = username(account);
             let due = zero + nanos(pace.due(index));
             let early = pace.due(index).saturating_sub(started.elapsed());
             std::thread::sleep(early);
             let departure = if early.is_zero() { due } else { measure::now() };
-            let number = free.recv_timeout(PATIENCE).context("no connection was free")?;
-            let Some((sender, departed)) = senders.get_mut(number) else { continue };
+            let number = self.free()?;
+            let (sender, departed) =
+                self.connections.get_mut(number).ok_or_else(|| Error::new("no such connection"))?;
             departed.store(departure, Ordering::Release);
             sender.notify(&to_one(&to, departure)).context("a request was not sent")?;
-            if index.is_multiple_of(100) {
-                progress.step(usize::try_from(index).unwrap_or(usize::MAX));
-            }
+            self.sent += 1;
         }
-        for _ in 0..senders.len() {
-            let number = free.recv_timeout(PATIENCE).context("no connection was free")?;
-            if let Some((sender, _)) = senders.get(number) {
-                sender.close()?;
-            }
+        let answered = (0..self.connections.len()).map(|_| self.free()).collect::<Result<Vec<_>, _>>()?;
+        for number in answered {
+            let _ = self.give_back.send(Ok(number));
         }
-        Ok::<_, Error>(pace.count())
-    });
-    let mut accepted = Times::default();
-    while let Some(times) = receivers.join_next().await {
-        let times = times.map_err(|error| Error::new(error.to_string()))??;
-        accepted.add(&times.pack());
+        Ok(())
     }
-    let sent = clock.join().map_err(|_| Error::new("the clock stopped"))??;
-    Ok((accepted, sent))
+
+    /// Ends the connections; how long the answers took.
+    async fn close(mut self) -> Result<Times, Error> {
+        for (sender, _) in &self.connections {
+            sender.close()?;
+        }
+        let mut accepted = Times::default();
+        while let Some(times) = self.receivers.join_next().await {
+            accepted.add(&times.context("who reads answers stopped")?.pack());
+        }
+        Ok(accepted)
+    }
 }
 
 /// Times the answers on one connection, which is free again after each.
@@ -187,14 +239,38 @@ async fn receive(
     mut receiver: Receiver,
     departure: Arc<AtomicU64>,
     number: usize,
-    give_back: mpsc::Sender<usize>,
-) -> Result<Times, Error> {
+    give_back: mpsc::Sender<Result<usize, Error>>,
+) -> Times {
     let mut times = Times::default();
-    while receiver.accepted().await? {
-        times.record(measure::now().saturating_sub(departure.load(Ordering::Acquire)));
-        if give_back.send(number).is_err() {
-            break;
+    loop {
+        match receiver.accepted().await {
+            Ok(true) => times.record(measure::now().saturating_sub(departure.load(Ordering::Acquire))),
+            Ok(false) => return times,
+            Err(error) => {
+                let _ = give_back.send(Err(error));
+                return times;
+            }
+        }
+        if give_back.send(Ok(number)).is_err() {
+            return times;
         }
     }
-    Ok(times)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_turn_has_something_to_send() {
+        let split = |rate, seconds| turns(rate, seconds).map(|(turns, pace)| (turns, pace.count())).ok();
+        assert_eq!(split(1000.0, 60.0), Some((12, 5000)));
+        assert_eq!(split(1000.0, 2.0), Some((4, 500)));
+        assert_eq!(split(0.5, 20.0), Some((4, 2)));
+        assert_eq!(split(1.0, 1.0), Some((1, 1)));
+        assert_eq!(split(0.5, 1.0), None);
+        assert_eq!(split(0.0, 60.0), None);
+        assert_eq!(split(1000.0, f64::INFINITY), None);
+        assert_eq!(split(f64::NAN, 60.0), None);
+    }
 }

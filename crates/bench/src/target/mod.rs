@@ -13,7 +13,7 @@ use tidings_store::SqliteOptions;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-pub(crate) use self::http::{Http, Receiver};
+pub(crate) use self::http::{Http, Receiver, Sender};
 use crate::args::Common;
 use crate::error::{Context, Error};
 use crate::load::{Habits, Kind, Plan};
