@@ -12,6 +12,7 @@
 //! bytes, body bytes, and the time that each may take.
 #![forbid(unsafe_code)]
 
+mod again;
 pub mod api;
 mod console;
 mod deployment;

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep, timeout};
 use tower::Service as _;
 
+use crate::again::Again;
 use crate::edge;
 use crate::state::App;
 
@@ -73,10 +74,10 @@ pub(crate) async fn serve(
             Ok((stream, peer, permit)) => {
                 failures = 0;
                 let connection = connection(app.clone(), site.clone(), stream, peer);
-                connections.spawn(async move {
+                connections.spawn(Again::new(async move {
                     connection.await;
                     drop(permit);
-                });
+                }));
             }
             // Out of descriptors, or a peer that was gone at once: both pass.
             Err(error) if failures < 100 => {
