@@ -3,6 +3,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::load::Flow;
+
 /// What `bench` takes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -102,9 +104,28 @@ pub(crate) struct Connect {
     /// How many rounds they are spread over
     #[arg(long, default_value_t = 4)]
     pub rounds: usize,
-    /// Devices send ahead of the answers (XEP-0305): two round trips a login, not six
+    #[command(flatten)]
+    pub flow: FlowArgs,
+}
+
+#[derive(Debug, Clone, Parser)]
+pub(crate) struct FlowArgs {
+    /// Devices send ahead of the answers (XEP-0305): two round trips a login
     #[arg(long)]
     pub pipelined: bool,
+    /// Devices log in by RFC 6120 even where the server offers XEP-0388: six round trips, not three
+    #[arg(long, conflicts_with = "pipelined")]
+    pub rfc6120: bool,
+}
+
+impl FlowArgs {
+    pub(crate) fn flow(&self) -> Flow {
+        match (self.pipelined, self.rfc6120) {
+            (true, _) => Flow::Ahead,
+            (false, true) => Flow::Rfc6120,
+            (false, false) => Flow::Offered,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Parser)]

@@ -134,6 +134,11 @@ fn expected(sasl: &str, then: &str) -> String {
     let offer = "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
         <mechanism>SCRAM-SHA-256-PLUS</mechanism><mechanism>SCRAM-SHA-1-PLUS</mechanism>\
         <mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism></mechanisms>\
+        <authentication xmlns='urn:xmpp:sasl:2'>\
+        <mechanism>SCRAM-SHA-256-PLUS</mechanism><mechanism>SCRAM-SHA-1-PLUS</mechanism>\
+        <mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism>\
+        <inline><sm xmlns='urn:xmpp:sm:3'/><bind xmlns='urn:xmpp:bind:0'><inline><feature var='urn:xmpp:sm:3'/></inline></bind>\
+        </inline></authentication>\
         <sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-server-end-point'/></sasl-channel-binding>\
         <register xmlns='http://jabber.org/features/iq-register'/><auth xmlns='http://jabber.org/features/iq-auth'/>\
         <pipelining xmlns='urn:xmpp:features:pipelining'/></stream:features>";
@@ -303,5 +308,77 @@ async fn before_tls_starttls_may_be_sent_ahead_and_nothing_behind_it() {
     connection.receive(BIND.as_bytes(), &mut out).await;
     let answer = String::from_utf8(out).unwrap();
     assert!(answer.contains("<stream:error>") && !answer.contains("<success"), "{answer}");
+    assert_eq!(world.core.session.connected(), 0);
+}
+
+/// `<authenticate/>` of XEP-0388 with a right password.
+fn together(beside: &str) -> String {
+    let payload = encode_payload(b"\0ana\0secret");
+    format!(
+        "{OPEN}<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'>\
+         <initial-response>{payload}</initial-response><user-agent id='phone-1'/>{beside}</authenticate>"
+    )
+}
+
+const BIND2: &str =
+    "<bind xmlns='urn:xmpp:bind:0'><tag>app</tag><enable xmlns='urn:xmpp:sm:3' resume='true'/></bind>";
+
+#[tokio::test(start_paused = true)]
+async fn one_answer_brings_the_login_its_resource_and_its_counting() {
+    let world = world().await;
+    let accepted = world.send(to("ana"), "waited").await;
+    for cut in [Cut::Whole, Cut::Every(1), Cut::Every(7)] {
+        let mut client = Client::new(&world, cut);
+        let answer = client.send(&together(BIND2)).await;
+        let (_, success) = answer.split_once("<success xmlns='urn:xmpp:sasl:2'>").unwrap();
+        let jid = success.split_once("<authorization-identifier>ana@push.test/app/").unwrap().1;
+        assert!(jid.contains("<bound xmlns='urn:xmpp:bind:0'><enabled "), "{jid}");
+        assert!(jid.ends_with("</stream:features>"), "nothing comes before presence: {jid}");
+        // The same installation: its session of before is over.
+        assert_eq!(world.core.session.connected(), 1);
+        let fed = client.send(PRESENCE).await;
+        assert!(fed.contains("waited") && fed.ends_with("<r xmlns='urn:xmpp:sm:3'/>"), "{fed}");
+    }
+    assert_eq!(world.counters(accepted.id).await.delivered, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_goes_on_with_its_login() {
+    let world = world().await;
+    let mut client = Client::new(&world, Cut::Whole);
+    let answer = client.send(&format!("{}{PRESENCE}", together(BIND2))).await;
+    let id = attribute(&answer[answer.find("<enabled ").unwrap()..], "id");
+    drop(client);
+    let accepted = world.send(to("ana"), "meanwhile").await;
+
+    let mut client = Client::new(&world, Cut::Whole);
+    let resume = format!("<resume xmlns='urn:xmpp:sm:3' previd='{id}' h='0'/>{BIND2}");
+    let answer = client.send(&together(&resume)).await;
+    let (_, success) = answer.split_once("<success xmlns='urn:xmpp:sasl:2'>").unwrap();
+    assert!(success.starts_with("<authorization-identifier>ana@push.test/app/"), "{success}");
+    let (resumed, rest) = success.split_once("</success>").unwrap();
+    assert!(resumed.contains(&format!("<resumed xmlns='urn:xmpp:sm:3' previd='{id}' h='1'/>")), "{resumed}");
+    assert!(rest.contains("meanwhile") && !rest.contains("features"), "{rest}");
+    client.send("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+    assert_eq!(world.counters(accepted.id).await.delivered, 1);
+
+    // Another's id means nothing: a resource of its own, and the failure said.
+    drop(client);
+    let mut client = Client::new(&world, Cut::Whole);
+    let gone = format!("<resume xmlns='urn:xmpp:sm:3' previd='gone' h='0'/>{BIND2}");
+    let answer = client.send(&together(&gone)).await;
+    let (_, success) = answer.split_once("<failed xmlns='urn:xmpp:sm:3'><item-not-found ").unwrap();
+    assert!(success.contains("<bound ") && success.contains("<enabled "), "{success}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_bound_with_a_wrong_password() {
+    let world = world().await;
+    let mut client = Client::new(&world, Cut::Whole);
+    let wrong = together(BIND2).replace(&encode_payload(b"\0ana\0secret"), &encode_payload(b"\0ana\0guess"));
+    let answer = client.send(&format!("{wrong}{PRESENCE}")).await;
+    assert!(answer.contains("<failure xmlns='urn:xmpp:sasl:2'><not-authorized "), "{answer}");
+    assert!(!answer.contains("<success"), "{answer}");
+    assert!(client.over);
     assert_eq!(world.core.session.connected(), 0);
 }

@@ -10,6 +10,10 @@ pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
 pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
 pub const ROSTER: &str = "jabber:iq:roster";
+/// XEP-0388.
+pub const SASL2: &str = "urn:xmpp:sasl:2";
+/// XEP-0386.
+pub const BIND2: &str = "urn:xmpp:bind:0";
 /// XEP-0440.
 pub const CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
 /// XEP-0078.

@@ -103,8 +103,10 @@ impl Server {
             }
             Question::Resume { previd, h } => {
                 assert_eq!((previd.as_str(), h), ("s1", 9));
-                Answer::Resume(if self.resumable { Ok(()) } else { Err(None) })
+                let resumed = server::Resumed { jid: "phone@example.org/r".into(), handled: 4 };
+                Answer::Resume(if self.resumable { Ok(resumed) } else { Err(None) })
             }
+            Question::Enable { .. } => panic!("only with XEP-0388"),
         }
     }
 
@@ -145,15 +147,10 @@ impl Server {
                         step = self.negotiation.answer(answer, &mut entropy, out);
                         continue;
                     }
-                    server::Step::Continue => {}
+                    server::Step::Continue | server::Step::Authenticated => {}
                     server::Step::NewStream => self.reader.reset(),
                     server::Step::StartTls => return Does::StartsTls,
-                    server::Step::Bound(bound) => {
-                        if bound == Bound::Resumed {
-                            out.extend_from_slice(b"<resumed xmlns='urn:xmpp:sm:3' previd='s1' h='4'/>");
-                        }
-                        self.bound = Some(bound);
-                    }
+                    server::Step::Bound(bound) => self.bound = Some(bound),
                     server::Step::Close => return Does::Closes,
                 }
                 break;

@@ -22,7 +22,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::account::{PASSWORD, username};
 use super::attend::{LIMITS, contains};
-use super::{Kind, Plan};
+use super::{Flow, Kind, Plan};
 
 /// Connections from one source address, so that none runs out of ports.
 const PER_ADDRESS: usize = 1000;
@@ -31,6 +31,9 @@ const BIND: &str = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xm
     <resource>bench</resource></bind></iq>";
 const ENABLE: &str = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>";
 const PRESENCE: &str = "<presence/>";
+const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+const SASL2: &str = "urn:xmpp:sasl:2";
+const BIND2: &str = "urn:xmpp:bind:0";
 
 thread_local! {
     /// The costly step of a password, by account: it is the client's cost, not the server's.
@@ -94,12 +97,18 @@ pub(super) async fn login(
         return Err(failed("not a device"));
     };
     let name = username(number);
-    if habits.pipelined {
+    if habits.flow == Flow::Ahead {
         let mut talk = connected(config, socket, *direct, domain).await?;
         talk.login_ahead(domain, &name, habits.acks).await?;
         return Ok(talk);
     }
     let (mut talk, features) = open(config, socket, *direct, domain).await?;
+    if habits.flow == Flow::Offered
+        && let Some((mechanism, hash)) = together(&features)
+    {
+        talk.login_together(&name, mechanism, hash, habits.acks).await?;
+        return Ok(talk);
+    }
     talk.authenticate(&name, mechanism(&features)?).await?;
     talk.reader.reset();
     talk.rest.clear();
@@ -249,26 +258,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
                 .await?;
             return expect(&answer, b"<success");
         };
-        let (scram, auth) = start_scram(name, mechanism, hash)?;
-        let challenge = self.ask(&auth).await?;
-        let (verifier, response) = respond(scram, &challenge)?;
+        let (scram, first) = start_scram(name, hash)?;
+        let challenge = self.ask(&auth(mechanism, &first)).await?;
+        let (verifier, response) = respond(scram, &challenge, SASL)?;
         let success = self.ask(&response).await?;
-        verify(name, verifier, &success)
+        verify(name, verifier, &success, b"<success")
+    }
+
+    /// All that comes after the features in two round trips (XEP-0388, XEP-0386).
+    async fn login_together(
+        &mut self,
+        name: &str,
+        mechanism: Mechanism,
+        hash: ScramHash,
+        acks: bool,
+    ) -> io::Result<()> {
+        let (scram, first) = start_scram(name, hash)?;
+        let (mechanism, enable) = (mechanism.name(), if acks { ENABLE } else { "" });
+        let challenge = self
+            .ask(&format!(
+                "<authenticate xmlns='{SASL2}' mechanism='{mechanism}'><initial-response>{first}</initial-response>\
+                 <bind xmlns='{BIND2}'><tag>bench</tag>{enable}</bind></authenticate>"
+            ))
+            .await?;
+        let (verifier, response) = respond(scram, &challenge, SASL2)?;
+        let success = self.ask(&response).await?;
+        verify(name, verifier, &success, b"<additional-data>")?;
+        if !contains(&success, b"<bound") || (acks && !contains(&success, b"<enabled")) {
+            return Err(failed(format!("not bound: {}", String::from_utf8_lossy(&success))));
+        }
+        self.features().await?;
+        self.say(PRESENCE).await
     }
 
     /// All of a login, from the header to presence, in two round trips (XEP-0305). It is
     /// taken for granted that the server offers SCRAM-SHA-256.
     async fn login_ahead(&mut self, domain: &str, name: &str, acks: bool) -> io::Result<()> {
         let header = header(domain);
-        let (scram, auth) = start_scram(name, Mechanism::ScramSha256, ScramHash::Sha256)?;
+        let (scram, first) = start_scram(name, ScramHash::Sha256)?;
+        let auth = auth(Mechanism::ScramSha256, &first);
         self.say(&format!("{header}{auth}")).await?;
         self.features().await?;
         let challenge = self.next().await?;
-        let (verifier, response) = respond(scram, &challenge)?;
+        let (verifier, response) = respond(scram, &challenge, SASL)?;
         let enable = if acks { ENABLE } else { "" };
         self.say(&format!("{response}{header}{BIND}{enable}{PRESENCE}")).await?;
         let success = self.next().await?;
-        verify(name, verifier, &success)?;
+        verify(name, verifier, &success, b"<success")?;
         // What came behind the success belongs to the new stream.
         self.reader.reset();
         self.features().await?;
@@ -287,8 +323,8 @@ fn header(domain: &str) -> String {
     )
 }
 
-/// SCRAM's first message, in `<auth/>`.
-fn start_scram(name: &str, mechanism: Mechanism, hash: ScramHash) -> io::Result<(ScramClient, String)> {
+/// SCRAM's first message, encoded.
+fn start_scram(name: &str, hash: ScramHash) -> io::Result<(ScramClient, String)> {
     let mut nonce = [0; 18];
     getrandom::fill(&mut nonce).map_err(|error| failed(error.to_string()))?;
     // Accounts that were made in bulk share a salt, too.
@@ -297,23 +333,26 @@ fn start_scram(name: &str, mechanism: Mechanism, hash: ScramHash) -> io::Result<
     secret.salted = salted;
     let scram = ScramClient::new(hash, name, secret, ClientBinding::Unsupported, &nonce);
     let first = STANDARD.encode(scram.first());
-    let mechanism = mechanism.name();
-    let auth =
-        format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='{mechanism}'>{first}</auth>");
-    Ok((scram, auth))
+    Ok((scram, first))
+}
+
+fn auth(mechanism: Mechanism, first: &str) -> String {
+    format!("<auth xmlns='{SASL}' mechanism='{}'>{first}</auth>", mechanism.name())
 }
 
 /// Its last message, in `<response/>`.
-fn respond(scram: ScramClient, challenge: &[u8]) -> io::Result<(ScramVerifier, String)> {
+fn respond(scram: ScramClient, challenge: &[u8], profile: &str) -> io::Result<(ScramVerifier, String)> {
     expect(challenge, b"<challenge")?;
-    let (verifier, last) = scram.respond(&payload(challenge)?).map_err(|error| failed(error.to_string()))?;
+    let message = payload(challenge, b"<challenge")?;
+    let (verifier, last) = scram.respond(&message).map_err(|error| failed(error.to_string()))?;
     let last = STANDARD.encode(last);
-    Ok((verifier, format!("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{last}</response>")))
+    Ok((verifier, format!("<response xmlns='{profile}'>{last}</response>")))
 }
 
-fn verify(name: &str, verifier: ScramVerifier, success: &[u8]) -> io::Result<()> {
+/// The server's proof lies in `holder`.
+fn verify(name: &str, verifier: ScramVerifier, success: &[u8], holder: &[u8]) -> io::Result<()> {
     expect(success, b"<success")?;
-    let salted = verifier.verify(&payload(success)?).map_err(|error| failed(error.to_string()))?;
+    let salted = verifier.verify(&payload(success, holder)?).map_err(|error| failed(error.to_string()))?;
     SALTED.with_borrow_mut(|all| all.insert(name.to_owned(), salted));
     Ok(())
 }
@@ -329,6 +368,14 @@ fn mechanism(features: &[u8]) -> io::Result<Mechanism> {
         })
 }
 
+/// How to log in by XEP-0388 with a resource by XEP-0386; `None` where the server does not
+/// offer that, or no SCRAM.
+fn together(features: &[u8]) -> Option<(Mechanism, ScramHash)> {
+    let offered = contains(features, SASL2.as_bytes()) && contains(features, BIND2.as_bytes());
+    let mechanism = mechanism(features).ok().filter(|_| offered)?;
+    Some((mechanism, mechanism.hash()?))
+}
+
 /// The answer to a step of a login, if it is the one that was hoped for.
 fn expect(answer: &[u8], start: &[u8]) -> io::Result<()> {
     match answer.starts_with(start) {
@@ -337,10 +384,12 @@ fn expect(answer: &[u8], start: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The base64 text of a SASL element.
-fn payload(element: &[u8]) -> io::Result<Vec<u8>> {
+/// The base64 text of the element that starts so.
+fn payload(element: &[u8], start: &[u8]) -> io::Result<Vec<u8>> {
     let text = std::str::from_utf8(element).map_err(|error| failed(error.to_string()))?;
-    let inner = text.split_once('>').and_then(|(_, rest)| rest.split_once('<')).map(|(inner, _)| inner);
+    let start = std::str::from_utf8(start).unwrap_or_default();
+    let holder = text.find(start).and_then(|at| text.get(at..)).unwrap_or_default();
+    let inner = holder.split_once('>').and_then(|(_, rest)| rest.split_once('<')).map(|(inner, _)| inner);
     match inner {
         Some(inner) => STANDARD.decode(inner.trim()).map_err(|error| failed(error.to_string())),
         None => Err(failed(format!("SASL went wrong: {text}"))),
@@ -403,6 +452,19 @@ mod tests {
         assert_eq!(offered(&["PLAIN", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1"]), Some(Mechanism::ScramSha1));
         assert_eq!(offered(&["SCRAM-SHA-1-PLUS", "PLAIN"]), Some(Mechanism::Plain));
         assert_eq!(offered(&["EXTERNAL", "SCRAM-SHA-256-PLUS"]), None);
+    }
+
+    #[test]
+    fn one_login_takes_all_along_where_the_server_lets_it() {
+        let features =
+            |rest: &str| format!("<features><mechanism>SCRAM-SHA-256</mechanism>{rest}</features>");
+        let (login, bind) =
+            (format!("<authentication xmlns='{SASL2}'/>"), format!("<bind xmlns='{BIND2}'/>"));
+        assert_eq!(together(features("").as_bytes()), None);
+        assert_eq!(together(features(&login).as_bytes()), None);
+        let scram = Some((Mechanism::ScramSha256, ScramHash::Sha256));
+        assert_eq!(together(features(&format!("{login}{bind}")).as_bytes()), scram);
+        assert_eq!(together(format!("<mechanism>PLAIN</mechanism>{login}{bind}").as_bytes()), None);
     }
 
     #[test]

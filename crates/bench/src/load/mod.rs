@@ -57,8 +57,21 @@ pub(crate) enum Kind {
 pub(crate) struct Habits {
     /// Turn on XEP-0198, and acknowledge.
     pub acks: bool,
-    /// Send ahead of the answers when logging in (XEP-0305).
-    pub pipelined: bool,
+    /// How they log in.
+    pub flow: Flow,
+}
+
+/// The order of a login's questions and answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Flow {
+    /// Each answer is waited for; with XEP-0388 and XEP-0386, where the server offers them.
+    #[default]
+    Offered,
+    /// Each answer is waited for, as RFC 6120 has it.
+    Rfc6120,
+    /// Ahead of the answers (XEP-0305).
+    Ahead,
 }
 
 /// What a worker is told, a line each.

@@ -10,8 +10,8 @@ use crate::report::{Budget, Progress, Report};
 
 pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
     let common = &args.common;
-    let habits = Habits { acks: true, pipelined: args.pipelined };
-    let mut report = Report::new(&login_name("connect", habits), args.sessions).about(common);
+    let habits = Habits { acks: true, flow: args.flow.flow() };
+    let mut report = Report::new(&login_name("connect", habits.flow), args.sessions).about(common);
     let mut rig = Rig::start(common, args.sessions, habits, reenter).await?;
     let mut bare = Bare::unless(common.no_floor, args.sessions, false, reenter).await?;
     let (before, bare_before) =
@@ -59,6 +59,6 @@ pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
         report.compared("memory a session, above the empty server", "KiB", each, floor, None);
     }
     report.note(format!("{rounds} rounds, medians; at most 64 logins were under way at once"));
-    report.note(login_flow(habits));
+    report.note(login_flow(habits.flow));
     report.publish(common.json.as_deref())
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::args::{Command, Common};
 use crate::error::Error;
 use crate::floor::Floor;
-use crate::load::{Fleet, Habits, Kind, Plan};
+use crate::load::{Fleet, Flow, Habits, Kind, Plan};
 use crate::measure::CpuMeter;
 use crate::report::Progress;
 use crate::target::{Home, Target};
@@ -105,19 +105,26 @@ impl Rig {
     }
 }
 
-/// A report's name: figures of the two flows are not to be mixed up.
-fn login_name(benchmark: &str, habits: Habits) -> String {
-    match habits.pipelined {
-        true => format!("{benchmark}, pipelined"),
-        false => benchmark.to_owned(),
+/// A report's name: figures of different flows are not to be mixed up.
+fn login_name(benchmark: &str, flow: Flow) -> String {
+    match flow {
+        Flow::Offered => benchmark.to_owned(),
+        Flow::Rfc6120 => format!("{benchmark}, RFC 6120"),
+        Flow::Ahead => format!("{benchmark}, pipelined"),
     }
 }
 
 /// A report's note on how devices logged in.
-fn login_flow(habits: Habits) -> &'static str {
-    match habits.pipelined {
-        true => "devices sent ahead of the answers (XEP-0305): two round trips after the TLS handshake",
-        false => "devices waited for each answer: six round trips after the TLS handshake",
+fn login_flow(flow: Flow) -> &'static str {
+    match flow {
+        Flow::Offered => {
+            "devices waited for each answer: three round trips after the TLS handshake where the server \
+             offers XEP-0388 and XEP-0386, six where it does not"
+        }
+        Flow::Rfc6120 => "devices waited for each answer: six round trips after the TLS handshake",
+        Flow::Ahead => {
+            "devices sent ahead of the answers (XEP-0305): two round trips after the TLS handshake"
+        }
     }
 }
 

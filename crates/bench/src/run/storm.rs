@@ -9,8 +9,8 @@ use crate::report::{Budget, Progress, Report};
 
 pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
     let common = &args.common;
-    let habits = Habits { acks: true, pipelined: args.pipelined };
-    let mut report = Report::new(&login_name("storm", habits), args.sessions).about(common);
+    let habits = Habits { acks: true, flow: args.flow.flow() };
+    let mut report = Report::new(&login_name("storm", habits.flow), args.sessions).about(common);
     let mut rig = Rig::start(common, args.sessions, habits, reenter).await?;
     rig.fleet.connect(args.sessions, &Progress::new("logins", args.sessions)).await?;
     settle(2.0).await;
@@ -46,6 +46,6 @@ pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
     report.figure("login, 99 %", "ms", sum.logins.percentile(99.0));
     report.figure("attempts that failed and were made again", "", sum.failed as f64);
     report.note("at most 2,000 logins were under way at once; a failed attempt is made again at once");
-    report.note(login_flow(habits));
+    report.note(login_flow(habits.flow));
     report.publish(common.json.as_deref())
 }

@@ -334,6 +334,10 @@ impl Connection {
                 }
                 Control::Continue
             }
+            Progress::Authenticated => {
+                self.reader.set_limits(frame_limits(&self.core, true));
+                Control::Continue
+            }
             Progress::StartTls => Control::StartTls,
             Progress::Bound(session) => {
                 self.reader.set_limits(frame_limits(&self.core, true));

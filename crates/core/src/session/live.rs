@@ -471,23 +471,25 @@ impl Session {
 }
 
 impl Session {
-    /// Turns stream management on. What was sent before counting began is sent
-    /// again, counted, rather than never acknowledged.
-    pub(super) fn enable_management(&mut self, resumable: bool) {
-        self.sm = Some(Box::new(StreamManagement::new(resumable)));
+    /// Turns stream management on, and answers what to tell the peer. What was sent before
+    /// counting began is sent again, counted, rather than never acknowledged.
+    pub(super) fn enable_management(&mut self, core: &Core, resume: bool) -> Nonza {
+        let seconds = u32::try_from(core.config.session.resume_seconds).unwrap_or(u32::MAX);
+        let resume = resume && seconds > 0;
+        self.sm = Some(Box::new(StreamManagement::new(resume)));
         self.outstanding = VecDeque::new();
         if self.feed != FeedState::Off {
             self.start_feed_over();
             self.retry_at = Some(Instant::now() + ENABLED_PAUSE);
         }
+        let id = resume.then(|| resumption_id(&self.handle));
+        Nonza::Enabled { id, resume, max: resume.then_some(seconds) }
     }
 
-    /// Says that the session goes on, and what the peer has not handled that no
-    /// store has. Notifications follow from the store.
-    pub(super) fn write_resumed(&mut self, out: &mut Vec<u8>) {
+    /// Once it has been said that the session goes on: what the peer has not handled that
+    /// no store has. Notifications follow from the store.
+    pub(super) fn write_missed(&mut self, out: &mut Vec<u8>) {
         let Some(sm) = &mut self.sm else { return };
-        let resumed = Nonza::Resumed { previd: resumption_id(&self.handle), h: sm.received() };
-        resumed.to_element().write(out, ns::CLIENT);
         for stanza in sm.restart() {
             out.extend_from_slice(&stanza);
             sm.keep(&stanza);

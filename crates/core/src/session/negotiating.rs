@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidings_xmpp::sasl::{self, TlsBinding};
 use tidings_xmpp::stanza::StanzaError;
 use tidings_xmpp::stream::StreamError;
-use tidings_xmpp::stream::server::{Answer, Bound, Negotiation, Question, Step, Verdict};
+use tidings_xmpp::stream::server::{Answer, Bound, Negotiation, Question, Resumed, Step, Verdict};
 use tidings_xmpp::xml::{Element, StreamHeader, escape_attribute};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -43,6 +43,8 @@ pub(super) struct Negotiating {
 pub(super) enum Progress {
     Continue,
     NewStream,
+    /// The same stream goes on.
+    Authenticated,
     StartTls,
     Bound(Box<Session>),
     Close,
@@ -123,6 +125,7 @@ impl Negotiating {
         Reached::Progress(match step {
             Step::Continue => Progress::Continue,
             Step::NewStream => Progress::NewStream,
+            Step::Authenticated => Progress::Authenticated,
             Step::StartTls => Progress::StartTls,
             Step::Close => Progress::Close,
             Step::Ask(question) => return Reached::Question(question),
@@ -130,7 +133,7 @@ impl Negotiating {
                 None => Progress::Close,
                 Some(mut session) => {
                     if matches!(bound, Bound::Resumed) {
-                        session.write_resumed(out);
+                        session.write_missed(out);
                     }
                     Progress::Bound(session)
                 }
@@ -193,6 +196,10 @@ impl Negotiating {
                 Some(identity) => self.bind(core, identity, resource, false),
                 None => Err(StanzaError::not_authorized()),
             }),
+            Question::Enable { resume } => match &mut self.session {
+                Some(session) => Answer::Enabled(session.enable_management(core, resume)),
+                None => Answer::Refused(Verdict::Unavailable),
+            },
             Question::Resume { previd, h } => Answer::Resume(Box::pin(self.resume(core, &previd, h)).await),
         }
     }
@@ -255,7 +262,7 @@ impl Negotiating {
     }
 
     /// Takes over the session that this account's client names (XEP-0198 section 5).
-    async fn resume(&mut self, core: &Arc<Core>, previd: &str, h: u32) -> Result<(), Option<u32>> {
+    async fn resume(&mut self, core: &Arc<Core>, previd: &str, h: u32) -> Result<Resumed, Option<u32>> {
         let identity = self.candidate.clone().ok_or(None)?;
         // Only among the account's own: another's id means nothing here.
         let handles = core.session.handles(identity.account);
@@ -284,9 +291,10 @@ impl Negotiating {
             Show::Unavailable,
             handle.show(),
         );
+        let jid = format!("{}@{}/{}", handle.username, core.config.domain, handle.resource);
         self.session = Some(session);
         core.auth.succeeded();
-        Ok(())
+        Ok(Resumed { jid, handled: received.unwrap_or(0) })
     }
 }
 

@@ -12,7 +12,7 @@ use tidings_xmpp::xml::Element;
 
 use super::handle::{Handle, Order};
 use super::live::Session;
-use super::{address, iq, sm};
+use super::{address, iq};
 use crate::Core;
 use crate::model::{NotificationId, Show, Status};
 
@@ -96,14 +96,7 @@ async fn stream_management(
         (Some(Nonza::Request), Some(sm)) => wire_sm::write_ack(sm.received(), out),
         (Some(Nonza::Ack(h)), Some(_)) => return acknowledged(session, core, h, out).await,
         (Some(Nonza::Enable { resume, .. }), None) => {
-            let resume = resume && core.config.session.resume_seconds > 0;
-            session.enable_management(resume);
-            let enabled = Nonza::Enabled {
-                id: resume.then(|| sm::resumption_id(&session.handle)),
-                resume,
-                max: resume.then(|| u32::try_from(core.config.session.resume_seconds).unwrap_or(u32::MAX)),
-            };
-            enabled.to_element().write(out, ns::CLIENT);
+            session.enable_management(core, resume).to_element().write(out, ns::CLIENT);
         }
         (None, _) => {
             return Outcome::fail(StreamError::with_text(

@@ -15,6 +15,7 @@ pub mod push;
 pub mod receipts;
 pub mod register;
 pub mod roster;
+pub mod sasl2;
 pub mod session;
 pub mod sm;
 mod template;

@@ -1,5 +1,5 @@
 use crate::ext::limits::StreamLimits;
-use crate::ext::{auth0078, bind, caps, csi, preauth, register, session, sm};
+use crate::ext::{auth0078, bind, caps, csi, preauth, register, sasl2, session, sm};
 use crate::ns;
 use crate::sasl::BindingType;
 use crate::xml::Element;
@@ -12,6 +12,8 @@ pub struct Features {
     pub starttls: Option<StartTls>,
     /// SASL mechanisms, strongest first.
     pub mechanisms: Vec<String>,
+    /// XEP-0388: a login that takes along what comes after it.
+    pub authentication: Option<sasl2::Offered>,
     /// XEP-0440: what the `-PLUS` mechanisms can be bound by.
     pub channel_bindings: Vec<BindingType>,
     /// XEP-0077.
@@ -73,6 +75,9 @@ impl Features {
                     .fold(mechanisms, |all, name| all.with_field("mechanism", name.as_str())),
             );
         }
+        if let Some(offered) = &self.authentication {
+            features.push_child(offered.to_element());
+        }
         if !self.channel_bindings.is_empty() {
             let mut bindings = Element::new("sasl-channel-binding", ns::CHANNEL_BINDING);
             for kind in &self.channel_bindings {
@@ -120,6 +125,9 @@ impl Features {
                     let mechanisms = child.children().filter(|child| child.is("mechanism", ns::SASL));
                     features.mechanisms.extend(mechanisms.map(Element::text));
                 }
+                ("authentication", ns::SASL2) => {
+                    features.authentication = sasl2::Offered::from_element(child);
+                }
                 ("sasl-channel-binding", ns::CHANNEL_BINDING) => {
                     let types = child.children().filter_map(|binding| binding.attribute("type"));
                     features.channel_bindings.extend(types.filter_map(BindingType::from_name));
@@ -155,6 +163,12 @@ mod tests {
         Features {
             starttls: Some(StartTls::Required),
             mechanisms: vec!["SCRAM-SHA-256".into(), "PLAIN".into()],
+            authentication: Some(sasl2::Offered {
+                mechanisms: vec!["SCRAM-SHA-256".into()],
+                resume: true,
+                bind: true,
+                manage: true,
+            }),
             channel_bindings: BindingType::ALL.to_vec(),
             register: true,
             register_token: true,

@@ -2,6 +2,7 @@
 
 use jid::ResourcePart;
 
+use super::inline::{self, Inline};
 use super::request::{Request, RequestId};
 use super::{Answer, Bound, Context, Outcome, Question, Settings, Stage, Step, out_of_turn};
 use crate::ext::csi::ClientState;
@@ -22,7 +23,10 @@ pub(super) struct Binding {
 #[derive(Debug)]
 pub(super) enum BindingAsked {
     Bind(RequestId),
-    Resume,
+    /// The id of the session that is to go on.
+    Resume(String),
+    /// What a login has brought along (XEP-0388).
+    Inline(Box<Inline>),
 }
 
 impl Binding {
@@ -47,6 +51,11 @@ impl Binding {
         }
     }
 
+    /// What there is to choose once a resource is bound.
+    pub(super) fn bound_features(settings: &Settings) -> Features {
+        Features { bind: false, session: false, pipelining: false, ..Self::features(settings) }
+    }
+
     pub(super) fn stanza(self, element: Element, context: &mut Context<'_>) -> Outcome {
         match (element.name(), element.ns()) {
             ("iq", ns::CLIENT) => match Request::read(element, context) {
@@ -59,7 +68,8 @@ impl Binding {
             ("resume" | "enable", ns::SM) => self.stream_management(&element, context),
             // Nothing is held back yet, and nobody has to be told.
             _ if ClientState::from_element(&element).is_some() => self.go_on(),
-            ("auth" | "response" | "abort", ns::SASL) => {
+            ("auth" | "response" | "abort", ns::SASL)
+            | ("authenticate" | "response" | "abort", ns::SASL2) => {
                 Err(StreamError::with_text(StreamCondition::PolicyViolation, "already logged in"))
             }
             _ => Err(StreamCondition::UnsupportedStanzaType.into()),
@@ -78,11 +88,15 @@ impl Binding {
                 id.error(error, context);
                 self.go_on()
             }
-            (BindingAsked::Resume, Answer::Resume(Ok(()))) => Ok((Stage::Done, Step::Bound(Bound::Resumed))),
-            (BindingAsked::Resume, Answer::Resume(Err(h))) => {
+            (BindingAsked::Resume(previd), Answer::Resume(Ok(resumed))) => {
+                context.send(&Nonza::Resumed { previd, h: resumed.handled }.to_element());
+                Ok((Stage::Done, Step::Bound(Bound::Resumed)))
+            }
+            (BindingAsked::Resume(_), Answer::Resume(Err(h))) => {
                 context.send(&failed(Condition::ItemNotFound, h));
                 self.go_on()
             }
+            (BindingAsked::Inline(inline), answer) => inline::answer(self, *inline, answer, context),
             _ => Err(out_of_turn()),
         }
     }
@@ -111,8 +125,8 @@ impl Binding {
         let condition = match Nonza::from_element(element) {
             _ if !context.settings.stream_management => Condition::FeatureNotImplemented,
             Some(Nonza::Resume { previd, h }) => {
-                let question = Question::Resume { previd, h };
-                return Ok((Stage::BindingAsked(self, BindingAsked::Resume), Step::Ask(question)));
+                let asked = BindingAsked::Resume(previd.clone());
+                return Ok((Stage::BindingAsked(self, asked), Step::Ask(Question::Resume { previd, h })));
             }
             Some(_) => Condition::UnexpectedRequest,
             None => Condition::BadRequest,

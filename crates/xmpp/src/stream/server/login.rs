@@ -3,12 +3,13 @@
 use jid::{BareJid, DomainPart, NodePart, ResourcePart};
 
 use super::binding::{Binding, failed};
+use super::inline;
 use super::request::{Request, RequestId};
 use super::{
     Answer, Bound, Context, MAX_FAILURES, Outcome, Question, RegisterOffer, Settings, Stage, Step, Verdict,
     out_of_turn,
 };
-use crate::ext::{auth0078, preauth, register};
+use crate::ext::{auth0078, preauth, register, sasl2};
 use crate::ns;
 use crate::sasl::{
     MAX_PASSWORD, Mechanism, Plain, SaslCondition, SaslFailure, ScramChallenge, ScramError, ScramServer,
@@ -28,6 +29,8 @@ pub(super) struct Login {
     failures: u8,
     /// What XEP-0445 brought.
     token: Option<String>,
+    /// The exchange under way is one of XEP-0388, and this is what the login brings along.
+    wishes: Option<Box<sasl2::Wishes>>,
 }
 
 /// How far a SASL exchange has come, as the peer is to move.
@@ -61,7 +64,7 @@ pub(super) enum LoginAsked {
 
 impl Login {
     pub(super) fn new(tls: TlsBinding) -> Self {
-        Self { tls, failures: 0, token: None }
+        Self { tls, failures: 0, token: None, wishes: None }
     }
 
     pub(super) fn tls(&self) -> &TlsBinding {
@@ -69,8 +72,15 @@ impl Login {
     }
 
     pub(super) fn features(tls: &TlsBinding, settings: &Settings) -> Features {
+        let mechanisms: Vec<_> = Mechanism::offered(tls).map(|one| one.name().to_owned()).collect();
         Features {
-            mechanisms: Mechanism::offered(tls).map(|mechanism| mechanism.name().to_owned()).collect(),
+            authentication: Some(sasl2::Offered {
+                mechanisms: mechanisms.clone(),
+                resume: settings.stream_management,
+                bind: true,
+                manage: settings.stream_management,
+            }),
+            mechanisms,
             channel_bindings: tls.types().collect(),
             register: settings.register != RegisterOffer::Closed,
             register_token: settings.register == RegisterOffer::Token,
@@ -80,15 +90,21 @@ impl Login {
         }
     }
 
-    pub(super) fn stanza(self, exchange: Exchange, element: Element, context: &mut Context<'_>) -> Outcome {
+    pub(super) fn stanza(
+        mut self,
+        exchange: Exchange,
+        element: Element,
+        context: &mut Context<'_>,
+    ) -> Outcome {
         match (element.name(), element.ns(), exchange) {
-            ("auth", ns::SASL, Exchange::Idle) => self.auth(&element, context),
-            ("auth", ns::SASL, _) => {
-                let text = "a login is under way; abort it first";
-                self.refuse(SaslFailure::with_text(SaslCondition::MalformedRequest, text), context)
+            ("auth" | "response" | "abort", ns::SASL, exchange)
+            | ("authenticate" | "response" | "abort", ns::SASL2, exchange) => {
+                if matches!(exchange, Exchange::Idle) {
+                    let wishes = || Box::new(sasl2::Wishes::from_element(&element));
+                    self.wishes = (element.ns() == ns::SASL2).then(wishes);
+                }
+                self.exchange(exchange, &element, context)
             }
-            ("response", ns::SASL, exchange) => self.response(exchange, &element, context),
-            ("abort", ns::SASL, _) => self.refuse(SaslCondition::Aborted, context),
             ("iq", ns::CLIENT, Exchange::Idle) => match Request::read(element, context) {
                 Some(request) => self.request(request, context),
                 None => self.idle(),
@@ -110,7 +126,7 @@ impl Login {
         match (asked, answer) {
             (LoginAsked::Keys(server), Answer::Scram(Some(keys))) => {
                 let (challenge, message) = server.challenge(keys, &context.random::<18>());
-                context.send(&sasl("challenge", Some(&message)));
+                context.send(&self.sasl("challenge", Some(&message)));
                 Ok((Stage::Login(self, Exchange::Challenged(Box::new(challenge))), Step::Continue))
             }
             (LoginAsked::Keys(_), Answer::Scram(None)) => {
@@ -118,8 +134,12 @@ impl Login {
             }
             (LoginAsked::Keys(_), Answer::Refused(verdict)) => self.refuse(sasl_failure(verdict), context),
             (LoginAsked::Sasl { username, success }, Answer::Password(Verdict::Accepted)) => {
-                context.send(&sasl("success", success.as_deref()));
-                Ok((Stage::Binding(Binding::new(username)), Step::NewStream))
+                let binding = Binding::new(username);
+                if let Some(wishes) = self.wishes {
+                    return inline::begin(binding, success, *wishes, context);
+                }
+                context.send(&self.sasl("success", success.as_deref()));
+                Ok((Stage::Binding(binding), Step::NewStream))
             }
             (LoginAsked::Sasl { .. }, Answer::Password(verdict)) => {
                 self.refuse(sasl_failure(verdict), context)
@@ -150,6 +170,21 @@ impl Login {
 
     // ---- SASL ----
 
+    fn exchange(self, exchange: Exchange, element: &Element, context: &mut Context<'_>) -> Outcome {
+        let profile = if self.wishes.is_some() { ns::SASL2 } else { ns::SASL };
+        match (element.name(), exchange) {
+            // An exchange keeps to the profile that it began in.
+            _ if element.ns() != profile => self.refuse(SaslCondition::MalformedRequest, context),
+            ("response", exchange) => self.response(exchange, element, context),
+            ("abort", _) => self.refuse(SaslCondition::Aborted, context),
+            (_, Exchange::Idle) => self.auth(element, context),
+            _ => {
+                let text = "a login is under way; abort it first";
+                self.refuse(SaslFailure::with_text(SaslCondition::MalformedRequest, text), context)
+            }
+        }
+    }
+
     fn auth(self, auth: &Element, context: &mut Context<'_>) -> Outcome {
         let named = auth.attribute("mechanism").and_then(Mechanism::from_name);
         let Some(mechanism) =
@@ -157,9 +192,12 @@ impl Login {
         else {
             return self.refuse(SaslCondition::InvalidMechanism, context);
         };
-        let payload = auth.text();
+        let payload = match self.wishes {
+            Some(_) => auth.child_text("initial-response", ns::SASL2).unwrap_or_default(),
+            None => auth.text(),
+        };
         if payload.is_empty() {
-            context.send(&sasl("challenge", None));
+            context.send(&self.sasl("challenge", None));
             return Ok((Stage::Login(self, Exchange::Named(mechanism)), Step::Continue));
         }
         self.initial(mechanism, &payload, context)
@@ -218,9 +256,22 @@ impl Login {
         Ok((Stage::LoginAsked(self, asked), Step::Ask(question)))
     }
 
-    fn refuse(self, failure: impl Into<SaslFailure>, context: &mut Context<'_>) -> Outcome {
-        context.send(&failure.into().to_element());
+    fn refuse(mut self, failure: impl Into<SaslFailure>, context: &mut Context<'_>) -> Outcome {
+        let failure = failure.into();
+        context.send(&match self.wishes.take() {
+            Some(_) => sasl2::failure(&failure),
+            None => failure.to_element(),
+        });
         self.count_failure()
+    }
+
+    /// `<challenge/>` or `<success/>`, the latter of RFC 6120 only.
+    fn sasl(&self, name: &'static str, payload: Option<&[u8]>) -> Element {
+        let element = Element::new(name, if self.wishes.is_some() { ns::SASL2 } else { ns::SASL });
+        match payload {
+            Some(payload) => element.with_text(encode_payload(payload)),
+            None => element,
+        }
     }
 
     fn count_failure(mut self) -> Outcome {
@@ -330,15 +381,6 @@ impl Login {
     fn refuse_request(self, request: &Request, error: StanzaError, context: &mut Context<'_>) -> Outcome {
         request.error(error, context);
         self.count_failure()
-    }
-}
-
-/// `<challenge/>` or `<success/>`.
-fn sasl(name: &'static str, payload: Option<&[u8]>) -> Element {
-    let element = Element::new(name, ns::SASL);
-    match payload {
-        Some(payload) => element.with_text(encode_payload(payload)),
-        None => element,
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod binding;
 mod clear;
+mod inline;
 mod login;
 mod offer;
 mod question;
@@ -23,7 +24,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub use self::offer::Offer;
-pub use self::question::{Answer, Bound, Question, Step, Verdict};
+pub use self::question::{Answer, Bound, Question, Resumed, Step, Verdict};
 pub use self::settings::{RegisterOffer, Settings};
 
 use self::binding::{Binding, BindingAsked};
@@ -73,6 +74,7 @@ type Outcome = Result<(Stage, Step), StreamError>;
 
 /// What every step may need.
 struct Context<'a> {
+    offer: &'a Offer,
     settings: &'a Settings,
     domain: &'a str,
     entropy: Entropy<'a>,
@@ -266,7 +268,7 @@ impl Negotiation {
     }
 
     fn context<'a>(&'a self, entropy: Entropy<'a>, out: &'a mut Vec<u8>) -> Context<'a> {
-        Context { settings: &self.offer.settings, domain: self.domain(), entropy, out }
+        Context { offer: &self.offer, settings: &self.offer.settings, domain: self.domain(), entropy, out }
     }
 
     fn settle(&mut self, outcome: Outcome, out: &mut Vec<u8>) -> Step {
@@ -278,7 +280,7 @@ impl Negotiation {
                         self.open = false;
                         self.authenticated = true;
                     }
-                    Step::Bound(_) => self.authenticated = true,
+                    Step::Bound(_) | Step::Authenticated => self.authenticated = true,
                     Step::Close => self.end(out),
                     Step::Continue | Step::StartTls | Step::Ask(_) => {}
                 }

@@ -17,6 +17,7 @@ pub struct Offer {
     /// By what a login can be bound to; see [`kinds`].
     login: [Vec<u8>; 4],
     binding: Vec<u8>,
+    bound: Vec<u8>,
 }
 
 impl Offer {
@@ -35,8 +36,10 @@ impl Offer {
             };
             write(Login::features(&tls, &settings))
         });
-        let (clear, binding) = (write(Clear::features()), write(Binding::features(&settings)));
-        Self { settings, clear, login, binding }
+        let clear = write(Clear::features());
+        let (binding, bound) =
+            (write(Binding::features(&settings)), write(Binding::bound_features(&settings)));
+        Self { settings, clear, login, binding, bound }
     }
 
     pub(super) fn clear(&self) -> &[u8] {
@@ -49,6 +52,11 @@ impl Offer {
 
     pub(super) fn binding(&self) -> &[u8] {
         &self.binding
+    }
+
+    /// For a stream that has its resource by XEP-0386.
+    pub(super) fn bound(&self) -> &[u8] {
+        &self.bound
     }
 }
 

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::ext::sm::Nonza;
 use crate::sasl::{ScramHash, ScramKeys};
 use crate::stanza::StanzaError;
 
@@ -10,6 +11,8 @@ pub enum Step {
     Continue,
     /// The peer opens a new stream next: reset the frame reader.
     NewStream,
+    /// The peer has proved who it is, and the stream goes on (XEP-0388).
+    Authenticated,
     /// Start TLS on the same socket, then call
     /// [`tls_started`](super::Negotiation::tls_started). Bytes that came after
     /// `<starttls/>` are dropped.
@@ -80,6 +83,11 @@ pub enum Question {
         /// The resource that the client wants; `None`: make one up.
         resource: Option<String>,
     },
+    /// Turn stream management on for what has just been bound. → [`Answer::Enabled`].
+    Enable {
+        /// Whether the client wants to be able to resume.
+        resume: bool,
+    },
     /// XEP-0198 resumption. → [`Answer::Resume`].
     Resume {
         /// The id of the stream that is to be resumed.
@@ -100,6 +108,7 @@ impl fmt::Debug for Question {
             Self::IqAuth { username, resource, .. } => write!(f, "IqAuth({username:?}, {resource:?})"),
             Self::Register { username, .. } => write!(f, "Register({username:?})"),
             Self::Bind { resource } => write!(f, "Bind({resource:?})"),
+            Self::Enable { resume } => write!(f, "Enable({resume})"),
             Self::Resume { h, .. } => write!(f, "Resume(h={h})"),
         }
     }
@@ -118,10 +127,21 @@ pub enum Answer {
     Registered(Result<(), StanzaError>),
     /// The full JID that was bound.
     Bind(Result<String, StanzaError>),
-    /// Whether the session is resumed. If so the driver itself writes `<resumed/>` and
-    /// what the client missed. If not: how many stanzas of that session were handled,
+    /// [`Nonza::Enabled`], with what the client can resume with.
+    Enabled(Nonza),
+    /// Whether the session is resumed. If so the driver writes what the client missed, after
+    /// what the negotiation writes. If not: how many stanzas of that session were handled,
     /// where it is known; the negotiation writes `<failed/>` and goes on.
-    Resume(Result<(), Option<u32>>),
+    Resume(Result<Resumed, Option<u32>>),
+}
+
+/// A session that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumed {
+    /// Its full JID.
+    pub jid: String,
+    /// How many of the client's stanzas it has handled.
+    pub handled: u32,
 }
 
 /// What became of a login.

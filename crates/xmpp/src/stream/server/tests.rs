@@ -1,5 +1,6 @@
 //! Bytes in, bytes out: every path and the illegal orders; then random walks.
 
+mod inline;
 mod logins;
 mod opening;
 mod requests;
@@ -21,6 +22,10 @@ const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' 
 const TLS_FEATURES: &str = "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
     <mechanism>SCRAM-SHA-256-PLUS</mechanism><mechanism>SCRAM-SHA-1-PLUS</mechanism>\
     <mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism></mechanisms>\
+    <authentication xmlns='urn:xmpp:sasl:2'><mechanism>SCRAM-SHA-256-PLUS</mechanism><mechanism>SCRAM-SHA-1-PLUS</mechanism>\
+    <mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism>\
+    <inline><sm xmlns='urn:xmpp:sm:3'/><bind xmlns='urn:xmpp:bind:0'><inline><feature var='urn:xmpp:sm:3'/></inline></bind>\
+    </inline></authentication>\
     <sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/>\
     <channel-binding type='tls-server-end-point'/></sasl-channel-binding>\
     <register xmlns='http://jabber.org/features/iq-register'/><auth xmlns='http://jabber.org/features/iq-auth'/>\
@@ -161,6 +166,10 @@ impl Driver {
     }
 }
 
+fn resumed() -> Resumed {
+    Resumed { jid: "ann@example.org/phone".into(), handled: 4 }
+}
+
 fn failure(condition: &str) -> String {
     format!("<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><{condition}/></failure>")
 }
@@ -190,7 +199,9 @@ fn a_driver_out_of_turn_ends_the_stream() {
     assert_eq!(step, Step::Close);
     assert!(out.contains("<internal-server-error "), "{out}");
 
-    for answer in [Answer::Bind(Ok("a@b/c".into())), Answer::Resume(Ok(())), Answer::Registered(Ok(()))] {
+    for answer in
+        [Answer::Bind(Ok("a@b/c".into())), Answer::Resume(Ok(resumed())), Answer::Registered(Ok(()))]
+    {
         let mut driver = Driver::opened();
         driver.asked(PLAIN_AUTH);
         assert_eq!(driver.answer(answer).1, Step::Close);

@@ -90,6 +90,9 @@ fn other_domains_and_offers() {
         &format!(
             "{}<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>SCRAM-SHA-256</mechanism>\
              <mechanism>SCRAM-SHA-1</mechanism><mechanism>PLAIN</mechanism></mechanisms>\
+             <authentication xmlns='urn:xmpp:sasl:2'><mechanism>SCRAM-SHA-256</mechanism><mechanism>SCRAM-SHA-1</mechanism>\
+             <mechanism>PLAIN</mechanism><inline><sm xmlns='urn:xmpp:sm:3'/><bind xmlns='urn:xmpp:bind:0'>\
+             <inline><feature var='urn:xmpp:sm:3'/></inline></bind></inline></authentication>\
              <register xmlns='http://jabber.org/features/iq-register'/><register xmlns='urn:xmpp:ibr-token:0'/>\
              <pipelining xmlns='urn:xmpp:features:pipelining'/></stream:features>",
             HEADER.replace("example.org", "push.example.net")

@@ -60,7 +60,9 @@ fn resumption() {
     let resume = "<resume xmlns='urn:xmpp:sm:3' previd='abc' h='4294967295'/>";
     let mut driver = Driver::logged_in();
     assert_eq!(driver.asked(resume), Question::Resume { previd: "abc".into(), h: u32::MAX });
-    assert_eq!(driver.answer(Answer::Resume(Ok(()))), (String::new(), Step::Bound(Bound::Resumed)));
+    let (out, step) = driver.answer(Answer::Resume(Ok(resumed())));
+    assert_eq!(out, "<resumed xmlns='urn:xmpp:sm:3' previd='abc' h='4'/>");
+    assert_eq!(step, Step::Bound(Bound::Resumed));
 
     let mut driver = Driver::logged_in();
     for (h, attribute) in [(Some(7), " h='7'"), (None, "")] {

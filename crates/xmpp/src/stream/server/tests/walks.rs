@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::ext::sm::Nonza;
 
 #[derive(Debug, Clone)]
 enum Move {
@@ -28,6 +29,13 @@ const STANZAS: &[&str] = &[
     // c=biws,r=xBwcHBwcHBwcHBwcHBwcHBwcH,p=AAAA: a wrong proof
     "<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>Yz1iaXdzLHI9eEJ3Y0hCd2NIQndjSEJ3Y0hCd2NIQndjSEJ3Y0gscD1BQUFB</response>",
     "<abort xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
+    "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>AGFubgBzZWNyZXQ=</initial-response>\
+     <bind xmlns='urn:xmpp:bind:0'><tag>t</tag><enable xmlns='urn:xmpp:sm:3' resume='true'/></bind>\
+     <resume xmlns='urn:xmpp:sm:3' previd='x' h='1'/></authenticate>",
+    "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='SCRAM-SHA-1'><initial-response>biwsbj1hbm4scj14</initial-response></authenticate>",
+    "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'/>",
+    "<response xmlns='urn:xmpp:sasl:2'>AGFubgBzZWNyZXQ=</response>",
+    "<abort xmlns='urn:xmpp:sasl:2'/>",
     "<iq id='1' type='get'><query xmlns='jabber:iq:auth'/></iq>",
     "<iq id='1' type='set'><query xmlns='jabber:iq:auth'><username>a</username><password>p</password><resource>r</resource></query></iq>",
     "<iq id='1' type='set'><query xmlns='jabber:iq:register'><username>a</username><password>p</password></query></iq>",
@@ -66,7 +74,7 @@ fn one_move() -> impl Strategy<Value = Move> {
         16 => (0..STANZAS.len()).prop_map(Move::Send),
         1 => Just(Move::Close),
         6 => Just(Move::TlsStarted),
-        1 => (0..7usize).prop_map(Move::Answer),
+        1 => (0..8usize).prop_map(Move::Answer),
         12 => verdict().prop_map(Move::Fitting),
         1 => "[<>a-z/='&; ]{0,12}".prop_map(Move::Garbage),
     ]
@@ -80,8 +88,13 @@ fn some_answer(which: usize) -> Answer {
         3 => Answer::Password(Verdict::Accepted),
         4 => Answer::Registered(Ok(())),
         5 => Answer::Bind(Ok("ann@example.org/r".into())),
-        _ => Answer::Resume(Ok(())),
+        6 => Answer::Enabled(enabled()),
+        _ => Answer::Resume(Ok(resumed())),
     }
+}
+
+fn enabled() -> Nonza {
+    Nonza::Enabled { id: Some("s".into()), resume: true, max: None }
 }
 
 fn keys_of_one() -> ScramKeys {
@@ -101,7 +114,8 @@ fn fitting(question: &Question, verdict: Verdict) -> Answer {
         Question::Register { .. } => Answer::Registered(Err(StanzaError::conflict())),
         Question::Bind { .. } if accepted => Answer::Bind(Ok("ann@example.org/r".into())),
         Question::Bind { .. } => Answer::Bind(Err(StanzaError::conflict())),
-        Question::Resume { .. } if accepted => Answer::Resume(Ok(())),
+        Question::Enable { .. } => Answer::Enabled(enabled()),
+        Question::Resume { .. } if accepted => Answer::Resume(Ok(resumed())),
         Question::Resume { .. } => Answer::Resume(Err(None)),
     }
 }
@@ -169,12 +183,14 @@ fn walk(direct: bool, moves: Vec<Move>) -> Result<bool, TestCaseError> {
             Step::Ask(question) => {
                 prop_assert!(secure, "asked before TLS: {:?}", question);
                 match question {
-                    Question::Bind { .. } | Question::Resume { .. } => prop_assert!(proved),
+                    Question::Bind { .. } | Question::Enable { .. } | Question::Resume { .. } => {
+                        prop_assert!(proved);
+                    }
                     _ => prop_assert!(!driver.negotiation.authenticated()),
                 }
                 asked = Some(question);
             }
-            Step::NewStream => prop_assert!(proved),
+            Step::NewStream | Step::Authenticated => prop_assert!(proved),
             Step::Bound(_) => {
                 prop_assert!(proved && secure);
                 prop_assert!(driver.negotiation.authenticated());
@@ -211,8 +227,14 @@ fn a_walk_can_arrive() {
         Move::Send(1),
         Move::Fitting(Verdict::Accepted),
         Move::Open(0),
-        Move::Send(12),
+        Move::Send(STANZAS.iter().position(|stanza| *stanza == BIND).unwrap()),
         Move::Fitting(Verdict::Accepted),
     ];
     assert!(walk(false, login).unwrap());
+    let together = STANZAS.iter().position(|stanza| stanza.contains("<tag>")).unwrap();
+    let mut login = vec![Move::Open(0), Move::Send(together)];
+    login.extend(
+        [Verdict::Accepted, Verdict::NotAuthorized, Verdict::Accepted, Verdict::Accepted].map(Move::Fitting),
+    );
+    assert!(walk(true, login).unwrap());
 }

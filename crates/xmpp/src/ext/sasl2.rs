@@ -1,0 +1,185 @@
+//! XEP-0388: a login that takes along what comes after it, a resource (XEP-0386) or the
+//! session that is to go on (XEP-0198): one question fewer for each, and no second stream.
+
+use super::sm::Nonza;
+use crate::ns;
+use crate::sasl::{SaslFailure, encode_payload};
+use crate::xml::Element;
+
+/// The longest tag and user agent's id that are looked at, in bytes.
+const MAX_NAME: usize = 256;
+
+/// What a server offers in its stream features.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Offered {
+    /// The mechanisms, strongest first.
+    pub mechanisms: Vec<String>,
+    /// XEP-0198: a login may resume a session.
+    pub resume: bool,
+    /// XEP-0386: a login may bind a resource.
+    pub bind: bool,
+    /// XEP-0386: and turn stream management on for it.
+    pub manage: bool,
+}
+
+impl Offered {
+    /// `<authentication/>`.
+    pub fn to_element(&self) -> Element {
+        let mut inline = Element::new("inline", ns::SASL2);
+        if self.resume {
+            inline.push_child(super::sm::feature());
+        }
+        if self.bind {
+            let mut bind = Element::new("bind", ns::BIND2);
+            if self.manage {
+                let feature = Element::new("feature", ns::BIND2).with_attribute("var", ns::SM);
+                bind.push_child(Element::new("inline", ns::BIND2).with_child(feature));
+            }
+            inline.push_child(bind);
+        }
+        let authentication = Element::new("authentication", ns::SASL2);
+        self.mechanisms
+            .iter()
+            .fold(authentication, |all, name| all.with_field("mechanism", name.as_str()))
+            .with_child(inline)
+    }
+
+    /// Reads an `<authentication/>`.
+    pub fn from_element(element: &Element) -> Option<Self> {
+        if !element.is("authentication", ns::SASL2) {
+            return None;
+        }
+        let mechanisms = element.children().filter(|child| child.is("mechanism", ns::SASL2));
+        let inline = element.child("inline", ns::SASL2);
+        let bind = inline.and_then(|inline| inline.child("bind", ns::BIND2));
+        let inside = bind.and_then(|bind| bind.child("inline", ns::BIND2));
+        let managed = |feature: &Element| feature.attribute("var") == Some(ns::SM);
+        Some(Self {
+            mechanisms: mechanisms.map(Element::text).collect(),
+            resume: inline.is_some_and(|inline| inline.child("sm", ns::SM).is_some()),
+            bind: bind.is_some(),
+            manage: inside.is_some_and(|inside| inside.children().any(managed)),
+        })
+    }
+}
+
+/// What a client wants with its login.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wishes {
+    /// The session that is to go on, and how many of its stanzas the client has handled.
+    pub resume: Option<(String, u32)>,
+    /// A resource, where there is no such session or it cannot go on.
+    pub bind: Option<Bind>,
+}
+
+/// A resource by XEP-0386: the server chooses it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bind {
+    /// What the resource begins with.
+    pub tag: Option<String>,
+    /// Which installation of the client this is: it has one resource at a time.
+    pub agent: Option<String>,
+    /// Whether stream management is to be on, and the session resumable.
+    pub enable: Option<bool>,
+}
+
+impl Wishes {
+    /// Reads what stands in an `<authenticate/>` beside the login.
+    pub fn from_element(authenticate: &Element) -> Self {
+        let short = |text: Option<String>| text.filter(|text| (1..=MAX_NAME).contains(&text.len()));
+        let resume = authenticate.child("resume", ns::SM).and_then(Nonza::from_element);
+        let bind = authenticate.child("bind", ns::BIND2).map(|bind| Bind {
+            tag: short(bind.child_text("tag", ns::BIND2)),
+            agent: short(
+                authenticate
+                    .child("user-agent", ns::SASL2)
+                    .and_then(|agent| agent.attribute("id").map(str::to_owned)),
+            ),
+            enable: bind.child("enable", ns::SM).and_then(Nonza::from_element).and_then(
+                |enable| match enable {
+                    Nonza::Enable { resume, .. } => Some(resume),
+                    _ => None,
+                },
+            ),
+        });
+        let resume = match resume {
+            Some(Nonza::Resume { previd, h }) => Some((previd, h)),
+            _ => None,
+        };
+        Self { resume, bind }
+    }
+}
+
+/// `<success/>`: who logged in, as a bare JID or, where it has one, with its resource; and
+/// the mechanism's last word.
+pub fn success(additional: Option<&[u8]>, jid: &str) -> Element {
+    let success = Element::new("success", ns::SASL2);
+    let success = match additional {
+        Some(data) => success.with_field("additional-data", encode_payload(data)),
+        None => success,
+    };
+    success.with_field("authorization-identifier", jid)
+}
+
+/// `<failure/>`.
+pub fn failure(failure: &SaslFailure) -> Element {
+    let element =
+        Element::new("failure", ns::SASL2).with_child(Element::new(failure.condition.name(), ns::SASL));
+    match &failure.text {
+        Some(text) => element.with_field("text", text.as_str()),
+        None => element,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sasl::SaslCondition;
+    use crate::xml::parse_stanza;
+
+    #[test]
+    fn what_is_offered_survives_the_wire() {
+        let all =
+            Offered { mechanisms: vec!["SCRAM-SHA-256".into()], resume: true, bind: true, manage: true };
+        for offered in [all.clone(), Offered { manage: false, ..all }, Offered::default()] {
+            let bytes = offered.to_element().to_bytes();
+            assert_eq!(Offered::from_element(&parse_stanza(&bytes).unwrap()), Some(offered));
+        }
+    }
+
+    fn wishes(inside: &str) -> Wishes {
+        let element =
+            format!("<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'>{inside}</authenticate>");
+        Wishes::from_element(&parse_stanza(element.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn wishes_are_read() {
+        assert_eq!(wishes("<initial-response>AA==</initial-response>"), Wishes::default());
+        let all = wishes(
+            "<user-agent id='u-1'><software>x</software></user-agent><bind xmlns='urn:xmpp:bind:0'>\
+             <tag>phone</tag><enable xmlns='urn:xmpp:sm:3' resume='true'/></bind>\
+             <resume xmlns='urn:xmpp:sm:3' previd='p' h='7'/>",
+        );
+        let bind = Bind { tag: Some("phone".into()), agent: Some("u-1".into()), enable: Some(true) };
+        assert_eq!(all, Wishes { resume: Some(("p".into(), 7)), bind: Some(bind) });
+    }
+
+    #[test]
+    fn what_is_too_long_or_no_wish_is_not_looked_at() {
+        let long = "x".repeat(MAX_NAME + 1);
+        let read = wishes(&format!(
+            "<user-agent id='{long}'/><bind xmlns='urn:xmpp:bind:0'><tag>{long}</tag><tag/>\
+             <enable xmlns='urn:xmpp:sm:2'/></bind><resume xmlns='urn:xmpp:sm:3' previd='p'/>"
+        ));
+        assert_eq!(read, Wishes { resume: None, bind: Some(Bind::default()) });
+    }
+
+    #[test]
+    fn a_failure_names_its_condition_as_ever() {
+        let failure = failure(&SaslFailure::with_text(SaslCondition::NotAuthorized, "no"));
+        let expected = "<failure xmlns='urn:xmpp:sasl:2'><not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>\
+            <text>no</text></failure>";
+        assert_eq!(String::from_utf8(failure.to_bytes()).unwrap(), expected);
+    }
+}
