@@ -203,7 +203,10 @@ class XmppJs(Journey, ServerCase):
 
     def start(self, username, password, register):
         device = self.launch(username, password, register)
-        self.assertTrue(device.expect("online")["secure"])
+        online = device.expect("online")
+        self.assertTrue(online["secure"])
+        # This client prefers XEP-0388, where the server adds to what the client wants.
+        self.assertTrue(online["jid"].startswith(f"{username}@{DOMAIN}/xmppjs/"), online["jid"])
         return device
 
 

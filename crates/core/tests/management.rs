@@ -167,3 +167,30 @@ async fn nothing_comes_in_one_piece_with_enabled() {
     device.send("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
     assert_eq!(world.counters(accepted.id).await.delivered, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_an_account_is_full_the_oldest_that_waits_gives_way() {
+    let world = World::with(|config| config.limits.sessions_per_account = 2).await;
+    world.account("ana").await;
+    let mut ids = Vec::new();
+    for resource in ["one", "two"] {
+        let mut device = world.device("ana", resource).await;
+        ids.push(attribute(&device.send(ENABLE).await, "id"));
+        device.send("<presence/>").await;
+        drop(device);
+    }
+    assert_eq!(world.core.session.connected(), 2);
+    let third = world.device("ana", "three").await;
+    assert_eq!(world.core.session.connected(), 2);
+    let (_, answer) = resume(&world, "ana", &ids[0], 0).await;
+    assert!(answer.contains("<item-not-found"), "it was the oldest: {answer}");
+    let (second, answer) = resume(&world, "ana", &ids[1], 0).await;
+    assert!(answer.contains("<resumed "), "{answer}");
+
+    // Who is there does not give way.
+    let mut fourth = world.authenticated("ana").await;
+    let answer =
+        fourth.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>").await;
+    assert!(answer.contains("<resource-constraint"), "{answer}");
+    drop((second, third));
+}

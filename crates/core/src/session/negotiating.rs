@@ -238,7 +238,9 @@ impl Negotiating {
         let jid = format!("{}@{}/{}", identity.username, core.config.domain, resource);
         let mut to = Vec::with_capacity(jid.len());
         escape_attribute(&jid, &mut to);
-        let legacy = iq_auth || resource == ANDROIDPN_RESOURCE;
+        // By XEP-0386 it is the first half of one.
+        let own = resource.split('/').next() == Some(ANDROIDPN_RESOURCE);
+        let legacy = iq_auth || own;
         let handle = Arc::new(Handle::new(NewHandle {
             id: core.session.next_id(),
             account: identity.account,

@@ -69,6 +69,13 @@ impl AccountEntry {
     pub(super) fn online(&self) -> bool {
         self.sessions.iter().any(|session| session.status() == Status::Available)
     }
+
+    /// Where the oldest is of those that wait to be resumed.
+    fn oldest_detached(&self) -> Option<usize> {
+        let detached =
+            self.sessions.iter().enumerate().filter(|(_, session)| session.status() == Status::Detached);
+        detached.min_by_key(|(_, session)| session.id).map(|(index, _)| index)
+    }
 }
 
 /// What binding a resource displaced.
@@ -182,7 +189,9 @@ impl SessionManager {
         SessionId(self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Registers a session; one that holds the same resource is ended with `<conflict/>`.
+    /// Registers a session; one that holds the same resource is ended with `<conflict/>`. Where
+    /// the account has as many as it may, one that waits to be resumed gives way: who chooses
+    /// another resource each time leaves one behind whenever the network goes.
     pub(crate) fn claim(&self, handle: &Arc<Handle>, limit: usize) -> Claim {
         let displaced = {
             let mut shard = self.shard(handle.account).lock();
@@ -190,11 +199,15 @@ impl SessionManager {
                 .entry(handle.account)
                 .or_insert_with(|| AccountEntry { sessions: Vec::with_capacity(1), topics: None });
             let same = entry.sessions.iter().position(|other| other.resource == handle.resource);
-            if same.is_none() && entry.sessions.len() >= limit {
-                return Claim::TooMany;
-            }
+            let gives_way = match same {
+                None if entry.sessions.len() >= limit => match entry.oldest_detached() {
+                    None => return Claim::TooMany,
+                    oldest => oldest,
+                },
+                same => same,
+            };
             let was_online = entry.online();
-            let displaced = same.map(|index| entry.sessions.swap_remove(index));
+            let displaced = gives_way.map(|index| entry.sessions.swap_remove(index));
             entry.sessions.push(Arc::clone(handle));
             self.count_online(was_online, entry.online());
             displaced
