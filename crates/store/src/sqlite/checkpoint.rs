@@ -33,6 +33,12 @@ struct Limits {
 /// 64 MiB, 2 MiB and 128 MiB.
 const LIMITS: Limits = Limits { start: 16_000, rest: 500, most: 32_000 };
 
+/// Bytes that the log's file keeps when it begins anew: as many as it may come to. What is
+/// cut off must be given to the file again, block by block, and a commit waits for that.
+pub(super) const KEPT: i64 = 130 << 20;
+// A page in the log has 24 bytes in front.
+const _: () = assert!(KEPT >= LIMITS.most as i64 * (4096 + 24));
+
 /// Keeps the write-ahead log short.
 #[derive(Debug)]
 pub(super) struct Checkpointer {

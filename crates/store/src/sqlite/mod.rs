@@ -180,7 +180,7 @@ fn connect(path: &Path, options: Options, steps: &[&str]) -> Done<Connection> {
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(StoreError::Failed(format!("{} cannot have a write-ahead log", path.display())).into());
     }
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "journal_size_limit", checkpoint::KEPT)?;
     // The file's own header must tell whose it is, even to one who reads no log.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(connection)
