@@ -382,3 +382,16 @@ async fn nobody_is_bound_with_a_wrong_password() {
     assert!(client.over);
     assert_eq!(world.core.session.connected(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn androidpns_client_gets_its_own_form_also_by_its_tag() {
+    let world = world().await;
+    world.send(to("ana"), "waited").await;
+    for (tag, legacy) in [("AndroidpnClient", true), ("AndroidpnClients", false)] {
+        let mut client = Client::new(&world, Cut::Whole);
+        let bind = format!("<bind xmlns='urn:xmpp:bind:0'><tag>{tag}</tag></bind>");
+        let answer = client.send(&format!("{}{PRESENCE}", together(&bind))).await;
+        assert!(answer.contains("waited"), "{answer}");
+        assert_eq!(answer.contains("<notification xmlns='androidpn:iq:notification'>"), legacy, "{answer}");
+    }
+}
