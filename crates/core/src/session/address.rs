@@ -3,8 +3,8 @@
 use tidings_xmpp::jid::Jid;
 use tidings_xmpp::xml::Element;
 
-use super::handle::Handle;
 use super::serves;
+use super::session_entry::SessionEntry;
 use crate::Core;
 
 /// What is wrong with a stanza's addresses.
@@ -17,9 +17,9 @@ pub(super) enum Wrong {
 }
 
 /// Checks what the peer wrote there. Devices send the domain or nothing, which costs next to nothing.
-pub(super) fn check(core: &Core, handle: &Handle, stanza: &Element) -> Result<(), Wrong> {
+pub(super) fn check(core: &Core, entry: &SessionEntry, stanza: &Element) -> Result<(), Wrong> {
     if let Some(from) = stanza.attribute("from")
-        && !is_own(core, handle, from)
+        && !is_own(core, entry, from)
     {
         return Err(Wrong::From);
     }
@@ -32,9 +32,9 @@ pub(super) fn check(core: &Core, handle: &Handle, stanza: &Element) -> Result<()
 }
 
 /// The bare or the full address of the session.
-fn is_own(core: &Core, handle: &Handle, from: &str) -> bool {
+fn is_own(core: &Core, entry: &SessionEntry, from: &str) -> bool {
     let Ok(from) = Jid::new(from) else { return false };
-    from.node().is_some_and(|node| node.as_str() == handle.username.as_str())
+    from.node().is_some_and(|node| node.as_str() == entry.username.as_str())
         && serves(&core.config.domain, from.domain().as_str())
-        && from.resource().is_none_or(|resource| *resource.as_str() == *handle.resource)
+        && from.resource().is_none_or(|resource| *resource.as_str() == *entry.resource)
 }

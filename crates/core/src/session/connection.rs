@@ -11,9 +11,9 @@ use tidings_xmpp::xml::{
 };
 use tokio::time::Instant;
 
-use super::handle::{EndReason, Order};
 use super::live::Session;
 use super::negotiating::{Negotiating, Progress, Reached};
+use super::session_entry::{EndReason, Order};
 use super::stanza::{self, Outcome};
 use crate::Core;
 
@@ -144,7 +144,7 @@ impl Connection {
     /// for ever before login.
     pub async fn woken(&self) {
         match &self.phase {
-            Phase::Bound(session) => session.handle.woken().await,
+            Phase::Bound(session) => session.entry.woken().await,
             Phase::Negotiating(_) | Phase::Over => std::future::pending().await,
         }
     }
@@ -157,7 +157,7 @@ impl Connection {
     /// session is fed no more until they are written.
     pub async fn wake(&mut self, unwritten: usize, out: &mut Vec<u8>) -> Control {
         let Phase::Bound(session) = &mut self.phase else { return Control::Continue };
-        let orders = session.handle.orders();
+        let orders = session.entry.orders();
         if !orders.is_empty() {
             let control = Box::pin(self.obey(orders, out)).await;
             if control != Control::Continue {

@@ -52,7 +52,7 @@ fn address(session: &Session, core: &Core, iq: &Iq) -> Address {
         return Address::Server;
     }
     let own = to.split_once('@').is_some_and(|(user, domain)| {
-        user == session.handle.username.as_str() && super::serves(&core.config.domain, domain)
+        user == session.entry.username.as_str() && super::serves(&core.config.domain, domain)
     });
     if own { Address::Account } else { Address::Other }
 }
@@ -120,16 +120,16 @@ fn disco_info(payload: &Element) -> Answered {
 
 /// XEP-0077 sections 3.2 and 3.3, from a bound session.
 async fn registration(session: &mut Session, core: &Core, iq: &Iq, payload: &Element) -> Answered {
-    let handle = &session.handle;
+    let entry = &session.entry;
     match register::Request::from_payload(iq.kind, payload)? {
         register::Request::Fields => {
             let mut fields = register::Fields::usual("Set a new password, or remove the account.", false);
-            fields.registered_as = Some(handle.username.to_string());
+            fields.registered_as = Some(entry.username.to_string());
             Ok(Answer::Result(Some(fields.to_element())))
         }
         register::Request::Remove => {
-            core.store.remove_account(handle.account).await.map_err(store_error)?;
-            core.session.end_others(handle.account, Some(handle.id));
+            core.store.remove_account(entry.account).await.map_err(store_error)?;
+            core.session.end_others(entry.account, Some(entry.id));
             Ok(Answer::Removed)
         }
         register::Request::Submit(fields) => {
@@ -137,22 +137,22 @@ async fn registration(session: &mut Session, core: &Core, iq: &Iq, payload: &Ele
             let own = fields
                 .username
                 .as_deref()
-                .is_none_or(|name| Username::parse(name).is_ok_and(|name| name == handle.username));
+                .is_none_or(|name| Username::parse(name).is_ok_and(|name| name == entry.username));
             if !own {
                 return Err(StanzaError::not_allowed());
             }
             let Some(password) = fields.password else {
                 return Err(StanzaError::bad_request("a new password is needed"));
             };
-            core.auth.set_password(handle.account, &password).await.map_err(register_error)?;
-            core.session.end_others(handle.account, Some(handle.id));
+            core.auth.set_password(entry.account, &password).await.map_err(register_error)?;
+            core.session.end_others(entry.account, Some(entry.id));
             Ok(Answer::Result(None))
         }
     }
 }
 
 async fn push_request(session: &mut Session, core: &Core, iq: &Iq, payload: &Element) -> Answered {
-    let account = session.handle.account;
+    let account = session.entry.account;
     match push::Request::from_payload(iq.kind, payload)? {
         push::Request::Enable => session.form = Form::Headline,
         push::Request::Subscribe(name) => {
@@ -181,7 +181,7 @@ fn topic(name: &str) -> Result<Topic, StanzaError> {
 /// What androidpn's forks added.
 async fn androidpn_request(session: &mut Session, core: &Core, iq: &Iq, payload: &Element) -> Answered {
     let request = androidpn::Request::from_payload(iq.kind, payload)?;
-    let (account, username) = (session.handle.account, session.handle.username.clone());
+    let (account, username) = (session.entry.account, session.entry.username.clone());
     let own = |name: &Option<String>| {
         let given = name.as_deref().filter(|name| !name.is_empty());
         given.is_none_or(|name| Username::parse(name).is_ok_and(|name| name == username))

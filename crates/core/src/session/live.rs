@@ -9,7 +9,7 @@ use tidings_xmpp::ext::sm::Nonza;
 use tidings_xmpp::ns;
 use tokio::time::Instant;
 
-use super::handle::Handle;
+use super::session_entry::SessionEntry;
 use super::sm::{StreamManagement, resumption_id};
 use crate::Core;
 use crate::model::{Form, NotificationId, Priority, Seq};
@@ -25,7 +25,7 @@ const ENABLED_PAUSE: Duration = Duration::from_millis(200);
 
 /// The part of a connection that outlives it when the peer may resume.
 pub(crate) struct Session {
-    pub(super) handle: Arc<Handle>,
+    pub(super) entry: Arc<SessionEntry>,
     pub(super) form: Form,
     /// Notifications sent and not acknowledged, oldest first.
     outstanding: VecDeque<Outstanding>,
@@ -83,9 +83,9 @@ const PING_ID: &str = "tidings-ping-";
 
 impl Session {
     /// `legacy`: logged in by XEP-0078, or androidpn's client by its resource.
-    pub(super) fn new(handle: Arc<Handle>, legacy: bool) -> Self {
+    pub(super) fn new(entry: Arc<SessionEntry>, legacy: bool) -> Self {
         Self {
-            handle,
+            entry,
             form: if legacy { Form::Legacy } else { Form::Headline },
             outstanding: VecDeque::new(),
             feed: FeedState::Off,
@@ -159,7 +159,7 @@ impl Session {
     }
 
     fn drain_hints(&mut self, core: &Core, out: &mut Vec<u8>) -> bool {
-        let (mut batch, missed) = self.handle.deliveries();
+        let (mut batch, missed) = self.entry.deliveries();
         if missed {
             return false;
         }
@@ -206,7 +206,7 @@ impl Session {
     async fn read_store(&mut self, core: &Core, out: &mut Vec<u8>) -> bool {
         self.retry_at = None;
         // Hints up to here are in what the store answers; later ones come after it.
-        let _ = self.handle.deliveries();
+        let _ = self.entry.deliveries();
         self.log_at = core.session.log.end();
         let limit = core.config.session.window + 1;
         let feed = match self.pending(core, limit).await {
@@ -216,7 +216,7 @@ impl Session {
                 match error {
                     StoreError::Busy => {}
                     error => {
-                        tracing::warn!(%error, jid = %self.handle.username, "cannot read pending notifications; trying again");
+                        tracing::warn!(%error, jid = %self.entry.username, "cannot read pending notifications; trying again");
                     }
                 }
                 self.retry_at = Some(Instant::now() + RETRY);
@@ -254,7 +254,7 @@ impl Session {
 
     /// What the store has for this session, which is found by its topics from then on.
     async fn pending(&self, core: &Core, limit: usize) -> Result<Feed, StoreError> {
-        let account = self.handle.account;
+        let account = self.entry.account;
         if !core.session.knows_topics(account) {
             if let Some(head) = core.store.quiet(account).await? {
                 core.session.learn_topics(account, Vec::new());
@@ -269,7 +269,7 @@ impl Session {
 
     fn send(&mut self, core: &Core, delivery: &Delivery, out: &mut Vec<u8>) {
         let notification = &delivery.notification;
-        delivery.template(self.form, &core.config).write(&self.handle.to, out);
+        delivery.template(self.form, &core.config).write(&self.entry.to, out);
         let number = match &mut self.sm {
             Some(sm) => sm.count_sent(),
             None => {
@@ -322,7 +322,7 @@ impl Session {
         out.extend_from_slice(
             format!("<iq type='get' id='{PING_ID}{number}' from='{}' to='", core.config.domain).as_bytes(),
         );
-        out.extend_from_slice(&self.handle.to);
+        out.extend_from_slice(&self.entry.to);
         out.extend_from_slice(format!("'><ping xmlns='{}'/></iq>", ns::PING).as_bytes());
     }
 
@@ -379,7 +379,7 @@ impl Session {
                 self.settle(core, settled.into_iter().collect()).await;
             }
             None => {
-                if let Err(error) = core.notification.receipt(self.handle.account, id).await {
+                if let Err(error) = core.notification.receipt(self.entry.account, id).await {
                     tracing::warn!(%error, "a receipt was not written");
                 }
             }
@@ -400,7 +400,7 @@ impl Session {
 
     async fn settle(&self, core: &Core, settled: Vec<Seq>) {
         if !settled.is_empty() {
-            core.notification.settle(self.handle.account, settled).await;
+            core.notification.settle(self.entry.account, settled).await;
         }
     }
 
@@ -482,7 +482,7 @@ impl Session {
             self.start_feed_over();
             self.retry_at = Some(Instant::now() + ENABLED_PAUSE);
         }
-        let id = resume.then(|| resumption_id(&self.handle));
+        let id = resume.then(|| resumption_id(&self.entry));
         Nonza::Enabled { id, resume, max: resume.then_some(seconds) }
     }
 

@@ -12,18 +12,18 @@
 //! | `sm` | XEP-0198's counters and resumption ids |
 //! | `address` | whether `from` and `to` may stand
 //! | `stanza`, `iq` | what a bound session's peer may send |
-//! | `registry`, `handle`, `log` | finding sessions, waking them, what broadcasts they read |
+//! | `registry`, `session_entry`, `log` | finding sessions, waking them, what broadcasts they read |
 //! | `search` | pages of sessions and of who is online, sorted |
 
 mod address;
 mod connection;
-mod handle;
 mod iq;
 mod live;
 mod log;
 mod negotiating;
 mod registry;
 mod search;
+mod session_entry;
 mod sm;
 mod stanza;
 
@@ -66,18 +66,18 @@ fn detach_or_end(core: &Core, session: Box<Session>) {
     if !resumable {
         return end(core, &session);
     }
-    let handle = Arc::clone(&session.handle);
+    let entry = Arc::clone(&session.entry);
     let until = Instant::now() + Duration::from_secs(core.config.session.resume_seconds);
-    match core.session.change(&handle, || handle.park(session, until)) {
+    match core.session.change(&entry, || entry.park(session, until)) {
         Ok(()) => {
             core.presence.changed(
-                handle.account,
-                &handle.username,
-                &handle.resource,
-                handle.show(),
+                entry.account,
+                &entry.username,
+                &entry.resource,
+                entry.show(),
                 Show::Unavailable,
             );
-            core.session.detach_until(handle, until);
+            core.session.detach_until(entry, until);
         }
         Err(session) => end(core, &session),
     }
@@ -86,14 +86,14 @@ fn detach_or_end(core: &Core, session: Box<Session>) {
 /// A session is over: its siblings and the watchers are told.
 fn end(core: &Core, session: &Session) {
     stanza::unavailable(session, core);
-    core.session.remove(&session.handle);
+    core.session.remove(&session.entry);
 }
 
 /// Ends detached sessions whose time is over.
 pub(crate) fn sweep(core: &Core) {
     let now = Instant::now();
-    for handle in core.session.take_expired(now) {
-        if let Some(session) = handle.unpark_expired(now) {
+    for entry in core.session.take_expired(now) {
+        if let Some(session) = entry.unpark_expired(now) {
             end(core, &session);
         }
     }

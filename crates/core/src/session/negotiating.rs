@@ -14,9 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::connection::Peer;
-use super::handle::{Handle, NewHandle, Order};
 use super::live::Session;
 use super::registry::Claim;
+use super::session_entry::{NewSessionEntry, Order, SessionEntry};
 use super::{iq, sm};
 use crate::Core;
 use crate::auth::{AuthError, Identity, RegistrationRequest};
@@ -241,7 +241,7 @@ impl Negotiating {
         // By XEP-0386 it is the first half of one.
         let own = resource.split('/').next() == Some(ANDROIDPN_RESOURCE);
         let legacy = iq_auth || own;
-        let handle = Arc::new(Handle::new(NewHandle {
+        let entry = Arc::new(SessionEntry::new(NewSessionEntry {
             id: core.session.next_id(),
             account: identity.account,
             username: identity.username,
@@ -252,13 +252,13 @@ impl Negotiating {
             peer: self.peer.address.ip(),
             tls: self.tls,
         }));
-        match core.session.claim(&handle, core.config.limits.sessions_per_account) {
+        match core.session.claim(&entry, core.config.limits.sessions_per_account) {
             Claim::Registered => {}
             Claim::TooMany => {
                 return Err(StanzaError::resource_constraint("too many sessions of this account"));
             }
         }
-        self.session = Some(Box::new(Session::new(handle, legacy)));
+        self.session = Some(Box::new(Session::new(entry, legacy)));
         core.auth.succeeded();
         Ok(jid)
     }
@@ -267,13 +267,13 @@ impl Negotiating {
     async fn resume(&mut self, core: &Arc<Core>, previd: &str, h: u32) -> Result<Resumed, Option<u32>> {
         let identity = self.candidate.clone().ok_or(None)?;
         // Only among the account's own: another's id means nothing here.
-        let handles = core.session.handles(identity.account);
-        let handle = handles.iter().find(|handle| sm::is_resumption_id(handle, previd)).ok_or(None)?;
-        let mut session = match handle.unpark() {
+        let entries = core.session.sessions(identity.account);
+        let entry = entries.iter().find(|entry| sm::is_resumption_id(entry, previd)).ok_or(None)?;
+        let mut session = match entry.unpark() {
             Some(session) => session,
             None => {
                 let (to, from) = oneshot::channel();
-                if !handle.order(Order::HandOver(to)) {
+                if !entry.order(Order::HandOver(to)) {
                     return Err(None);
                 }
                 // Boxed by the caller; a connection that does not answer keeps its session.
@@ -282,18 +282,18 @@ impl Negotiating {
         };
         let received = session.sm.as_ref().map(|sm| sm.received());
         if session.sm.as_ref().is_none_or(|sm| !sm.resumable) || !session.resumed(core, h).await {
-            core.session.remove(handle);
+            core.session.remove(entry);
             return Err(received);
         }
-        core.session.change(handle, || handle.attach(self.peer.address.ip(), self.tls));
+        core.session.change(entry, || entry.attach(self.peer.address.ip(), self.tls));
         core.presence.changed(
-            handle.account,
-            &handle.username,
-            &handle.resource,
+            entry.account,
+            &entry.username,
+            &entry.resource,
             Show::Unavailable,
-            handle.show(),
+            entry.show(),
         );
-        let jid = format!("{}@{}/{}", handle.username, core.config.domain, handle.resource);
+        let jid = format!("{}@{}/{}", entry.username, core.config.domain, entry.resource);
         self.session = Some(session);
         core.auth.succeeded();
         Ok(Resumed { jid, handled: received.unwrap_or(0) })

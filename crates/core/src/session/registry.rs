@@ -8,8 +8,8 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
-use super::handle::{EndReason, Handle, Order};
 use super::log::BroadcastLog;
+use super::session_entry::{EndReason, Order, SessionEntry};
 use crate::model::{AccountId, SessionId, Show, Status, Target, Timestamp, Topic, Username};
 use crate::notification::Delivery;
 use crate::store::Store;
@@ -48,7 +48,7 @@ pub struct SessionManager {
     store: Arc<dyn Store>,
     domain: String,
     pub(super) shards: Box<[Mutex<HashMap<AccountId, AccountEntry>>]>,
-    pub(super) by_id: RwLock<BTreeMap<SessionId, Arc<Handle>>>,
+    pub(super) by_id: RwLock<BTreeMap<SessionId, Arc<SessionEntry>>>,
     /// Accounts with a session, by the topics that they subscribe to.
     pub(super) topics: RwLock<HashMap<Topic, HashSet<AccountId>>>,
     changing_topics: tokio::sync::Mutex<()>,
@@ -56,12 +56,12 @@ pub struct SessionManager {
     next_id: AtomicU64,
     online: AtomicUsize,
     /// Detached sessions by the end of their time, which is the same span for all.
-    detached: Mutex<VecDeque<(Instant, Arc<Handle>)>>,
+    detached: Mutex<VecDeque<(Instant, Arc<SessionEntry>)>>,
 }
 
 #[derive(Default)]
 pub(super) struct AccountEntry {
-    pub(super) sessions: Vec<Arc<Handle>>,
+    pub(super) sessions: Vec<Arc<SessionEntry>>,
     topics: Option<Box<[Topic]>>,
 }
 
@@ -106,7 +106,7 @@ impl SessionManager {
 
     /// One account's sessions.
     pub fn of(&self, account: AccountId) -> Vec<SessionInfo> {
-        self.handles(account).iter().map(|handle| self.info(handle)).collect()
+        self.sessions(account).iter().map(|session| self.info(session)).collect()
     }
 
     /// Ends the session with this full JID, with stream error `<policy-violation/>`. False when there is none.
@@ -121,10 +121,10 @@ impl SessionManager {
             .by_id
             .read()
             .values()
-            .find(|handle| handle.username == username && *handle.resource == *resource)
+            .find(|session| session.username == username && *session.resource == *resource)
             .map(Arc::clone);
-        found.is_some_and(|handle| {
-            self.end_handle(&handle, EndReason::Operator);
+        found.is_some_and(|session| {
+            self.end_entry(&session, EndReason::Operator);
             true
         })
     }
@@ -154,9 +154,9 @@ impl SessionManager {
             Show::DoNotDisturb => 1,
             Show::Unavailable => 0,
         };
-        let handles = self.handles(account);
-        let available = handles.iter().filter(|handle| handle.status() == Status::Available);
-        available.map(|handle| handle.show()).max_by_key(rank).unwrap_or(Show::Unavailable)
+        let sessions = self.sessions(account);
+        let available = sessions.iter().filter(|session| session.status() == Status::Available);
+        available.map(|session| session.show()).max_by_key(rank).unwrap_or(Show::Unavailable)
     }
 
     /// Subscribes an account; its sessions get what is sent to the topic from now on.
@@ -192,13 +192,13 @@ impl SessionManager {
     /// Registers a session; one that holds the same resource is ended with `<conflict/>`. Where
     /// the account has as many as it may, one that waits to be resumed gives way: who chooses
     /// another resource each time leaves one behind whenever the network goes.
-    pub(crate) fn claim(&self, handle: &Arc<Handle>, limit: usize) -> Claim {
+    pub(crate) fn claim(&self, session: &Arc<SessionEntry>, limit: usize) -> Claim {
         let displaced = {
-            let mut shard = self.shard(handle.account).lock();
+            let mut shard = self.shard(session.account).lock();
             let entry = shard
-                .entry(handle.account)
+                .entry(session.account)
                 .or_insert_with(|| AccountEntry { sessions: Vec::with_capacity(1), topics: None });
-            let same = entry.sessions.iter().position(|other| other.resource == handle.resource);
+            let same = entry.sessions.iter().position(|other| other.resource == session.resource);
             let gives_way = match same {
                 None if entry.sessions.len() >= limit => match entry.oldest_detached() {
                     None => return Claim::TooMany,
@@ -208,75 +208,75 @@ impl SessionManager {
             };
             let was_online = entry.online();
             let displaced = gives_way.map(|index| entry.sessions.swap_remove(index));
-            entry.sessions.push(Arc::clone(handle));
+            entry.sessions.push(Arc::clone(session));
             self.count_online(was_online, entry.online());
             displaced
         };
         let mut by_id = self.by_id.write();
-        by_id.insert(handle.id, Arc::clone(handle));
+        by_id.insert(session.id, Arc::clone(session));
         if let Some(displaced) = &displaced {
             by_id.remove(&displaced.id);
         }
         drop(by_id);
         if let Some(displaced) = displaced {
-            self.end_handle(&displaced, EndReason::Conflict);
+            self.end_entry(&displaced, EndReason::Conflict);
         }
         Claim::Registered
     }
 
     /// Forgets a session. Its account's other sessions, and a newer one with the
     /// same resource, stay.
-    pub(crate) fn remove(&self, handle: &Handle) {
-        handle.end();
+    pub(crate) fn remove(&self, session: &SessionEntry) {
+        session.end();
         let gone = {
-            let mut shard = self.shard(handle.account).lock();
-            match shard.entry(handle.account) {
+            let mut shard = self.shard(session.account).lock();
+            match shard.entry(session.account) {
                 Entry::Vacant(_) => None,
                 Entry::Occupied(mut occupied) => {
                     let entry = occupied.get_mut();
                     let was_online = entry.online();
-                    entry.sessions.retain(|other| other.id != handle.id);
+                    entry.sessions.retain(|other| other.id != session.id);
                     self.count_online(was_online, entry.online());
                     if entry.sessions.is_empty() { occupied.remove().topics } else { None }
                 }
             }
         };
-        self.by_id.write().remove(&handle.id);
+        self.by_id.write().remove(&session.id);
         if let Some(topics) = gone {
-            self.unindex(handle.account, &topics);
+            self.unindex(session.account, &topics);
         }
     }
 
     /// Changes a session's presence, and keeps the count of accounts online.
     /// Gives its presence before.
-    pub(crate) fn set_presence(&self, handle: &Handle, show: Show, priority: i8) -> Show {
-        let shard = self.shard(handle.account).lock();
-        let entry = shard.get(&handle.account);
+    pub(crate) fn set_presence(&self, session: &SessionEntry, show: Show, priority: i8) -> Show {
+        let shard = self.shard(session.account).lock();
+        let entry = shard.get(&session.account);
         let was_online = entry.is_some_and(AccountEntry::online);
-        let (_, before) = handle.set_presence(show, priority);
+        let (_, before) = session.set_presence(show, priority);
         self.count_online(was_online, entry.is_some_and(AccountEntry::online));
         before
     }
 
     /// Detaches (or attaches again) a session by `change`, keeping the count.
-    pub(crate) fn change<T>(&self, handle: &Handle, change: impl FnOnce() -> T) -> T {
-        let shard = self.shard(handle.account).lock();
-        let entry = shard.get(&handle.account);
+    pub(crate) fn change<T>(&self, session: &SessionEntry, change: impl FnOnce() -> T) -> T {
+        let shard = self.shard(session.account).lock();
+        let entry = shard.get(&session.account);
         let was_online = entry.is_some_and(AccountEntry::online);
         let result = change();
         self.count_online(was_online, entry.is_some_and(AccountEntry::online));
         result
     }
 
-    pub(crate) fn handles(&self, account: AccountId) -> Vec<Arc<Handle>> {
+    pub(crate) fn sessions(&self, account: AccountId) -> Vec<Arc<SessionEntry>> {
         self.shard(account).lock().get(&account).map(|entry| entry.sessions.clone()).unwrap_or_default()
     }
 
     /// Ends an account's sessions but for one.
     pub(crate) fn end_others(&self, account: AccountId, except: Option<SessionId>) {
-        for handle in self.handles(account) {
-            if Some(handle.id) != except {
-                self.end_handle(&handle, EndReason::Account);
+        for session in self.sessions(account) {
+            if Some(session.id) != except {
+                self.end_entry(&session, EndReason::Account);
             }
         }
     }
@@ -300,7 +300,7 @@ impl SessionManager {
     }
 
     async fn topics_changed(&self, account: AccountId) -> crate::store::Result<()> {
-        if self.handles(account).is_empty() {
+        if self.sessions(account).is_empty() {
             return Ok(());
         }
         // One at a time: of two that read, the older must not be the last to write.
@@ -309,7 +309,7 @@ impl SessionManager {
         self.set_topics(account, topics, true);
         drop(turn);
         // Something may have been sent between the subscription and its index entry.
-        self.handles(account).iter().for_each(|handle| handle.resync());
+        self.sessions(account).iter().for_each(|session| session.resync());
         Ok(())
     }
 
@@ -375,7 +375,7 @@ impl SessionManager {
     /// Hints were lost: every session reads from the store.
     pub(crate) async fn resync_all(&self) {
         for shard in &self.shards {
-            shard.lock().values().flat_map(|entry| &entry.sessions).for_each(|handle| handle.resync());
+            shard.lock().values().flat_map(|entry| &entry.sessions).for_each(|session| session.resync());
             tokio::task::yield_now().await;
         }
     }
@@ -384,7 +384,7 @@ impl SessionManager {
         for chunk in accounts.chunks(1024) {
             for account in chunk {
                 if let Some(entry) = self.shard(*account).lock().get(account) {
-                    entry.sessions.iter().for_each(|handle| handle.deliver(delivery));
+                    entry.sessions.iter().for_each(|session| session.deliver(delivery));
                 }
             }
             if accounts.len() > chunk.len() {
@@ -395,7 +395,7 @@ impl SessionManager {
 
     async fn wake_available(&self) {
         for shard in &self.shards {
-            shard.lock().values().flat_map(|entry| &entry.sessions).for_each(|handle| handle.wake());
+            shard.lock().values().flat_map(|entry| &entry.sessions).for_each(|session| session.wake());
             tokio::task::yield_now().await;
         }
     }
@@ -403,27 +403,27 @@ impl SessionManager {
     // ---- detached sessions ----
 
     /// Remembers to end a detached session when its time is over.
-    pub(crate) fn detach_until(&self, handle: Arc<Handle>, until: Instant) {
-        self.detached.lock().push_back((until, handle));
+    pub(crate) fn detach_until(&self, session: Arc<SessionEntry>, until: Instant) {
+        self.detached.lock().push_back((until, session));
     }
 
     /// Detached sessions whose time is over.
-    pub(crate) fn take_expired(&self, now: Instant) -> Vec<Arc<Handle>> {
+    pub(crate) fn take_expired(&self, now: Instant) -> Vec<Arc<SessionEntry>> {
         let mut detached = self.detached.lock();
         let mut expired = Vec::new();
         while detached.front().is_some_and(|(until, _)| *until <= now) {
-            expired.extend(detached.pop_front().map(|(_, handle)| handle));
+            expired.extend(detached.pop_front().map(|(_, session)| session));
         }
         expired
     }
 
     // ---- private ----
 
-    fn end_handle(&self, handle: &Arc<Handle>, reason: EndReason) {
-        match handle.unpark() {
-            Some(_session) => self.remove(handle),
+    fn end_entry(&self, session: &Arc<SessionEntry>, reason: EndReason) {
+        match session.unpark() {
+            Some(_session) => self.remove(session),
             None => {
-                handle.order(Order::End(reason));
+                session.order(Order::End(reason));
             }
         }
     }
@@ -441,20 +441,20 @@ impl SessionManager {
         &self.shards[index]
     }
 
-    pub(super) fn info(&self, handle: &Handle) -> SessionInfo {
-        let (client_ip, tls) = handle.peer();
+    pub(super) fn info(&self, session: &SessionEntry) -> SessionInfo {
+        let (client_ip, tls) = session.peer();
         SessionInfo {
-            id: handle.id,
-            account: handle.account,
-            username: handle.username.clone(),
-            resource: handle.resource.to_string(),
-            jid: format!("{}@{}/{}", handle.username, self.domain, handle.resource),
-            status: handle.status(),
-            show: handle.show(),
-            priority: handle.priority(),
+            id: session.id,
+            account: session.account,
+            username: session.username.clone(),
+            resource: session.resource.to_string(),
+            jid: format!("{}@{}/{}", session.username, self.domain, session.resource),
+            status: session.status(),
+            show: session.show(),
+            priority: session.priority(),
             client_ip,
             tls,
-            created_at: handle.created_at,
+            created_at: session.created_at,
         }
     }
 }

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::handle::Handle;
 use super::registry::{SessionInfo, SessionManager};
+use super::session_entry::SessionEntry;
 use crate::model::{AccountId, SessionId, Topic, Username};
 use crate::store::Page;
 
@@ -71,36 +71,36 @@ impl SessionManager {
     pub async fn search(&self, query: &SessionQuery) -> Page<SessionInfo, SessionPlace> {
         let limit = query.limit.max(1);
         // One more than there is room for tells whether there are more.
-        let handles = match (query.order, &query.contains) {
+        let sessions = match (query.order, &query.contains) {
             (SessionOrder::Created, None) => self.by_age(query, limit + 1),
             _ => self.by_key(query, limit + 1).await,
         };
-        let items: Vec<_> = handles.iter().take(limit).map(|handle| self.info(handle)).collect();
-        let next = items.last().filter(|_| handles.len() > limit).map(SessionPlace::of);
+        let items: Vec<_> = sessions.iter().take(limit).map(|session| self.info(session)).collect();
+        let next = items.last().filter(|_| sessions.len() > limit).map(SessionPlace::of);
         Page { items, next }
     }
 
-    fn by_age(&self, query: &SessionQuery, limit: usize) -> Vec<Arc<Handle>> {
+    fn by_age(&self, query: &SessionQuery, limit: usize) -> Vec<Arc<SessionEntry>> {
         use std::ops::Bound::{Excluded, Unbounded};
         let after = query.after.as_ref().map_or(Unbounded, |place| Excluded(place.id));
         let by_id = self.by_id.read();
-        let handles = |found: &mut dyn Iterator<Item = (&SessionId, &Arc<Handle>)>| {
-            found.take(limit).map(|(_, handle)| Arc::clone(handle)).collect()
+        let sessions = |found: &mut dyn Iterator<Item = (&SessionId, &Arc<SessionEntry>)>| {
+            found.take(limit).map(|(_, session)| Arc::clone(session)).collect()
         };
         if query.descending {
-            handles(&mut by_id.range((Unbounded, after)).rev())
+            sessions(&mut by_id.range((Unbounded, after)).rev())
         } else {
-            handles(&mut by_id.range((after, Unbounded)))
+            sessions(&mut by_id.range((after, Unbounded)))
         }
     }
 
-    async fn by_key(&self, query: &SessionQuery, limit: usize) -> Vec<Arc<Handle>> {
+    async fn by_key(&self, query: &SessionQuery, limit: usize) -> Vec<Arc<SessionEntry>> {
         let contains = query.contains.as_ref().map(|text| text.to_lowercase());
-        let matches = |handle: &Handle| {
+        let matches = |session: &SessionEntry| {
             contains.as_ref().is_none_or(|text| {
-                handle.username.as_str().to_lowercase().contains(text)
-                    || handle.resource.to_lowercase().contains(text)
-                    || handle.peer().0.to_string().contains(text)
+                session.username.as_str().to_lowercase().contains(text)
+                    || session.resource.to_lowercase().contains(text)
+                    || session.peer().0.to_string().contains(text)
             })
         };
         let key = |id: SessionId, username: &dyn Fn() -> Arc<str>, ip: &dyn Fn() -> IpAddr| {
@@ -115,10 +115,10 @@ impl SessionManager {
         let after = after.map(|place| key(place.id, &|| place.username.as_str().into(), &|| place.client_ip));
         let mut first = First::new(limit);
         for shard in &self.shards {
-            for handle in shard.lock().values().flat_map(|entry| &entry.sessions) {
-                let key = key(handle.id, &|| handle.username.shared(), &|| handle.peer().0);
-                if after.as_ref().is_none_or(|after| key > *after) && first.takes(&key) && matches(handle) {
-                    first.put(key, Arc::clone(handle));
+            for session in shard.lock().values().flat_map(|entry| &entry.sessions) {
+                let key = key(session.id, &|| session.username.shared(), &|| session.peer().0);
+                if after.as_ref().is_none_or(|after| key > *after) && first.takes(&key) && matches(session) {
+                    first.put(key, Arc::clone(session));
                 }
             }
             tokio::task::yield_now().await;

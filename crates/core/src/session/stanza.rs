@@ -10,8 +10,8 @@ use tidings_xmpp::stanza::{self, Condition, Iq, IqKind, Message, Presence, Stanz
 use tidings_xmpp::stream::{StreamCondition, StreamError};
 use tidings_xmpp::xml::Element;
 
-use super::handle::{Handle, Order};
 use super::live::Session;
+use super::session_entry::{Order, SessionEntry};
 use super::{address, iq};
 use crate::Core;
 use crate::model::{NotificationId, Show, Status};
@@ -41,7 +41,7 @@ pub(super) async fn handle(
         if let Some(sm) = &mut session.sm {
             sm.count_received();
         }
-        match address::check(core, &session.handle, &element) {
+        match address::check(core, &session.entry, &element) {
             Ok(()) => {}
             Err(address::Wrong::From) => return Outcome::fail(StreamCondition::InvalidFrom),
             Err(address::Wrong::To) => {
@@ -159,8 +159,8 @@ async fn message(session: &mut Session, core: &Core, element: &Element, out: &mu
         understood = true;
         if let Ok(id) = id.parse::<NotificationId>() {
             session.receipt(core, id, false).await;
-            let handle = &session.handle;
-            if let Err(error) = core.notification.opened(handle.account, &handle.username, id).await {
+            let entry = &session.entry;
+            if let Err(error) = core.notification.opened(entry.account, &entry.username, id).await {
                 tracing::warn!(%error, "an opened notification was not noted");
             }
         }
@@ -207,12 +207,12 @@ async fn set_presence(
     stanza: &Element,
     out: &mut Vec<u8>,
 ) {
-    let handle = Arc::clone(&session.handle);
-    let before_status = handle.status();
-    let before = core.session.set_presence(&handle, show, priority);
-    core.presence.changed(handle.account, &handle.username, &handle.resource, before, show);
+    let entry = Arc::clone(&session.entry);
+    let before_status = entry.status();
+    let before = core.session.set_presence(&entry, show, priority);
+    core.presence.changed(entry.account, &entry.username, &entry.resource, before, show);
     broadcast(session, core, before, show, stanza, out);
-    match (before_status, handle.status()) {
+    match (before_status, entry.status()) {
         (Status::Available, Status::Available) => {}
         (_, Status::Available) => {
             session.start_feed();
@@ -230,42 +230,42 @@ fn broadcast(
     stanza: &Element,
     out: &mut Vec<u8>,
 ) {
-    let handle = Arc::clone(&session.handle);
-    let own = stanza.clone().with_attribute("from", jid(core, &handle, &handle.resource));
-    for other in tell_siblings(core, &handle, &own) {
+    let entry = Arc::clone(&session.entry);
+    let own = stanza.clone().with_attribute("from", jid(core, &entry, &entry.resource));
+    for other in tell_siblings(core, &entry, &own) {
         if before == Show::Unavailable && show != Show::Unavailable {
             let theirs = presence_element(other.show(), other.priority())
-                .with_attribute("from", jid(core, &handle, &other.resource))
-                .with_attribute("to", jid(core, &handle, &handle.resource));
+                .with_attribute("from", jid(core, &entry, &other.resource))
+                .with_attribute("to", jid(core, &entry, &entry.resource));
             reply(session, &theirs, out);
         }
     }
 }
 
 /// Passes a presence on to the account's other available sessions, and names them.
-fn tell_siblings(core: &Core, handle: &Handle, presence: &Element) -> Vec<Arc<Handle>> {
-    let mut siblings = core.session.handles(handle.account);
-    siblings.retain(|other| other.id != handle.id && other.show() != Show::Unavailable);
+fn tell_siblings(core: &Core, entry: &SessionEntry, presence: &Element) -> Vec<Arc<SessionEntry>> {
+    let mut siblings = core.session.sessions(entry.account);
+    siblings.retain(|other| other.id != entry.id && other.show() != Show::Unavailable);
     for other in &siblings {
-        let to_other = presence.clone().with_attribute("to", jid(core, handle, &other.resource));
+        let to_other = presence.clone().with_attribute("to", jid(core, entry, &other.resource));
         other.order(Order::Stanza(to_other.to_bytes().into()));
     }
     siblings
 }
 
-fn jid(core: &Core, handle: &Handle, resource: &str) -> String {
-    format!("{}@{}/{}", handle.username, core.config.domain, resource)
+fn jid(core: &Core, entry: &SessionEntry, resource: &str) -> String {
+    format!("{}@{}/{}", entry.username, core.config.domain, resource)
 }
 
 /// A session ends: siblings and watchers are told that it is not available any more.
 pub(super) fn unavailable(session: &Session, core: &Core) {
-    let handle = &session.handle;
-    let before = core.session.set_presence(handle, Show::Unavailable, 0);
+    let entry = &session.entry;
+    let before = core.session.set_presence(entry, Show::Unavailable, 0);
     if before != Show::Unavailable {
-        core.presence.changed(handle.account, &handle.username, &handle.resource, before, Show::Unavailable);
-        let gone = presence_element(Show::Unavailable, 0)
-            .with_attribute("from", jid(core, handle, &handle.resource));
-        tell_siblings(core, handle, &gone);
+        core.presence.changed(entry.account, &entry.username, &entry.resource, before, Show::Unavailable);
+        let gone =
+            presence_element(Show::Unavailable, 0).with_attribute("from", jid(core, entry, &entry.resource));
+        tell_siblings(core, entry, &gone);
     }
 }
 

@@ -17,7 +17,7 @@ const ORDERS: usize = 128;
 
 /// What the rest of the process knows of a session: the registry's entry, and
 /// the mailbox that wakes the session's task.
-pub(crate) struct Handle {
+pub(crate) struct SessionEntry {
     pub(crate) id: SessionId,
     pub(crate) account: AccountId,
     pub(crate) username: Username,
@@ -67,7 +67,7 @@ pub(crate) enum EndReason {
     Account,
 }
 
-pub(crate) struct NewHandle {
+pub(crate) struct NewSessionEntry {
     pub(crate) id: SessionId,
     pub(crate) account: AccountId,
     pub(crate) username: Username,
@@ -79,8 +79,8 @@ pub(crate) struct NewHandle {
     pub(crate) tls: &'static str,
 }
 
-impl Handle {
-    pub(crate) fn new(new: NewHandle) -> Self {
+impl SessionEntry {
+    pub(crate) fn new(new: NewSessionEntry) -> Self {
         Self {
             id: new.id,
             account: new.account,
