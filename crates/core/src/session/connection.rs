@@ -11,8 +11,8 @@ use tidings_xmpp::xml::{
 };
 use tokio::time::Instant;
 
-use super::live::Session;
-use super::negotiating::{Negotiating, Progress, Reached};
+use super::bound_session::BoundSession;
+use super::negotiation::{Advance, NegotiationDriver, Transition};
 use super::session_entry::{EndReason, Order};
 use super::stanza::{self, Outcome};
 use crate::Core;
@@ -56,13 +56,13 @@ pub struct Connection {
 }
 
 enum Phase {
-    Negotiating(Box<Negotiating>),
-    Bound(Box<Session>),
+    Negotiating(Box<NegotiationDriver>),
+    Bound(Box<BoundSession>),
     Over,
 }
 
-/// What the framer found, owned.
-enum Unit {
+/// What the framer found in the bytes of the peer, owned.
+enum Inbound {
     Open(StreamHeader),
     Stanza(Element),
     /// `<a/>` of XEP-0198, the one stanza that every device sends for every notification.
@@ -70,10 +70,10 @@ enum Unit {
     Close,
 }
 
-/// What a unit leads to.
-enum Next {
+/// What something inbound leads to.
+enum Dispatch {
     Control(Control),
-    /// Of the negotiation, which others answer.
+    /// Of the negotiation, for the auth manager or the registry.
     Question(Question),
     /// For the session.
     Stanza(Element),
@@ -83,7 +83,7 @@ impl Connection {
     /// A fresh connection. `tls` is set where TLS came first (direct TLS).
     pub fn new(core: Arc<Core>, peer: Peer, tls: Option<TlsBinding>) -> Self {
         let reader = FrameReader::new(frame_limits(&core, false));
-        let negotiating = Negotiating::new(&core, peer, tls);
+        let negotiating = NegotiationDriver::new(&core, peer, tls);
         Self {
             reader,
             context: StreamContext::default(),
@@ -101,24 +101,24 @@ impl Connection {
         self.probed = false;
         let mut input = bytes;
         loop {
-            let unit = match self.next_unit(&mut input) {
-                Ok(Some(unit)) => unit,
+            let inbound = match self.next_inbound(&mut input) {
+                Ok(Some(inbound)) => inbound,
                 Ok(None) => break,
                 Err(error) => return self.fail(error, None, out),
             };
             let settlements = self.settlements();
-            let control = match (&mut self.phase, unit) {
-                (Phase::Bound(session), Unit::Acknowledgement(h)) => {
+            let control = match (&mut self.phase, inbound) {
+                (Phase::Bound(session), Inbound::Acknowledgement(h)) => {
                     match stanza::acknowledged(session, &self.core, h, out).await {
                         Outcome::Continue => Control::Continue,
                         Outcome::Fail(error, detail) => return self.fail(error, detail, out),
                     }
                 }
-                (_, unit) => match self.unit(unit, out) {
-                    Next::Control(control) => control,
+                (_, inbound) => match self.dispatch(inbound, out) {
+                    Dispatch::Control(control) => control,
                     // Boxed: what happens seldom should not make every connection's future large.
-                    Next::Question(question) => Box::pin(self.question(question, out)).await,
-                    Next::Stanza(element) => Box::pin(self.stanza(element, out)).await,
+                    Dispatch::Question(question) => Box::pin(self.question(question, out)).await,
+                    Dispatch::Stanza(element) => Box::pin(self.stanza(element, out)).await,
                 },
             };
             if self.settlements() != settlements {
@@ -247,7 +247,7 @@ impl Connection {
 
     // ---- private ----
 
-    fn next_unit(&mut self, input: &mut &[u8]) -> Result<Option<Unit>, StreamError> {
+    fn next_inbound(&mut self, input: &mut &[u8]) -> Result<Option<Inbound>, StreamError> {
         let bound = match &self.phase {
             Phase::Bound(session) => Some(session.sm.is_some()),
             _ => None,
@@ -260,59 +260,59 @@ impl Connection {
             ));
         }
         Ok(Some(match frame {
-            Frame::Open(bytes) => Unit::Open(parse_open(bytes)?),
+            Frame::Open(bytes) => Inbound::Open(parse_open(bytes)?),
             Frame::Stanza(bytes) => match bound {
                 Some(true) => match wire_sm::parse_ack(bytes) {
-                    Some(h) => Unit::Acknowledgement(h),
-                    None => Unit::Stanza(parse_stanza_with(bytes, &self.context)?),
+                    Some(h) => Inbound::Acknowledgement(h),
+                    None => Inbound::Stanza(parse_stanza_with(bytes, &self.context)?),
                 },
-                _ => Unit::Stanza(parse_stanza_with(bytes, &self.context)?),
+                _ => Inbound::Stanza(parse_stanza_with(bytes, &self.context)?),
             },
-            Frame::Close => Unit::Close,
+            Frame::Close => Inbound::Close,
         }))
     }
 
-    /// Does what can be done without waiting for anybody.
-    fn unit(&mut self, unit: Unit, out: &mut Vec<u8>) -> Next {
+    /// Does what can be done without waiting for a manager or the store.
+    fn dispatch(&mut self, inbound: Inbound, out: &mut Vec<u8>) -> Dispatch {
         match &mut self.phase {
             Phase::Negotiating(negotiating) => {
-                let reached = match unit {
-                    Unit::Open(header) => {
+                let advance = match inbound {
+                    Inbound::Open(header) => {
                         self.context = header.context.clone();
                         negotiating.open(&self.core, &header, out)
                     }
-                    Unit::Stanza(element) => negotiating.stanza(&self.core, element, out),
-                    Unit::Close => negotiating.close(out),
-                    Unit::Acknowledgement(_) => return Next::Control(Control::Continue),
+                    Inbound::Stanza(element) => negotiating.stanza(&self.core, element, out),
+                    Inbound::Close => negotiating.close(out),
+                    Inbound::Acknowledgement(_) => return Dispatch::Control(Control::Continue),
                 };
-                match reached {
-                    Reached::Progress(progress) => Next::Control(self.progress(progress)),
-                    Reached::Question(question) => Next::Question(question),
+                match advance {
+                    Advance::Transition(transition) => Dispatch::Control(self.transition(transition)),
+                    Advance::Question(question) => Dispatch::Question(question),
                 }
             }
-            Phase::Bound(_) => Next::Control(match unit {
-                Unit::Stanza(element) => return Next::Stanza(element),
-                Unit::Close => {
+            Phase::Bound(_) => Dispatch::Control(match inbound {
+                Inbound::Stanza(element) => return Dispatch::Stanza(element),
+                Inbound::Close => {
                     // A peer that says goodbye does not mean to resume.
                     out.extend_from_slice(b"</stream:stream>");
                     self.end();
                     Control::Close
                 }
-                Unit::Open(_) => {
+                Inbound::Open(_) => {
                     let error =
                         StreamError::with_text(StreamCondition::InvalidXml, "the stream is open already");
                     self.fail(error, None, out)
                 }
-                Unit::Acknowledgement(_) => Control::Continue,
+                Inbound::Acknowledgement(_) => Control::Continue,
             }),
-            Phase::Over => Next::Control(Control::Close),
+            Phase::Over => Dispatch::Control(Control::Close),
         }
     }
 
     async fn question(&mut self, question: Question, out: &mut Vec<u8>) -> Control {
         let Phase::Negotiating(negotiating) = &mut self.phase else { return Control::Continue };
-        let progress = negotiating.answered(&self.core, question, out).await;
-        self.progress(progress)
+        let transition = negotiating.answered(&self.core, question, out).await;
+        self.transition(transition)
     }
 
     async fn stanza(&mut self, element: Element, out: &mut Vec<u8>) -> Control {
@@ -323,28 +323,28 @@ impl Connection {
         }
     }
 
-    fn progress(&mut self, progress: Progress) -> Control {
+    fn transition(&mut self, transition: Transition) -> Control {
         let Phase::Negotiating(negotiating) = &mut self.phase else { return Control::Continue };
-        match progress {
-            Progress::Continue => Control::Continue,
-            Progress::NewStream => {
+        match transition {
+            Transition::Continue => Control::Continue,
+            Transition::NewStream => {
                 self.reader.reset();
                 if negotiating.authenticated() {
                     self.reader.set_limits(frame_limits(&self.core, true));
                 }
                 Control::Continue
             }
-            Progress::Authenticated => {
+            Transition::Authenticated => {
                 self.reader.set_limits(frame_limits(&self.core, true));
                 Control::Continue
             }
-            Progress::StartTls => Control::StartTls,
-            Progress::Bound(session) => {
+            Transition::StartTls => Control::StartTls,
+            Transition::Bound(session) => {
                 self.reader.set_limits(frame_limits(&self.core, true));
                 self.phase = Phase::Bound(session);
                 Control::Continue
             }
-            Progress::Close => {
+            Transition::Close => {
                 self.phase = Phase::Over;
                 Control::Close
             }

@@ -7,7 +7,7 @@ use tidings_xmpp::stanza::{Iq, IqKind, StanzaError};
 use tidings_xmpp::stream::StreamCondition;
 use tidings_xmpp::xml::Element;
 
-use super::live::Session;
+use super::bound_session::BoundSession;
 use super::stanza::{Outcome, reply};
 use crate::Core;
 use crate::auth::RegisterError;
@@ -15,7 +15,7 @@ use crate::model::{Form, NotificationId, Topic, Username};
 use crate::store::{AccountChange, StoreError};
 
 /// Answers a request; every one gets an answer.
-pub(super) async fn request(session: &mut Session, core: &Core, iq: &Iq, out: &mut Vec<u8>) -> Outcome {
+pub(super) async fn request(session: &mut BoundSession, core: &Core, iq: &Iq, out: &mut Vec<u8>) -> Outcome {
     let answer = match address(session, core, iq) {
         Address::Server => server_request(session, core, iq).await,
         Address::Account => account_request(iq),
@@ -46,7 +46,7 @@ enum Answer {
 
 type Answered = Result<Answer, StanzaError>;
 
-fn address(session: &Session, core: &Core, iq: &Iq) -> Address {
+fn address(session: &BoundSession, core: &Core, iq: &Iq) -> Address {
     let Some(to) = iq.to.as_deref() else { return Address::Server };
     if super::serves(&core.config.domain, to) {
         return Address::Server;
@@ -75,7 +75,7 @@ fn account_request(iq: &Iq) -> Answered {
     }
 }
 
-async fn server_request(session: &mut Session, core: &Core, iq: &Iq) -> Answered {
+async fn server_request(session: &mut BoundSession, core: &Core, iq: &Iq) -> Answered {
     let payload = iq.payload.as_ref().ok_or_else(StanzaError::service_unavailable)?;
     let set = iq.kind == IqKind::Set;
     // What takes more room than a ping is boxed.
@@ -119,7 +119,7 @@ fn disco_info(payload: &Element) -> Answered {
 }
 
 /// XEP-0077 sections 3.2 and 3.3, from a bound session.
-async fn registration(session: &mut Session, core: &Core, iq: &Iq, payload: &Element) -> Answered {
+async fn registration(session: &mut BoundSession, core: &Core, iq: &Iq, payload: &Element) -> Answered {
     let entry = &session.entry;
     match register::Request::from_payload(iq.kind, payload)? {
         register::Request::Fields => {
@@ -151,7 +151,7 @@ async fn registration(session: &mut Session, core: &Core, iq: &Iq, payload: &Ele
     }
 }
 
-async fn push_request(session: &mut Session, core: &Core, iq: &Iq, payload: &Element) -> Answered {
+async fn push_request(session: &mut BoundSession, core: &Core, iq: &Iq, payload: &Element) -> Answered {
     let account = session.entry.account;
     match push::Request::from_payload(iq.kind, payload)? {
         push::Request::Enable => session.form = Form::Headline,
@@ -179,7 +179,7 @@ fn topic(name: &str) -> Result<Topic, StanzaError> {
 }
 
 /// What androidpn's forks added.
-async fn androidpn_request(session: &mut Session, core: &Core, iq: &Iq, payload: &Element) -> Answered {
+async fn androidpn_request(session: &mut BoundSession, core: &Core, iq: &Iq, payload: &Element) -> Answered {
     let request = androidpn::Request::from_payload(iq.kind, payload)?;
     let (account, username) = (session.entry.account, session.entry.username.clone());
     let own = |name: &Option<String>| {

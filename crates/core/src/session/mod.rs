@@ -7,8 +7,8 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `connection` | one stream from its first byte to its last |
-//! | `negotiating` | the negotiation's questions, answered; binding and resumption |
-//! | `live` | a bound session: feed, window, acknowledgements |
+//! | `negotiation` | the negotiation's questions, answered; binding and resumption |
+//! | `bound_session` | a bound session: feed, window, acknowledgements |
 //! | `sm` | XEP-0198's counters and resumption ids |
 //! | `address` | whether `from` and `to` may stand
 //! | `stanza`, `iq` | what a bound session's peer may send |
@@ -16,11 +16,11 @@
 //! | `search` | pages of sessions and of who is online, sorted |
 
 mod address;
+mod bound_session;
 mod connection;
 mod iq;
-mod live;
 mod log;
-mod negotiating;
+mod negotiation;
 mod registry;
 mod search;
 mod session_entry;
@@ -34,8 +34,8 @@ use std::time::Duration;
 use tidings_xmpp::ext::caps;
 use tokio::time::Instant;
 
+use self::bound_session::BoundSession;
 pub use self::connection::{Connection, Control, Peer};
-use self::live::Session;
 pub(crate) use self::registry::SWEEP;
 pub use self::registry::{SessionInfo, SessionManager};
 pub use self::search::{OnlineOrder, SessionOrder, SessionPlace, SessionQuery};
@@ -61,7 +61,7 @@ fn serves(domain: &str, host: &str) -> bool {
 }
 
 /// A session's connection is gone: it waits for its peer where that asked for it.
-fn detach_or_end(core: &Core, session: Box<Session>) {
+fn detach_or_end(core: &Core, session: Box<BoundSession>) {
     let resumable = session.sm.as_ref().is_some_and(|sm| sm.resumable);
     if !resumable {
         return end(core, &session);
@@ -84,7 +84,7 @@ fn detach_or_end(core: &Core, session: Box<Session>) {
 }
 
 /// A session is over: its siblings and the watchers are told.
-fn end(core: &Core, session: &Session) {
+fn end(core: &Core, session: &BoundSession) {
     stanza::unavailable(session, core);
     core.session.remove(&session.entry);
 }

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::live::Session;
+use super::bound_session::BoundSession;
 use crate::model::{AccountId, SessionId, Show, Status, Timestamp, Username};
 use crate::notification::Delivery;
 
@@ -42,7 +42,7 @@ struct State {
     missed: bool,
     orders: Vec<Order>,
     /// A session that waits to be resumed.
-    parked: Option<(Instant, Box<Session>)>,
+    parked: Option<(Instant, Box<BoundSession>)>,
     ended: bool,
 }
 
@@ -53,7 +53,7 @@ pub(crate) enum Order {
     /// Pass on a stanza of a session of the same account.
     Stanza(Arc<[u8]>),
     /// The client resumes on another connection: hand the session over.
-    HandOver(oneshot::Sender<Box<Session>>),
+    HandOver(oneshot::Sender<Box<BoundSession>>),
 }
 
 /// Why a session is ended from outside.
@@ -198,7 +198,7 @@ impl SessionEntry {
     }
 
     /// Keeps the session for resumption. Hands it back when it was ended meanwhile.
-    pub(crate) fn park(&self, session: Box<Session>, until: Instant) -> Result<(), Box<Session>> {
+    pub(crate) fn park(&self, session: Box<BoundSession>, until: Instant) -> Result<(), Box<BoundSession>> {
         let mut state = self.state.lock();
         if state.ended || state.orders.iter().any(|order| matches!(order, Order::End(_))) {
             return Err(session);
@@ -224,12 +224,12 @@ impl SessionEntry {
     }
 
     /// Takes a parked session for a resuming connection.
-    pub(crate) fn unpark(&self) -> Option<Box<Session>> {
+    pub(crate) fn unpark(&self) -> Option<Box<BoundSession>> {
         self.state.lock().parked.take().map(|(_, session)| session)
     }
 
     /// Takes a parked session whose time is over.
-    pub(crate) fn unpark_expired(&self, now: Instant) -> Option<Box<Session>> {
+    pub(crate) fn unpark_expired(&self, now: Instant) -> Option<Box<BoundSession>> {
         let mut state = self.state.lock();
         if state.parked.as_ref().is_some_and(|(until, _)| *until <= now) {
             state.parked.take().map(|(_, session)| session)

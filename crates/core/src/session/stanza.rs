@@ -10,7 +10,7 @@ use tidings_xmpp::stanza::{self, Condition, Iq, IqKind, Message, Presence, Stanz
 use tidings_xmpp::stream::{StreamCondition, StreamError};
 use tidings_xmpp::xml::Element;
 
-use super::live::Session;
+use super::bound_session::BoundSession;
 use super::session_entry::{Order, SessionEntry};
 use super::{address, iq};
 use crate::Core;
@@ -32,7 +32,7 @@ impl Outcome {
 
 /// Handles one element of the stream's first level.
 pub(super) async fn handle(
-    session: &mut Session,
+    session: &mut BoundSession,
     core: &Core,
     element: Element,
     out: &mut Vec<u8>,
@@ -78,7 +78,7 @@ pub(super) async fn handle(
 }
 
 /// Writes a stanza that no store has.
-pub(super) fn reply(session: &mut Session, stanza: &Element, out: &mut Vec<u8>) {
+pub(super) fn reply(session: &mut BoundSession, stanza: &Element, out: &mut Vec<u8>) {
     let start = out.len();
     stanza.write(out, ns::CLIENT);
     if let Some(sm) = &mut session.sm {
@@ -87,7 +87,7 @@ pub(super) fn reply(session: &mut Session, stanza: &Element, out: &mut Vec<u8>) 
 }
 
 async fn stream_management(
-    session: &mut Session,
+    session: &mut BoundSession,
     core: &Core,
     element: &Element,
     out: &mut Vec<u8>,
@@ -115,7 +115,12 @@ async fn stream_management(
 
 /// The peer acknowledged everything up to `h`. More than was sent ends the
 /// stream (XEP-0198 section 4).
-pub(super) async fn acknowledged(session: &mut Session, core: &Core, h: u32, out: &mut Vec<u8>) -> Outcome {
+pub(super) async fn acknowledged(
+    session: &mut BoundSession,
+    core: &Core,
+    h: u32,
+    out: &mut Vec<u8>,
+) -> Outcome {
     if session.acknowledged(core, h, out).await {
         return Outcome::Continue;
     }
@@ -125,7 +130,7 @@ pub(super) async fn acknowledged(session: &mut Session, core: &Core, h: u32, out
     Outcome::Fail(StreamError::with_text(StreamCondition::UndefinedCondition, text), Some(detail))
 }
 
-async fn iq_stanza(session: &mut Session, core: &Core, element: Element, out: &mut Vec<u8>) -> Outcome {
+async fn iq_stanza(session: &mut BoundSession, core: &Core, element: Element, out: &mut Vec<u8>) -> Outcome {
     let iq = match Iq::from_element(element) {
         Ok(iq) => iq,
         Err(invalid) => {
@@ -144,7 +149,7 @@ async fn iq_stanza(session: &mut Session, core: &Core, element: Element, out: &m
     }
 }
 
-async fn message(session: &mut Session, core: &Core, element: &Element, out: &mut Vec<u8>) {
+async fn message(session: &mut BoundSession, core: &Core, element: &Element, out: &mut Vec<u8>) {
     if element.attribute("type") == Some("error") {
         return;
     }
@@ -172,7 +177,7 @@ async fn message(session: &mut Session, core: &Core, element: &Element, out: &mu
     }
 }
 
-async fn presence(session: &mut Session, core: &Core, element: &Element, out: &mut Vec<u8>) {
+async fn presence(session: &mut BoundSession, core: &Core, element: &Element, out: &mut Vec<u8>) {
     let presence = match Presence::from_element(element) {
         Ok(presence) => presence,
         Err(error) => {
@@ -200,7 +205,7 @@ async fn presence(session: &mut Session, core: &Core, element: &Element, out: &m
 
 /// Applies a new presence: siblings and watchers are told, and the feed starts or stops.
 async fn set_presence(
-    session: &mut Session,
+    session: &mut BoundSession,
     core: &Core,
     show: Show,
     priority: i8,
@@ -223,7 +228,7 @@ async fn set_presence(
 
 /// RFC 6121 section 4.2.2, among the account's own resources only.
 fn broadcast(
-    session: &mut Session,
+    session: &mut BoundSession,
     core: &Core,
     before: Show,
     show: Show,
@@ -258,7 +263,7 @@ fn jid(core: &Core, entry: &SessionEntry, resource: &str) -> String {
 }
 
 /// A session ends: siblings and watchers are told that it is not available any more.
-pub(super) fn unavailable(session: &Session, core: &Core) {
+pub(super) fn unavailable(session: &BoundSession, core: &Core) {
     let entry = &session.entry;
     let before = core.session.set_presence(entry, Show::Unavailable, 0);
     if before != Show::Unavailable {

@@ -13,8 +13,8 @@ use tidings_xmpp::xml::{Element, StreamHeader, escape_attribute};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
+use super::bound_session::BoundSession;
 use super::connection::Peer;
-use super::live::Session;
 use super::registry::Claim;
 use super::session_entry::{NewSessionEntry, Order, SessionEntry};
 use super::{iq, sm};
@@ -28,7 +28,7 @@ const MAX_RESOURCE_BYTES: usize = 1023;
 /// How long a live connection has to hand its session to the one that resumes it.
 const HAND_OVER: Duration = Duration::from_secs(5);
 
-pub(super) struct Negotiating {
+pub(super) struct NegotiationDriver {
     machine: Negotiation,
     peer: Peer,
     tls: &'static str,
@@ -36,28 +36,28 @@ pub(super) struct Negotiating {
     /// Known once the password is proven; used once the exchange has succeeded.
     candidate: Option<Identity>,
     disabled: bool,
-    session: Option<Box<Session>>,
+    session: Option<Box<BoundSession>>,
 }
 
 /// What a step of the negotiation comes to.
-pub(super) enum Progress {
+pub(super) enum Transition {
     Continue,
     NewStream,
     /// The same stream goes on.
     Authenticated,
     StartTls,
-    Bound(Box<Session>),
+    Bound(Box<BoundSession>),
     Close,
 }
 
 /// How far the negotiation came by itself.
-pub(super) enum Reached {
-    Progress(Progress),
+pub(super) enum Advance {
+    Transition(Transition),
     /// To be answered before it goes on.
     Question(Question),
 }
 
-impl Negotiating {
+impl NegotiationDriver {
     pub(super) fn new(core: &Core, peer: Peer, tls: Option<TlsBinding>) -> Self {
         let version = tls.as_ref().map_or("", |tls| tls.version);
         Self {
@@ -77,7 +77,7 @@ impl Negotiating {
     }
 
     /// A session that was bound and not yet handed over.
-    pub(super) fn take_session(&mut self) -> Option<Box<Session>> {
+    pub(super) fn take_session(&mut self) -> Option<Box<BoundSession>> {
         self.session.take()
     }
 
@@ -85,19 +85,19 @@ impl Negotiating {
         self.machine.authenticated()
     }
 
-    pub(super) fn open(&mut self, core: &Core, header: &StreamHeader, out: &mut Vec<u8>) -> Reached {
+    pub(super) fn open(&mut self, core: &Core, header: &StreamHeader, out: &mut Vec<u8>) -> Advance {
         let step = self.machine.open(header, &mut |bytes| core.random.fill(bytes), out);
-        self.reached(step, out)
+        self.advance(step, out)
     }
 
-    pub(super) fn stanza(&mut self, core: &Core, element: Element, out: &mut Vec<u8>) -> Reached {
+    pub(super) fn stanza(&mut self, core: &Core, element: Element, out: &mut Vec<u8>) -> Advance {
         let step = self.machine.stanza(element, &mut |bytes| core.random.fill(bytes), out);
-        self.reached(step, out)
+        self.advance(step, out)
     }
 
-    pub(super) fn close(&mut self, out: &mut Vec<u8>) -> Reached {
+    pub(super) fn close(&mut self, out: &mut Vec<u8>) -> Advance {
         let _ = self.machine.close(out);
-        Reached::Progress(Progress::Close)
+        Advance::Transition(Transition::Close)
     }
 
     pub(super) fn fail(&mut self, error: StreamError, out: &mut Vec<u8>) {
@@ -110,32 +110,32 @@ impl Negotiating {
         core: &Arc<Core>,
         mut question: Question,
         out: &mut Vec<u8>,
-    ) -> Progress {
+    ) -> Transition {
         loop {
             let answer = self.answer(core, question).await;
             let step = self.machine.answer(answer, &mut |bytes| core.random.fill(bytes), out);
-            match self.reached(step, out) {
-                Reached::Question(next) => question = next,
-                Reached::Progress(progress) => return progress,
+            match self.advance(step, out) {
+                Advance::Question(next) => question = next,
+                Advance::Transition(transition) => return transition,
             }
         }
     }
 
-    fn reached(&mut self, step: Step, out: &mut Vec<u8>) -> Reached {
-        Reached::Progress(match step {
-            Step::Continue => Progress::Continue,
-            Step::NewStream => Progress::NewStream,
-            Step::Authenticated => Progress::Authenticated,
-            Step::StartTls => Progress::StartTls,
-            Step::Close => Progress::Close,
-            Step::Ask(question) => return Reached::Question(question),
+    fn advance(&mut self, step: Step, out: &mut Vec<u8>) -> Advance {
+        Advance::Transition(match step {
+            Step::Continue => Transition::Continue,
+            Step::NewStream => Transition::NewStream,
+            Step::Authenticated => Transition::Authenticated,
+            Step::StartTls => Transition::StartTls,
+            Step::Close => Transition::Close,
+            Step::Ask(question) => return Advance::Question(question),
             Step::Bound(bound) => match self.session.take() {
-                None => Progress::Close,
+                None => Transition::Close,
                 Some(mut session) => {
                     if matches!(bound, Bound::Resumed) {
                         session.write_missed(out);
                     }
-                    Progress::Bound(session)
+                    Transition::Bound(session)
                 }
             },
         })
@@ -258,7 +258,7 @@ impl Negotiating {
                 return Err(StanzaError::resource_constraint("too many sessions of this account"));
             }
         }
-        self.session = Some(Box::new(Session::new(entry, legacy)));
+        self.session = Some(Box::new(BoundSession::new(entry, legacy)));
         core.auth.succeeded();
         Ok(jid)
     }

@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(2);
 const ENABLED_PAUSE: Duration = Duration::from_millis(200);
 
 /// The part of a connection that outlives it when the peer may resume.
-pub(crate) struct Session {
+pub(crate) struct BoundSession {
     pub(super) entry: Arc<SessionEntry>,
     pub(super) form: Form,
     /// Notifications sent and not acknowledged, oldest first.
@@ -81,7 +81,7 @@ struct Ping {
 
 const PING_ID: &str = "tidings-ping-";
 
-impl Session {
+impl BoundSession {
     /// `legacy`: logged in by XEP-0078, or androidpn's client by its resource.
     pub(super) fn new(entry: Arc<SessionEntry>, legacy: bool) -> Self {
         Self {
@@ -470,7 +470,7 @@ impl Session {
     }
 }
 
-impl Session {
+impl BoundSession {
     /// Turns stream management on, and answers what to tell the peer. What was sent before
     /// counting began is sent again, counted, rather than never acknowledged.
     pub(super) fn enable_management(&mut self, core: &Core, resume: bool) -> Nonza {
