@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::bound_session::BoundSession;
 use super::negotiation::{Advance, NegotiationDriver, Transition};
-use super::session_entry::{EndReason, Order};
+use super::session_entry::{Command, EndReason};
 use super::stanza::{self, Outcome};
 use crate::Core;
 
@@ -149,7 +149,7 @@ impl Connection {
         }
     }
 
-    /// Something waits for this session: notifications, an order to end. Call it
+    /// Something waits for this session: notifications, a command to end. Call it
     /// when [`woken`](Self::woken) resolved, and when all output was written
     /// while the session is [`hungry`](Self::hungry).
     ///
@@ -157,9 +157,9 @@ impl Connection {
     /// session is fed no more until they are written.
     pub async fn wake(&mut self, unwritten: usize, out: &mut Vec<u8>) -> Control {
         let Phase::Bound(session) = &mut self.phase else { return Control::Continue };
-        let orders = session.entry.orders();
-        if !orders.is_empty() {
-            let control = Box::pin(self.obey(orders, out)).await;
+        let commands = session.entry.commands();
+        if !commands.is_empty() {
+            let control = Box::pin(self.apply(commands, out)).await;
             if control != Control::Continue {
                 return control;
             }
@@ -351,17 +351,17 @@ impl Connection {
         }
     }
 
-    async fn obey(&mut self, orders: Vec<Order>, out: &mut Vec<u8>) -> Control {
-        for order in orders {
+    async fn apply(&mut self, commands: Vec<Command>, out: &mut Vec<u8>) -> Control {
+        for command in commands {
             let Phase::Bound(session) = &mut self.phase else { return Control::Close };
-            match order {
-                Order::Stanza(bytes) => {
+            match command {
+                Command::Stanza(bytes) => {
                     out.extend_from_slice(&bytes);
                     if let Some(sm) = &mut session.sm {
                         sm.keep(&bytes);
                     }
                 }
-                Order::End(reason) => {
+                Command::End(reason) => {
                     let error = match reason {
                         EndReason::Conflict => StreamError::with_text(
                             StreamCondition::Conflict,
@@ -377,7 +377,7 @@ impl Connection {
                     };
                     return self.fail(error, None, out);
                 }
-                Order::HandOver(to) => {
+                Command::Transfer(to) => {
                     let Phase::Bound(session) = std::mem::replace(&mut self.phase, Phase::Over) else {
                         return Control::Close;
                     };
@@ -390,7 +390,7 @@ impl Connection {
                             error.write(out);
                             return Control::Close;
                         }
-                        // Whoever asked has gone.
+                        // The connection that asked has gone.
                         Err(session) => self.phase = Phase::Bound(session),
                     }
                 }

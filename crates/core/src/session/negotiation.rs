@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::bound_session::BoundSession;
 use super::connection::Peer;
 use super::registry::Claim;
-use super::session_entry::{NewSessionEntry, Order, SessionEntry};
+use super::session_entry::{Command, NewSessionEntry, SessionEntry};
 use super::{iq, sm};
 use crate::Core;
 use crate::auth::{AuthError, Identity, RegistrationRequest};
@@ -26,7 +26,7 @@ use crate::model::Show;
 const ANDROIDPN_RESOURCE: &str = "AndroidpnClient";
 const MAX_RESOURCE_BYTES: usize = 1023;
 /// How long a live connection has to hand its session to the one that resumes it.
-const HAND_OVER: Duration = Duration::from_secs(5);
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct NegotiationDriver {
     machine: Negotiation,
@@ -273,11 +273,11 @@ impl NegotiationDriver {
             Some(session) => session,
             None => {
                 let (to, from) = oneshot::channel();
-                if !entry.order(Order::HandOver(to)) {
+                if !entry.command(Command::Transfer(to)) {
                     return Err(None);
                 }
                 // Boxed by the caller; a connection that does not answer keeps its session.
-                timeout(HAND_OVER, from).await.ok().and_then(Result::ok).ok_or(None)?
+                timeout(TRANSFER_TIMEOUT, from).await.ok().and_then(Result::ok).ok_or(None)?
             }
         };
         let received = session.sm.as_ref().map(|sm| sm.received());

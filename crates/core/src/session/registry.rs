@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
 use super::log::BroadcastLog;
-use super::session_entry::{EndReason, Order, SessionEntry};
+use super::session_entry::{Command, EndReason, SessionEntry};
 use crate::model::{AccountId, SessionId, Show, Status, Target, Timestamp, Topic, Username};
 use crate::notification::Delivery;
 use crate::store::Store;
@@ -423,7 +423,7 @@ impl SessionManager {
         match session.unpark() {
             Some(_session) => self.remove(session),
             None => {
-                session.order(Order::End(reason));
+                session.command(Command::End(reason));
             }
         }
     }

@@ -12,8 +12,8 @@ use crate::notification::Delivery;
 /// Notifications that wait for a session's task to run. Past that the session
 /// reads from the store instead.
 const INBOX: usize = 64;
-/// Orders and stanzas of sibling sessions that wait for it.
-const ORDERS: usize = 128;
+/// Commands that wait for the session's task, stanzas of sibling sessions among them.
+const COMMANDS: usize = 128;
 
 /// What the rest of the process knows of a session: the registry's entry, and
 /// the mailbox that wakes the session's task.
@@ -40,20 +40,20 @@ struct State {
     inbox: Vec<Arc<Delivery>>,
     /// Something was not put into the inbox: the store has it.
     missed: bool,
-    orders: Vec<Order>,
+    commands: Vec<Command>,
     /// A session that waits to be resumed.
     parked: Option<(Instant, Box<BoundSession>)>,
     ended: bool,
 }
 
-/// What another part of the process wants of a session.
-pub(crate) enum Order {
+/// What the registry, a sibling or a resuming connection wants of a session.
+pub(crate) enum Command {
     /// End the stream with this error.
     End(EndReason),
     /// Pass on a stanza of a session of the same account.
     Stanza(Arc<[u8]>),
     /// The client resumes on another connection: hand the session over.
-    HandOver(oneshot::Sender<Box<BoundSession>>),
+    Transfer(oneshot::Sender<Box<BoundSession>>),
 }
 
 /// Why a session is ended from outside.
@@ -98,7 +98,7 @@ impl SessionEntry {
                 tls: new.tls,
                 inbox: Vec::new(),
                 missed: false,
-                orders: Vec::new(),
+                commands: Vec::new(),
                 parked: None,
                 ended: false,
             }),
@@ -145,13 +145,13 @@ impl SessionEntry {
         self.wake();
     }
 
-    /// Gives an order. False when the session is gone or does not keep up.
-    pub(crate) fn order(&self, order: Order) -> bool {
+    /// Leaves a command for the session's task. False when the session is gone or does not keep up.
+    pub(crate) fn command(&self, command: Command) -> bool {
         let mut state = self.state.lock();
-        if state.ended || state.orders.len() >= ORDERS {
+        if state.ended || state.commands.len() >= COMMANDS {
             return false;
         }
-        state.orders.push(order);
+        state.commands.push(command);
         drop(state);
         self.wake();
         true
@@ -163,9 +163,9 @@ impl SessionEntry {
         (std::mem::take(&mut state.inbox), std::mem::take(&mut state.missed))
     }
 
-    /// Takes the orders that have come in.
-    pub(crate) fn orders(&self) -> Vec<Order> {
-        std::mem::take(&mut self.state.lock().orders)
+    /// Takes the commands that have come in.
+    pub(crate) fn commands(&self) -> Vec<Command> {
+        std::mem::take(&mut self.state.lock().commands)
     }
 
     pub(crate) fn set_presence(&self, show: Show, priority: i8) -> (Status, Show) {
@@ -200,7 +200,7 @@ impl SessionEntry {
     /// Keeps the session for resumption. Hands it back when it was ended meanwhile.
     pub(crate) fn park(&self, session: Box<BoundSession>, until: Instant) -> Result<(), Box<BoundSession>> {
         let mut state = self.state.lock();
-        if state.ended || state.orders.iter().any(|order| matches!(order, Order::End(_))) {
+        if state.ended || state.commands.iter().any(|command| matches!(command, Command::End(_))) {
             return Err(session);
         }
         state.status = Status::Detached;
@@ -208,11 +208,11 @@ impl SessionEntry {
             state.inbox = Vec::new();
             state.missed = true;
         }
-        // Whoever waits to take the session over gets it.
-        let orders = std::mem::take(&mut state.orders);
+        // A connection that waits to resume the session gets it.
+        let commands = std::mem::take(&mut state.commands);
         let mut session = session;
-        for order in orders {
-            if let Order::HandOver(to) = order {
+        for command in commands {
+            if let Command::Transfer(to) = command {
                 match to.send(session) {
                     Ok(()) => return Ok(()),
                     Err(unsent) => session = unsent,
@@ -246,12 +246,12 @@ impl SessionEntry {
         state.tls = tls;
     }
 
-    /// Nobody may order anything any more. True the first time.
+    /// Refuses commands from now on. True the first time.
     pub(crate) fn end(&self) -> bool {
         let mut state = self.state.lock();
         state.inbox = Vec::new();
         state.parked = None;
-        state.orders = Vec::new();
+        state.commands = Vec::new();
         !std::mem::replace(&mut state.ended, true)
     }
 }

@@ -11,7 +11,7 @@ use tidings_xmpp::stream::{StreamCondition, StreamError};
 use tidings_xmpp::xml::Element;
 
 use super::bound_session::BoundSession;
-use super::session_entry::{Order, SessionEntry};
+use super::session_entry::{Command, SessionEntry};
 use super::{address, iq};
 use crate::Core;
 use crate::model::{NotificationId, Show, Status};
@@ -253,7 +253,7 @@ fn tell_siblings(core: &Core, entry: &SessionEntry, presence: &Element) -> Vec<A
     siblings.retain(|other| other.id != entry.id && other.show() != Show::Unavailable);
     for other in &siblings {
         let to_other = presence.clone().with_attribute("to", jid(core, entry, &other.resource));
-        other.order(Order::Stanza(to_other.to_bytes().into()));
+        other.command(Command::Stanza(to_other.to_bytes().into()));
     }
     siblings
 }
