@@ -68,7 +68,7 @@ fn detach_or_end(core: &Core, session: Box<BoundSession>) {
     }
     let entry = Arc::clone(&session.entry);
     let until = Instant::now() + Duration::from_secs(core.config.session.resume_seconds);
-    match core.session.change(&entry, || entry.park(session, until)) {
+    match core.session.change(&entry, || entry.detach(session, until)) {
         Ok(()) => {
             core.presence.changed(
                 entry.account,
@@ -93,7 +93,7 @@ fn end(core: &Core, session: &BoundSession) {
 pub(crate) fn sweep(core: &Core) {
     let now = Instant::now();
     for entry in core.session.take_expired(now) {
-        if let Some(session) = entry.unpark_expired(now) {
+        if let Some(session) = entry.take_detached_expired(now) {
             end(core, &session);
         }
     }

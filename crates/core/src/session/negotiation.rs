@@ -269,7 +269,7 @@ impl NegotiationDriver {
         // Only among the account's own: another's id means nothing here.
         let entries = core.session.sessions(identity.account);
         let entry = entries.iter().find(|entry| sm::is_resumption_id(entry, previd)).ok_or(None)?;
-        let mut session = match entry.unpark() {
+        let mut session = match entry.take_detached() {
             Some(session) => session,
             None => {
                 let (to, from) = oneshot::channel();
@@ -285,7 +285,7 @@ impl NegotiationDriver {
             core.session.remove(entry);
             return Err(received);
         }
-        core.session.change(entry, || entry.attach(self.peer.address.ip(), self.tls));
+        core.session.change(entry, || entry.reattach(self.peer.address.ip(), self.tls));
         core.presence.changed(
             entry.account,
             &entry.username,

@@ -420,7 +420,7 @@ impl SessionManager {
     // ---- private ----
 
     fn end_entry(&self, session: &Arc<SessionEntry>, reason: EndReason) {
-        match session.unpark() {
+        match session.take_detached() {
             Some(_session) => self.remove(session),
             None => {
                 session.command(Command::End(reason));

@@ -41,8 +41,8 @@ struct State {
     /// Something was not put into the inbox: the store has it.
     missed: bool,
     commands: Vec<Command>,
-    /// A session that waits to be resumed.
-    parked: Option<(Instant, Box<BoundSession>)>,
+    /// The session while no connection has it, and until when it waits to be resumed.
+    detached: Option<(Instant, Box<BoundSession>)>,
     ended: bool,
 }
 
@@ -99,7 +99,7 @@ impl SessionEntry {
                 inbox: Vec::new(),
                 missed: false,
                 commands: Vec::new(),
-                parked: None,
+                detached: None,
                 ended: false,
             }),
         }
@@ -198,7 +198,7 @@ impl SessionEntry {
     }
 
     /// Keeps the session for resumption. Hands it back when it was ended meanwhile.
-    pub(crate) fn park(&self, session: Box<BoundSession>, until: Instant) -> Result<(), Box<BoundSession>> {
+    pub(crate) fn detach(&self, session: Box<BoundSession>, until: Instant) -> Result<(), Box<BoundSession>> {
         let mut state = self.state.lock();
         if state.ended || state.commands.iter().any(|command| matches!(command, Command::End(_))) {
             return Err(session);
@@ -219,27 +219,27 @@ impl SessionEntry {
                 }
             }
         }
-        state.parked = Some((until, session));
+        state.detached = Some((until, session));
         Ok(())
     }
 
-    /// Takes a parked session for a resuming connection.
-    pub(crate) fn unpark(&self) -> Option<Box<BoundSession>> {
-        self.state.lock().parked.take().map(|(_, session)| session)
+    /// Takes a detached session for a resuming connection.
+    pub(crate) fn take_detached(&self) -> Option<Box<BoundSession>> {
+        self.state.lock().detached.take().map(|(_, session)| session)
     }
 
-    /// Takes a parked session whose time is over.
-    pub(crate) fn unpark_expired(&self, now: Instant) -> Option<Box<BoundSession>> {
+    /// Takes a detached session whose time is over.
+    pub(crate) fn take_detached_expired(&self, now: Instant) -> Option<Box<BoundSession>> {
         let mut state = self.state.lock();
-        if state.parked.as_ref().is_some_and(|(until, _)| *until <= now) {
-            state.parked.take().map(|(_, session)| session)
+        if state.detached.as_ref().is_some_and(|(until, _)| *until <= now) {
+            state.detached.take().map(|(_, session)| session)
         } else {
             None
         }
     }
 
     /// A resumed session runs on another connection.
-    pub(crate) fn attach(&self, peer: IpAddr, tls: &'static str) {
+    pub(crate) fn reattach(&self, peer: IpAddr, tls: &'static str) {
         let mut state = self.state.lock();
         state.status = status(state.show, state.priority);
         state.peer = peer;
@@ -250,7 +250,7 @@ impl SessionEntry {
     pub(crate) fn end(&self) -> bool {
         let mut state = self.state.lock();
         state.inbox = Vec::new();
-        state.parked = None;
+        state.detached = None;
         state.commands = Vec::new();
         !std::mem::replace(&mut state.ended, true)
     }
