@@ -199,7 +199,7 @@ where
                 }
             }
             // The socket may have taken at once what the session waits to see written.
-            if link.pending() == 0 && session.hungry() {
+            if link.pending() == 0 && session.backpressured() {
                 return Poll::Ready(Event::Drained);
             }
             // Whoever does not read its answers is not asked for more.
@@ -238,7 +238,7 @@ where
             Event::Broken(end) => self.ended(&end),
             Event::Woken => return Box::pin(self.wake()),
             Event::Drained => match &self.session {
-                Some(session) if session.hungry() => return Box::pin(self.wake()),
+                Some(session) if session.backpressured() => return Box::pin(self.wake()),
                 _ => After::Continue,
             },
             Event::Deadline => return Box::pin(self.timeout()),

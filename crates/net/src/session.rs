@@ -27,7 +27,7 @@ pub(crate) trait Session: Send + Sync + 'static {
     fn deadline(&self) -> Option<Instant>;
     fn timeout(&mut self, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send;
     fn established(&self) -> bool;
-    fn hungry(&self) -> bool;
+    fn backpressured(&self) -> bool;
     fn shutdown(&mut self, out: &mut Vec<u8>);
     fn closed(self);
 }
@@ -76,8 +76,8 @@ impl Session for Connection {
         Self::established(self)
     }
 
-    fn hungry(&self) -> bool {
-        Self::hungry(self)
+    fn backpressured(&self) -> bool {
+        Self::backpressured(self)
     }
 
     fn shutdown(&mut self, out: &mut Vec<u8>) {

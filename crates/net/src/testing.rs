@@ -82,7 +82,7 @@ pub(crate) struct Toy {
     line: Vec<u8>,
     secure: bool,
     established: bool,
-    hungry: bool,
+    backpressured: bool,
     deadline: Instant,
     idle: Duration,
 }
@@ -98,7 +98,7 @@ impl Door for ToyDoor {
             line: Vec::new(),
             secure,
             established: false,
-            hungry: false,
+            backpressured: false,
             deadline: Instant::now() + Duration::from_secs(self.limits.auth_seconds),
             idle: Duration::from_secs(self.limits.idle_seconds),
         }
@@ -135,7 +135,7 @@ impl Toy {
             // More is to come, but the session writes no more before this is written.
             "part" => {
                 out.extend_from_slice(b"part\n");
-                self.hungry = true;
+                self.backpressured = true;
                 Control::Continue
             }
             "bye" => {
@@ -184,7 +184,7 @@ impl Session for Toy {
 
     async fn wake(&mut self, pending_bytes: usize, out: &mut Vec<u8>) -> Control {
         self.world.wakes.lock().push(pending_bytes);
-        self.hungry = pending_bytes > 0;
+        self.backpressured = pending_bytes > 0;
         if pending_bytes == 0 {
             out.append(&mut self.world.mail.lock());
         }
@@ -204,8 +204,8 @@ impl Session for Toy {
         self.established
     }
 
-    fn hungry(&self) -> bool {
-        self.hungry
+    fn backpressured(&self) -> bool {
+        self.backpressured
     }
 
     fn shutdown(&mut self, out: &mut Vec<u8>) {

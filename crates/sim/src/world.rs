@@ -77,11 +77,13 @@ struct End {
 impl End {
     /// For the report of a broken promise.
     fn state(&self, id: &str) -> String {
-        let server =
-            self.server.as_ref().map(|server| (server.established(), server.hungry(), server.deadline()));
+        let server = self
+            .server
+            .as_ref()
+            .map(|server| (server.established(), server.backpressured(), server.deadline()));
         let device = &self.device;
         format!(
-            "{} ({:?}): ready {}, saw it {}, {} bytes on the way down; server (established, hungry, deadline) {server:?}",
+            "{} ({:?}): ready {}, saw it {}, {} bytes on the way down; server (established, backpressured, deadline) {server:?}",
             self.account,
             device.kind,
             device.ready(),
@@ -215,7 +217,7 @@ impl World {
         let end = &mut self.ends[index];
         let Some(server) = &mut end.server else { return };
         let woken = tokio::time::timeout(Duration::ZERO, server.woken()).await.is_ok();
-        let drained = server.hungry() && end.to_device.is_empty();
+        let drained = server.backpressured() && end.to_device.is_empty();
         let mut control = Control::Continue;
         if woken || drained {
             control = server.wake(end.to_device.len(), &mut end.to_device).await;

@@ -33,8 +33,8 @@ pub(crate) struct BoundSession {
     /// The newest notification that the last reading of the store saw: hints
     /// about older ones are old news.
     head: Seq,
-    /// The next broadcast to read from the log.
-    log_at: u64,
+    /// The number of the next broadcast to read from the buffer.
+    next_broadcast: u64,
     /// Notifications sent in this session, for sessions without XEP-0198.
     sent: u32,
     /// Stanzas of the peer that acknowledged something.
@@ -51,7 +51,7 @@ pub(crate) struct BoundSession {
     release_low: bool,
     retry_at: Option<Instant>,
     /// The driver's buffer was full: it calls again when that has drained.
-    pub(super) hungry: bool,
+    pub(super) backpressured: bool,
 }
 
 struct Outstanding {
@@ -90,7 +90,7 @@ impl BoundSession {
             outstanding: VecDeque::new(),
             feed: FeedState::Off,
             head: Seq(0),
-            log_at: 0,
+            next_broadcast: 0,
             sent: 0,
             settlements: 0,
             ping: None,
@@ -101,7 +101,7 @@ impl BoundSession {
             held_until: None,
             release_low: false,
             retry_at: None,
-            hungry: false,
+            backpressured: false,
         }
     }
 
@@ -143,7 +143,7 @@ impl BoundSession {
 
     /// Whether hints alone feed this session now: the caller may then use
     /// [`pump_hints`](Self::pump_hints), which never waits.
-    pub(super) fn live(&self) -> bool {
+    pub(super) fn is_live(&self) -> bool {
         self.feed == FeedState::Live
     }
 
@@ -159,12 +159,12 @@ impl BoundSession {
     }
 
     fn drain_hints(&mut self, core: &Core, out: &mut Vec<u8>) -> bool {
-        let (mut batch, missed) = self.entry.deliveries();
-        if missed {
+        let (mut batch, must_read) = self.entry.deliveries();
+        if must_read {
             return false;
         }
-        match core.session.log.since(self.log_at, &mut batch) {
-            Some(end) => self.log_at = end,
+        match core.session.broadcasts.since(self.next_broadcast, &mut batch) {
+            Some(end) => self.next_broadcast = end,
             None => return false,
         }
         batch.retain(|delivery| delivery.notification.seq > self.head);
@@ -207,7 +207,7 @@ impl BoundSession {
         self.retry_at = None;
         // Hints up to here are in what the store answers; later ones come after it.
         let _ = self.entry.deliveries();
-        self.log_at = core.session.log.end();
+        self.next_broadcast = core.session.broadcasts.end();
         let limit = core.config.session.window + 1;
         let feed = match self.pending(core, limit).await {
             Ok(feed) => feed,
@@ -290,7 +290,7 @@ impl BoundSession {
 
     fn buffer_full(&mut self, core: &Core, out: &[u8]) -> bool {
         let full = out.len() >= core.config.limits.outgoing_bytes;
-        self.hungry |= full;
+        self.backpressured |= full;
         full
     }
 
@@ -435,7 +435,7 @@ impl BoundSession {
     /// Whether the store should be read now.
     pub(super) fn wants_pump(&self, core: &Core) -> bool {
         self.feed == FeedState::Behind
-            && !self.hungry
+            && !self.backpressured
             && self.room(core)
             && self.retry_at.is_none_or(|at| at <= Instant::now())
     }
@@ -488,7 +488,7 @@ impl BoundSession {
 
     /// Once it has been said that the session goes on: what the peer has not handled that
     /// no store has. Notifications follow from the store.
-    pub(super) fn write_missed(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn replay_unacknowledged(&mut self, out: &mut Vec<u8>) {
         let Some(sm) = &mut self.sm else { return };
         for stanza in sm.restart() {
             out.extend_from_slice(&stanza);

@@ -151,7 +151,7 @@ impl Connection {
 
     /// Something waits for this session: notifications, a command to end. Call it
     /// when [`woken`](Self::woken) resolved, and when all output was written
-    /// while the session is [`hungry`](Self::hungry).
+    /// while the session is [`backpressured`](Self::backpressured).
     ///
     /// `unwritten` is how many bytes the driver still holds: past the limit the
     /// session is fed no more until they are written.
@@ -166,11 +166,11 @@ impl Connection {
         }
         let Phase::Bound(session) = &mut self.phase else { return Control::Close };
         if unwritten >= self.core.config.limits.outgoing_bytes {
-            session.hungry = true;
+            session.backpressured = true;
             return Control::Continue;
         }
-        session.hungry = false;
-        if session.live() && session.pump_hints(&self.core, out) {
+        session.backpressured = false;
+        if session.is_live() && session.pump_hints(&self.core, out) {
             return Control::Continue;
         }
         self.pump_if_wanted(out).await;
@@ -179,8 +179,8 @@ impl Connection {
 
     /// Whether the session stopped because the driver had much to write:
     /// [`wake`](Self::wake) it once that is written.
-    pub fn hungry(&self) -> bool {
-        matches!(&self.phase, Phase::Bound(session) if session.hungry)
+    pub fn backpressured(&self) -> bool {
+        matches!(&self.phase, Phase::Bound(session) if session.backpressured)
     }
 
     /// When [`timeout`](Self::timeout) should be called if nothing else happened.

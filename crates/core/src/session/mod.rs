@@ -12,14 +12,14 @@
 //! | `sm` | XEP-0198's counters and resumption ids |
 //! | `address` | whether `from` and `to` may stand
 //! | `stanza`, `iq` | what a bound session's peer may send |
-//! | `registry`, `session_entry`, `log` | finding sessions, waking them, what broadcasts they read |
+//! | `registry`, `session_entry`, `broadcast_buffer` | finding sessions, waking them, what broadcasts they read |
 //! | `search` | pages of sessions and of who is online, sorted |
 
 mod address;
 mod bound_session;
+mod broadcast_buffer;
 mod connection;
 mod iq;
-mod log;
 mod negotiation;
 mod registry;
 mod search;

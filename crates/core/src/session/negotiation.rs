@@ -133,7 +133,7 @@ impl NegotiationDriver {
                 None => Transition::Close,
                 Some(mut session) => {
                     if matches!(bound, Bound::Resumed) {
-                        session.write_missed(out);
+                        session.replay_unacknowledged(out);
                     }
                     Transition::Bound(session)
                 }

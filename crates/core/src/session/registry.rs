@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
-use super::log::BroadcastLog;
+use super::broadcast_buffer::BroadcastBuffer;
 use super::session_entry::{Command, EndReason, SessionEntry};
 use crate::model::{AccountId, SessionId, Show, Status, Target, Timestamp, Topic, Username};
 use crate::notification::Delivery;
@@ -52,7 +52,7 @@ pub struct SessionManager {
     /// Accounts with a session, by the topics that they subscribe to.
     pub(super) topics: RwLock<HashMap<Topic, HashSet<AccountId>>>,
     changing_topics: tokio::sync::Mutex<()>,
-    pub(super) log: BroadcastLog,
+    pub(super) broadcasts: BroadcastBuffer,
     next_id: AtomicU64,
     online: AtomicUsize,
     /// Detached sessions by the end of their time, which is the same span for all.
@@ -95,7 +95,7 @@ impl SessionManager {
             by_id: RwLock::default(),
             topics: RwLock::default(),
             changing_topics: tokio::sync::Mutex::default(),
-            log: BroadcastLog::default(),
+            broadcasts: BroadcastBuffer::default(),
             next_id: AtomicU64::new(1),
             online: AtomicUsize::new(0),
             detached: Mutex::default(),
@@ -356,7 +356,7 @@ impl SessionManager {
     pub(crate) async fn hand_out(&self, delivery: &Arc<Delivery>, target: &Target) {
         match target {
             Target::All => {
-                self.log.push(Arc::clone(delivery));
+                self.broadcasts.push(Arc::clone(delivery));
                 self.wake_available().await;
             }
             Target::Topic(topic) => {

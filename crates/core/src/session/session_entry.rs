@@ -11,7 +11,7 @@ use crate::notification::Delivery;
 
 /// Notifications that wait for a session's task to run. Past that the session
 /// reads from the store instead.
-const INBOX: usize = 64;
+const QUEUED_DELIVERIES: usize = 64;
 /// Commands that wait for the session's task, stanzas of sibling sessions among them.
 const COMMANDS: usize = 128;
 
@@ -37,9 +37,9 @@ struct State {
     priority: i8,
     peer: IpAddr,
     tls: &'static str,
-    inbox: Vec<Arc<Delivery>>,
-    /// Something was not put into the inbox: the store has it.
-    missed: bool,
+    queued: Vec<Arc<Delivery>>,
+    /// Something was not queued: the store has it.
+    must_read: bool,
     commands: Vec<Command>,
     /// The session while no connection has it, and until when it waits to be resumed.
     detached: Option<(Instant, Box<BoundSession>)>,
@@ -96,8 +96,8 @@ impl SessionEntry {
                 priority: 0,
                 peer: new.peer,
                 tls: new.tls,
-                inbox: Vec::new(),
-                missed: false,
+                queued: Vec::new(),
+                must_read: false,
                 commands: Vec::new(),
                 detached: None,
                 ended: false,
@@ -115,22 +115,22 @@ impl SessionEntry {
         self.notify.notify_one();
     }
 
-    /// Puts a notification into the inbox of an available session.
+    /// Puts a notification into the queue of an available session.
     pub(crate) fn deliver(&self, delivery: &Arc<Delivery>) {
         let mut state = self.state.lock();
         match state.status {
-            Status::Available if !state.missed => {
-                if state.inbox.len() < INBOX {
-                    state.inbox.push(Arc::clone(delivery));
+            Status::Available if !state.must_read => {
+                if state.queued.len() < QUEUED_DELIVERIES {
+                    state.queued.push(Arc::clone(delivery));
                 } else {
-                    state.inbox = Vec::new();
-                    state.missed = true;
+                    state.queued = Vec::new();
+                    state.must_read = true;
                 }
             }
             Status::Available => return,
             // What a detached session misses is read when it is resumed.
             Status::Detached => {
-                state.missed = true;
+                state.must_read = true;
                 return;
             }
             Status::Connected | Status::Authenticated => return,
@@ -141,7 +141,7 @@ impl SessionEntry {
 
     /// Tells the session to read from the store.
     pub(crate) fn resync(&self) {
-        self.state.lock().missed = true;
+        self.state.lock().must_read = true;
         self.wake();
     }
 
@@ -160,7 +160,7 @@ impl SessionEntry {
     /// Takes the notifications that have come in, and whether some were left in the store.
     pub(crate) fn deliveries(&self) -> (Vec<Arc<Delivery>>, bool) {
         let mut state = self.state.lock();
-        (std::mem::take(&mut state.inbox), std::mem::take(&mut state.missed))
+        (std::mem::take(&mut state.queued), std::mem::take(&mut state.must_read))
     }
 
     /// Takes the commands that have come in.
@@ -175,7 +175,7 @@ impl SessionEntry {
         state.priority = priority;
         state.status = status(show, priority);
         if state.status != Status::Available {
-            state.inbox = Vec::new();
+            state.queued = Vec::new();
         }
         before
     }
@@ -204,9 +204,9 @@ impl SessionEntry {
             return Err(session);
         }
         state.status = Status::Detached;
-        if !state.inbox.is_empty() {
-            state.inbox = Vec::new();
-            state.missed = true;
+        if !state.queued.is_empty() {
+            state.queued = Vec::new();
+            state.must_read = true;
         }
         // A connection that waits to resume the session gets it.
         let commands = std::mem::take(&mut state.commands);
@@ -249,7 +249,7 @@ impl SessionEntry {
     /// Refuses commands from now on. True the first time.
     pub(crate) fn end(&self) -> bool {
         let mut state = self.state.lock();
-        state.inbox = Vec::new();
+        state.queued = Vec::new();
         state.detached = None;
         state.commands = Vec::new();
         !std::mem::replace(&mut state.ended, true)

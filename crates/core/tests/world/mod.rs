@@ -161,7 +161,7 @@ impl Device {
         let mut all = Vec::new();
         while let Some(connection) = &mut self.connection {
             let woken = tokio::time::timeout(Duration::from_millis(1), connection.woken()).await.is_ok();
-            if !woken && !connection.hungry() {
+            if !woken && !connection.backpressured() {
                 break;
             }
             let mut out = Vec::new();
