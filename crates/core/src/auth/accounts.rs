@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use subtle::{Choice, ConstantTimeEq};
 
 use super::{
-    AuthError, AuthManager, Identity, RegisterError, RegistrationRequest, ScramHash, ScramLookup, password,
+    AuthError, AuthManager, AuthenticatedAccount, RegisterError, RegistrationRequest, ScramHash, ScramLookup,
+    password,
 };
 use crate::config::RegistrationPolicy;
 use crate::model::{Account, AccountId, Credentials, NewAccount, ScramKeys, Username};
@@ -77,14 +78,14 @@ impl AuthManager {
         Ok(match self.credentials(username).await? {
             Ok(known) => ScramLookup {
                 disabled: known.disabled,
-                identity: Some(Identity { account: known.id, username: known.username }),
+                identity: Some(AuthenticatedAccount { account: known.id, username: known.username }),
                 keys: match hash {
                     ScramHash::Sha1 => known.sha1,
                     ScramHash::Sha256 => known.sha256,
                 },
             },
             Err(name) => ScramLookup {
-                keys: password::made_up(&self.secret, hash, name.as_ref()),
+                keys: password::decoy_keys(&self.secret, hash, name.as_ref()),
                 identity: None,
                 disabled: false,
             },
@@ -120,7 +121,7 @@ impl AuthManager {
         username: &str,
         password: &str,
         source: IpAddr,
-    ) -> Result<Identity, AuthError> {
+    ) -> Result<AuthenticatedAccount, AuthError> {
         if self.failures.exhausted(source) {
             return Err(AuthError::Throttled);
         }
@@ -130,18 +131,18 @@ impl AuthManager {
         }
         let (keys, known) = match self.credentials(username).await? {
             Ok(known) => (known.sha256.clone(), Some(known)),
-            Err(name) => (password::made_up(&self.secret, ScramHash::Sha256, &name), None),
+            Err(name) => (password::decoy_keys(&self.secret, ScramHash::Sha256, &name), None),
         };
         let account = known.as_ref().map_or(AccountId(i64::MIN), |known| known.id);
-        let tag = self.verified.tag(account, &keys.stored_key, password);
-        if !self.verified.contains(account, &tag) {
-            let turn = self.derivations.turn().await?;
-            // Others from the same source may have failed while this one waited.
+        let tag = self.password_cache.tag(account, &keys.stored_key, password);
+        if !self.password_cache.contains(account, &tag) {
+            let permit = self.derivations.acquire().await?;
+            // Other attempts from the same source may have failed meanwhile.
             if self.failures.exhausted(source) {
                 return Err(AuthError::Throttled);
             }
             let password = password.to_owned();
-            let fits = turn.run(move || {
+            let fits = permit.run(move || {
                 let derived = password::derive(ScramHash::Sha256, &password, &keys.salt, keys.iterations);
                 bool::from(derived.stored_key.ct_eq(&keys.stored_key))
             });
@@ -149,12 +150,12 @@ impl AuthManager {
                 self.failed(source);
                 return Err(AuthError::NotAuthorized);
             }
-            self.verified.remember(account, tag);
+            self.password_cache.remember(account, tag);
         }
         match known {
             None => Err(AuthError::NotAuthorized),
             Some(known) if known.disabled => Err(AuthError::Disabled),
-            Some(known) => Ok(Identity { account, username: known.username }),
+            Some(known) => Ok(AuthenticatedAccount { account, username: known.username }),
         }
     }
 
@@ -168,7 +169,7 @@ impl AuthManager {
         Ok(self.store.change_account(account, AccountChange { keys, ..AccountChange::default() }).await?)
     }
 
-    /// The account's credentials, or for an unknown user the name to make keys up from.
+    /// The account's credentials, or for an unknown user the name to derive decoy keys from.
     async fn credentials(&self, username: &str) -> Result<Result<Credentials, String>, StoreError> {
         let local = self.local_part(username);
         let Ok(name) = Username::parse(local) else { return Ok(Err(local.to_owned())) };
@@ -193,7 +194,7 @@ impl AuthManager {
                 password::derive(ScramHash::Sha256, &password, &salt256, password::ITERATIONS),
             )
         };
-        self.derivations.turn().await?.run(derive).await
+        self.derivations.acquire().await?.run(derive).await
     }
 
     /// Compares with every token, so that time does not tell how close a guess came.

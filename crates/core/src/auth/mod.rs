@@ -5,11 +5,12 @@
 //! (RFC 5802), an API key its SHA-256, an operator an argon2id hash.
 
 mod accounts;
+mod cpu_limiter;
 mod keys;
 mod operators;
 mod password;
+mod password_cache;
 mod throttle;
-mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -17,20 +18,20 @@ use std::sync::atomic::AtomicU64;
 use thiserror::Error;
 pub use tidings_xmpp::sasl::ScramHash;
 
+use self::cpu_limiter::CpuLimiter;
 use self::keys::Keys;
-use self::password::Verified;
 pub use self::password::{ITERATIONS, MAX_PASSWORD};
+use self::password_cache::PasswordCache;
 use self::throttle::Throttle;
-use self::workers::Workers;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::model::{AccountId, KeyId, Scope, ScramKeys, Username};
 use crate::store::{Store, StoreError};
 
 /// Accounts whose clear password is remembered as proven: 32 MiB at most.
-const REMEMBERED: usize = 1 << 19;
+const CACHED_PASSWORDS: usize = 1 << 19;
 
-/// Derivations that may wait for their turn: some seconds' worth on one core.
+/// Derivations that may wait for a permit: some seconds' worth on one core.
 const DERIVATIONS_WAITING: usize = 4096;
 
 /// Checks of operators' passwords that may wait; each takes 19 MiB while it runs.
@@ -76,7 +77,7 @@ pub enum RegisterError {
 
 /// A proven identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub struct AuthenticatedAccount {
     /// The account.
     pub account: AccountId,
     /// Its username.
@@ -98,14 +99,14 @@ pub struct RegistrationRequest {
     pub token: Option<String>,
 }
 
-/// What a SCRAM exchange starts from. For an unknown user the keys are made up,
+/// What a SCRAM exchange starts from. For an unknown user the keys are decoys,
 /// the same each time, and no proof fits them.
 #[derive(Debug, Clone)]
 pub struct ScramLookup {
     /// Salt, iterations, keys.
     pub keys: ScramKeys,
     /// Who it is, once the proof is right; `None` for an unknown user.
-    pub identity: Option<Identity>,
+    pub identity: Option<AuthenticatedAccount>,
     /// A right proof is refused all the same.
     pub disabled: bool,
 }
@@ -127,14 +128,14 @@ pub struct AuthManager {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     config: Arc<Config>,
-    /// Makes up keys for users who do not exist; the same after a restart.
+    /// Derives decoy keys for unknown usernames; the same after a restart.
     secret: Vec<u8>,
     registrations: Throttle,
     failures: Throttle,
     operator_failures: Throttle,
-    verified: Verified,
-    derivations: Workers,
-    operator_checks: Workers,
+    password_cache: PasswordCache,
+    derivations: CpuLimiter,
+    operator_checks: CpuLimiter,
     keys: Keys,
     completed: AtomicU64,
     refused: AtomicU64,
@@ -158,9 +159,9 @@ impl AuthManager {
             registrations: Throttle::new(config.limits.registrations_per_minute),
             failures: Throttle::new(config.limits.login_failures_per_minute),
             operator_failures: Throttle::new(config.limits.login_failures_per_minute),
-            verified: Verified::new(random.as_ref(), REMEMBERED),
-            derivations: Workers::new(half, DERIVATIONS_WAITING),
-            operator_checks: Workers::new(2, OPERATORS_WAITING),
+            password_cache: PasswordCache::new(random.as_ref(), CACHED_PASSWORDS),
+            derivations: CpuLimiter::new(half, DERIVATIONS_WAITING),
+            operator_checks: CpuLimiter::new(2, OPERATORS_WAITING),
             keys: Keys::new(store.keys().await?),
             completed: AtomicU64::new(0),
             refused: AtomicU64::new(0),

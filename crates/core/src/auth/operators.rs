@@ -63,12 +63,12 @@ impl AuthManager {
             return Err(AuthError::NotAuthorized);
         }
         let known = self.operator(name).await?;
-        let turn = self.operator_checks.turn().await?;
+        let permit = self.operator_checks.acquire().await?;
         if self.operator_failures.exhausted(source) {
             return Err(AuthError::Throttled);
         }
         let (password, random) = (password.to_owned(), Arc::clone(&self.random));
-        let fits = turn.run(move || match known {
+        let fits = permit.run(move || match known {
             Some(known) => fits(&known.password_hash, &password).then_some(known),
             None => {
                 // The hash of nothing in particular.
@@ -113,8 +113,8 @@ impl AuthManager {
     async fn store_operator(&self, name: &str, password: String, role: Role) -> Result<(), StoreError> {
         let known = self.operator(name).await?;
         let random = Arc::clone(&self.random);
-        let turn = self.operator_checks.turn().await?;
-        let password_hash = turn.run(move || hash(&password, random.as_ref())).await??;
+        let permit = self.operator_checks.acquire().await?;
+        let password_hash = permit.run(move || hash(&password, random.as_ref())).await??;
         let created_at = known.map_or_else(|| self.clock.now(), |known| known.created_at);
         self.store.put_operator(Operator { name: name.to_owned(), role, password_hash, created_at }).await
     }

@@ -19,7 +19,7 @@ use super::registry::Claim;
 use super::session_entry::{Command, NewSessionEntry, SessionEntry};
 use super::{iq, sm};
 use crate::Core;
-use crate::auth::{AuthError, Identity, RegistrationRequest};
+use crate::auth::{AuthError, AuthenticatedAccount, RegistrationRequest};
 use crate::model::Show;
 
 /// The resource of androidpn's own client, which it uses whatever it logs in with.
@@ -34,7 +34,7 @@ pub(super) struct NegotiationDriver {
     tls: &'static str,
     pub(super) deadline: Instant,
     /// Known once the password is proven; used once the exchange has succeeded.
-    candidate: Option<Identity>,
+    candidate: Option<AuthenticatedAccount>,
     disabled: bool,
     session: Option<Box<BoundSession>>,
 }
@@ -210,7 +210,7 @@ impl NegotiationDriver {
         core: &'a Core,
         username: &'a str,
         password: &'a str,
-    ) -> Pin<Box<dyn Future<Output = Result<Identity, AuthError>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<AuthenticatedAccount, AuthError>> + Send + 'a>> {
         Box::pin(core.auth.check_password(username, password, self.peer.address.ip()))
     }
 
@@ -218,7 +218,7 @@ impl NegotiationDriver {
     fn bind(
         &mut self,
         core: &Arc<Core>,
-        identity: Identity,
+        identity: AuthenticatedAccount,
         resource: Option<String>,
         iq_auth: bool,
     ) -> Result<String, StanzaError> {

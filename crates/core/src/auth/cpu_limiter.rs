@@ -1,3 +1,5 @@
+//! Bounds the processor time that password derivations take from everything else.
+
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -6,18 +8,18 @@ use crate::store::StoreError;
 
 /// Slow arithmetic, off the threads that serve sockets: only so much at a time,
 /// and only so many who wait for it.
-pub(super) struct Workers {
+pub(super) struct CpuLimiter {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
 }
 
 /// The right to run one piece of work.
-pub(super) struct Turn {
+pub(super) struct Permit {
     running: OwnedSemaphorePermit,
     admitted: OwnedSemaphorePermit,
 }
 
-impl Workers {
+impl CpuLimiter {
     pub(super) fn new(at_once: usize, waiting: usize) -> Self {
         Self {
             running: Arc::new(Semaphore::new(at_once)),
@@ -25,20 +27,20 @@ impl Workers {
         }
     }
 
-    /// Waits for a turn.
+    /// Waits for a permit.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when too many wait already.
-    pub(super) async fn turn(&self) -> Result<Turn, StoreError> {
+    pub(super) async fn acquire(&self) -> Result<Permit, StoreError> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| StoreError::Busy)?;
         let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| StoreError::Busy)?;
-        Ok(Turn { running, admitted })
+        Ok(Permit { running, admitted })
     }
 }
 
-impl Turn {
+impl Permit {
     /// Runs the work. It goes on to its end, and keeps its place, even when
-    /// nobody waits for it any more.
+    /// the caller has gone.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the runtime is shutting down.
@@ -64,15 +66,15 @@ mod tests {
 
     #[tokio::test]
     async fn only_so_many_may_wait() {
-        let workers = Workers::new(1, 1);
-        let first = workers.turn().await.unwrap();
-        let mut second = Box::pin(workers.turn());
+        let limiter = CpuLimiter::new(1, 1);
+        let first = limiter.acquire().await.unwrap();
+        let mut second = Box::pin(limiter.acquire());
         tokio::select! {
             biased;
-            _ = &mut second => panic!("it is not its turn"),
+            _ = &mut second => panic!("the first still has its permit"),
             () = std::future::ready(()) => {}
         }
-        assert_eq!(workers.turn().await.err(), Some(StoreError::Busy));
+        assert_eq!(limiter.acquire().await.err(), Some(StoreError::Busy));
         assert_eq!(first.run(|| 7).await, Ok(7));
         assert_eq!(second.await.unwrap().run(|| 8).await, Ok(8));
     }
