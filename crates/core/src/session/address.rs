@@ -9,23 +9,23 @@ use crate::Core;
 
 /// What is wrong with a stanza's addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wrong {
-    /// `from` is somebody else.
+pub(super) enum AddressError {
+    /// `from` is not the session's own address.
     From,
-    /// `to` is not an address.
+    /// `to` is no address.
     To,
 }
 
 /// Checks what the peer wrote there. Devices send the domain or nothing, which costs next to nothing.
-pub(super) fn check(core: &Core, entry: &SessionEntry, stanza: &Element) -> Result<(), Wrong> {
+pub(super) fn check(core: &Core, entry: &SessionEntry, stanza: &Element) -> Result<(), AddressError> {
     if let Some(from) = stanza.attribute("from")
         && !is_own(core, entry, from)
     {
-        return Err(Wrong::From);
+        return Err(AddressError::From);
     }
     match stanza.attribute("to") {
         Some(to) if to != core.config.domain && !serves(&core.config.domain, to) => {
-            Jid::new(to).map(|_| ()).map_err(|_| Wrong::To)
+            Jid::new(to).map(|_| ()).map_err(|_| AddressError::To)
         }
         _ => Ok(()),
     }

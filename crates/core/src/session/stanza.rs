@@ -10,6 +10,7 @@ use tidings_xmpp::stanza::{self, Condition, Iq, IqKind, Message, Presence, Stanz
 use tidings_xmpp::stream::{StreamCondition, StreamError};
 use tidings_xmpp::xml::Element;
 
+use super::address::AddressError;
 use super::bound_session::BoundSession;
 use super::session_entry::{Command, SessionEntry};
 use super::{address, iq};
@@ -43,8 +44,8 @@ pub(super) async fn handle(
         }
         match address::check(core, &session.entry, &element) {
             Ok(()) => {}
-            Err(address::Wrong::From) => return Outcome::fail(StreamCondition::InvalidFrom),
-            Err(address::Wrong::To) => {
+            Err(AddressError::From) => return Outcome::fail(StreamCondition::InvalidFrom),
+            Err(AddressError::To) => {
                 if stanza::may_be_answered(&element) {
                     // From the server: the address that is none would not be understood either.
                     let error = stanza::error_reply(&element, StanzaError::jid_malformed())
