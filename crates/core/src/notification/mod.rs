@@ -17,7 +17,7 @@ pub use self::delivery::Delivery;
 pub use self::latency::{LATENCY_BOUNDS, Latency};
 pub use self::request::{AcceptError, Accepted, FieldError, Request};
 use self::run_to_end::RunToEnd;
-use self::schedule::Agenda;
+use self::schedule::NextDue;
 use self::settle::SettleQueue;
 use crate::bus::{Bus, Hint};
 use crate::clock::{Clock, Random};
@@ -46,7 +46,7 @@ struct Inner {
     bus: Arc<dyn Bus>,
     settlements: SettleQueue,
     /// When the scheduler has something to do next.
-    agenda: Agenda,
+    next_due: NextDue,
     stopping: tokio::sync::watch::Sender<bool>,
 }
 
@@ -67,7 +67,7 @@ impl NotificationManager {
             events,
             bus,
             settlements: SettleQueue::new(),
-            agenda: Agenda::default(),
+            next_due: NextDue::default(),
             stopping: tokio::sync::watch::Sender::new(false),
         };
         Self { inner: Arc::new(inner) }
@@ -162,7 +162,7 @@ impl NotificationManager {
     /// When the store does not answer, or cannot write settlements: what an account
     /// has acknowledged would be read as pending.
     pub(crate) async fn feed(&self, account: AccountId, limit: usize) -> Result<Feed, StoreError> {
-        self.inner.settlements.caught_up().await?;
+        self.inner.settlements.flush_or_busy().await?;
         let now = self.inner.clock.now();
         self.inner.store.feed(account, Positions::default(), now, limit).await
     }
@@ -172,13 +172,13 @@ impl NotificationManager {
     pub(crate) async fn settle(&self, account: AccountId, seqs: impl IntoIterator<Item = Seq>) {
         let settlements = seqs.into_iter().map(|seq| Settlement { account, seq });
         if self.inner.settlements.push(settlements, self.inner.clock.now()) {
-            self.inner.settlements.flushed().await;
+            self.inner.settlements.flush().await;
         }
     }
 
     /// Waits until settlements made before this call are durable.
     pub async fn settled(&self) {
-        self.inner.settlements.flushed().await;
+        self.inner.settlements.flush().await;
     }
 
     /// A receipt by id, for what this session does not remember having sent.
@@ -204,7 +204,7 @@ impl NotificationManager {
     ) -> Result<(), StoreError> {
         // What is on its way to the store comes first, so that the counters of
         // delivered and opened are written in that order.
-        self.inner.settlements.caught_up().await?;
+        self.inner.settlements.flush_or_busy().await?;
         if self.inner.store.opened(account, id).await? {
             self.inner.events.send(Event::Opened { id, username: username.clone() });
         }
@@ -242,11 +242,11 @@ impl Inner {
                 let recipients = released.recipients;
                 let ends = released.notification.expires_at;
                 self.hand_out(released);
-                self.agenda.expires(ends);
+                self.next_due.expires(ends);
                 Ok(Accepted { id, recipients })
             }
             Acceptance::Scheduled(recipients) => {
-                self.agenda.releases(send_at.unwrap_or(now));
+                self.next_due.releases(send_at.unwrap_or(now));
                 Ok(Accepted { id, recipients })
             }
             Acceptance::Repeated(id, recipients) => Ok(Accepted { id, recipients }),

@@ -57,19 +57,19 @@ mod tests {
     use super::*;
 
     struct Bench {
-        door: Arc<Notify>,
+        gate: Arc<Notify>,
         done: Arc<AtomicU32>,
     }
 
     impl Bench {
         fn new() -> Self {
-            Self { door: Arc::default(), done: Arc::default() }
+            Self { gate: Arc::default(), done: Arc::default() }
         }
 
         fn work(&self) -> RunToEnd<u32> {
-            let (door, done) = (Arc::clone(&self.door), Arc::clone(&self.done));
+            let (gate, done) = (Arc::clone(&self.gate), Arc::clone(&self.done));
             RunToEnd::new(async move {
-                door.notified().await;
+                gate.notified().await;
                 done.fetch_add(1, Ordering::Relaxed) + 1
             })
         }
@@ -83,9 +83,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_runs_once_whoever_waits() {
+    async fn it_runs_once() {
         let bench = Bench::new();
-        bench.door.notify_one();
+        bench.gate.notify_one();
         assert_eq!(bench.work().await, 1);
         assert_eq!(bench.settle().await, 1);
     }
@@ -97,7 +97,7 @@ mod tests {
         assert!(Pin::new(&mut work).poll(&mut Context::from_waker(Waker::noop())).is_pending());
         drop(work);
         assert_eq!(bench.settle().await, 0);
-        bench.door.notify_one();
+        bench.gate.notify_one();
         assert_eq!(bench.settle().await, 1);
     }
 
@@ -105,7 +105,7 @@ mod tests {
     async fn it_does_not_begin_unless_its_caller_waits() {
         let bench = Bench::new();
         drop(bench.work());
-        bench.door.notify_one();
+        bench.gate.notify_one();
         assert_eq!(bench.settle().await, 0);
     }
 }

@@ -14,29 +14,29 @@ use crate::store::StoreError;
 /// Rows a call: bounds the time that one commit takes.
 const BATCH: usize = 500;
 /// The longest sleep. The wall clock may jump, so the due times are looked at again this often.
-const NAP: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long after its time is over a notification still takes an
 /// acknowledgement: it may have been on its way. It is not handed out any more.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often the history is purged.
-const PURGE_SPAN: Duration = Duration::from_secs(300);
+const PURGE_INTERVAL: Duration = Duration::from_secs(300);
 
 /// When the scheduler has something to do next, as far as it knows: acceptances
 /// come by the thousand, and few of them change that. What is due later is not
 /// told; so after each time it has acted, the scheduler asks the store for both.
-pub(super) struct Agenda {
+pub(super) struct NextDue {
     /// Milliseconds since 1970. While the scheduler asks the store, everything is sooner.
     next: AtomicI64,
     sooner: Notify,
 }
 
-impl Default for Agenda {
+impl Default for NextDue {
     fn default() -> Self {
         Self { next: AtomicI64::new(i64::MAX), sooner: Notify::new() }
     }
 }
 
-impl Agenda {
+impl NextDue {
     /// Something that is in the store is to be released at `at`.
     pub(super) fn releases(&self, at: Timestamp) {
         self.add(at);
@@ -73,17 +73,17 @@ pub(super) async fn run(inner: &Inner) {
             due = Due::default();
         }
         if let (Some(release), Some(expiry)) = (due.release, due.expiry) {
-            inner.agenda.known(release.min(expiry.plus(GRACE)));
+            inner.next_due.known(release.min(expiry.plus(GRACE)));
         }
         tokio::select! {
             biased;
             () = async { drop(stopping.wait_for(|stop| *stop).await) } => return,
-            () = inner.agenda.sooner.notified() => {
+            () = inner.next_due.sooner.notified() => {
                 // Acceptances come in crowds; ask the store once for all of them.
                 sleep(Duration::from_millis(20)).await;
                 due = Due::default();
             }
-            () = sleep(NAP) => {}
+            () = sleep(POLL_INTERVAL) => {}
         }
     }
 }
@@ -102,7 +102,7 @@ async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> R
     let late = Timestamp(now.millis() - i64::try_from(GRACE.as_millis()).unwrap_or(0));
     let nothing = due.release.is_some_and(|at| at > now) && due.expiry.is_some_and(|at| at > late);
     if !nothing {
-        inner.agenda.ask();
+        inner.next_due.ask();
     }
     let release = match due.release {
         Some(at) => at,
@@ -126,10 +126,10 @@ async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> R
     };
     due.expiry = Some(expiry);
     if expiry <= late {
-        // What came meanwhile and is due later than this was not told: see `Agenda`.
+        // What came meanwhile and is due later than this was not told: see `NextDue`.
         *due = Due::default();
         // An acknowledgement that came in time counts as delivered.
-        inner.settlements.caught_up().await?;
+        inner.settlements.flush_or_busy().await?;
         loop {
             let ended = inner.store.expire_due(late, BATCH).await?;
             let done = ended.len() < BATCH;
@@ -141,7 +141,7 @@ async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> R
             }
         }
     }
-    if purged.is_none_or(|at| now.since(at) >= PURGE_SPAN) {
+    if purged.is_none_or(|at| now.since(at) >= PURGE_INTERVAL) {
         *purged = Some(now);
         let history = Duration::from_secs(inner.config.notifications.history_days * 86_400);
         let before =
@@ -155,27 +155,27 @@ async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> R
 mod tests {
     use super::*;
 
-    async fn woken(agenda: &Agenda) -> bool {
-        tokio::time::timeout(Duration::ZERO, agenda.sooner.notified()).await.is_ok()
+    async fn woken(next_due: &NextDue) -> bool {
+        tokio::time::timeout(Duration::ZERO, next_due.sooner.notified()).await.is_ok()
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_what_is_due_sooner_wakes_the_scheduler() {
-        let agenda = Agenda::default();
-        agenda.expires(Timestamp(50_000));
-        assert!(woken(&agenda).await, "nothing was known to be due");
+        let next_due = NextDue::default();
+        next_due.expires(Timestamp(50_000));
+        assert!(woken(&next_due).await, "nothing was known to be due");
         // What is over at 50,000 is acted on when its grace is over, too.
-        agenda.known(Timestamp(50_000).plus(GRACE));
-        agenda.expires(Timestamp(50_000));
-        agenda.expires(Timestamp(50_001));
-        agenda.releases(Timestamp(50_000).plus(GRACE));
-        assert!(!woken(&agenda).await, "none of them is sooner");
-        agenda.expires(Timestamp(49_999));
-        assert!(woken(&agenda).await);
-        agenda.releases(Timestamp(51_999));
-        assert!(woken(&agenda).await);
-        agenda.ask();
-        agenda.expires(Timestamp(90_000));
-        assert!(woken(&agenda).await, "while it asks it may miss anything");
+        next_due.known(Timestamp(50_000).plus(GRACE));
+        next_due.expires(Timestamp(50_000));
+        next_due.expires(Timestamp(50_001));
+        next_due.releases(Timestamp(50_000).plus(GRACE));
+        assert!(!woken(&next_due).await, "none of them is sooner");
+        next_due.expires(Timestamp(49_999));
+        assert!(woken(&next_due).await);
+        next_due.releases(Timestamp(51_999));
+        assert!(woken(&next_due).await);
+        next_due.ask();
+        next_due.expires(Timestamp(90_000));
+        assert!(woken(&next_due).await, "while it asks it may miss anything");
     }
 }

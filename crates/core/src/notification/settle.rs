@@ -1,8 +1,8 @@
 //! Acknowledgements on their way to the store, in batches.
 //!
 //! A settlement that is lost here (the process dies) means that a notification
-//! is delivered once more, never that it is lost. So nobody has to wait for the
-//! disk, and settlements wait a moment for others: each commit is one that an
+//! is delivered once more, never that it is lost. So sessions do not wait for the
+//! disk, and settlements wait a moment for more: each commit is one that an
 //! acceptance would have to wait behind. Where few wait, the next acceptance takes
 //! them along, and there is no such commit.
 
@@ -20,15 +20,15 @@ use crate::model::{Seq, Timestamp};
 use crate::store::{Settled, Settlement, Store, StoreError};
 
 /// Settlements that may wait; past that, sessions wait.
-const BOUND: usize = 200_000;
+const MAX_WAITING: usize = 200_000;
 /// Settlements in one store call.
 const BATCH: usize = 8192;
-/// How long a settlement waits for others, unless somebody waits for it.
-const GATHER: Duration = Duration::from_millis(10);
+/// How long a settlement waits for more of them, unless a caller waits in [`SettleQueue::flush`].
+const GATHER_TIME: Duration = Duration::from_millis(10);
 /// So many do not wait for more: they fill a call.
-const ENOUGH: usize = BATCH;
-/// So many at most go along with an acceptance, which somebody waits for.
-const ALONG: usize = 16;
+const FULL_BATCH: usize = BATCH;
+/// So many at most go along with an acceptance, whose sender waits for the answer.
+const MAX_ALONG: usize = 16;
 
 /// The queue between sessions and the store.
 pub(super) struct SettleQueue {
@@ -43,15 +43,15 @@ pub(super) struct SettleQueue {
 struct State {
     /// Each with the time at which its acknowledgement came.
     waiting: Vec<(Settlement, Timestamp)>,
-    /// Some are on their way to the store. No others are until they are there, so that
+    /// A batch is on its way to the store. The next waits until it is there, so that
     /// `written` counts in the order of `queued`.
-    under_way: bool,
+    in_flight: bool,
     /// [`SettleQueue::run`] looks at what waits by itself, soon.
     gathering: bool,
     /// It waits for what an acceptance has taken along.
-    held_up: bool,
-    /// Somebody waits for what is queued.
-    hurried: bool,
+    blocked: bool,
+    /// A caller waits for what is queued.
+    flush_requested: bool,
     /// Settlements ever queued, and ever written.
     queued: u64,
     written: u64,
@@ -71,7 +71,7 @@ impl SettleQueue {
     }
 
     /// Queues settlements at once. True when the queue is past its bound: the
-    /// caller then waits in [`flushed`](Self::flushed) before it causes more.
+    /// caller then waits in [`flush`](Self::flush) before it causes more.
     pub(super) fn push(&self, settlements: impl IntoIterator<Item = Settlement>, now: Timestamp) -> bool {
         let mut state = self.state.lock();
         let before = state.waiting.len();
@@ -80,42 +80,42 @@ impl SettleQueue {
         state.queued += (after - before) as u64;
         let begins = before == 0 && after > 0 && !state.gathering;
         drop(state);
-        if begins || (before < ENOUGH && after >= ENOUGH) {
+        if begins || (before < FULL_BATCH && after >= FULL_BATCH) {
             self.filled.notify_one();
         }
-        after > BOUND
+        after > MAX_WAITING
     }
 
     /// Takes what waits, where it is little, to be written along with an acceptance.
     pub(super) fn along(&self) -> Option<Along<'_>> {
         let mut state = self.state.lock();
-        let few = (1..=ALONG).contains(&state.waiting.len());
-        if !few || state.under_way || state.failing || state.closed {
+        let few = (1..=MAX_ALONG).contains(&state.waiting.len());
+        if !few || state.in_flight || state.failing || state.closed {
             return None;
         }
-        state.under_way = true;
+        state.in_flight = true;
         Some(Along { queue: self, batch: state.take() })
     }
 
     /// Waits until all that is queued now has been written, however long the store fails.
-    pub(super) async fn flushed(&self) {
+    pub(super) async fn flush(&self) {
         // Cannot fail: that is what `false` asks for.
-        let _ = self.written(false).await;
+        let _ = self.wait_written(false).await;
     }
 
-    /// As [`flushed`](Self::flushed), for those who must not wait for a broken disk.
+    /// As [`flush`](Self::flush), for callers that must not wait for a broken disk.
     ///
     /// # Errors
     /// [`StoreError::Busy`] while the store fails.
-    pub(super) async fn caught_up(&self) -> Result<(), StoreError> {
-        self.written(true).await
+    pub(super) async fn flush_or_busy(&self) -> Result<(), StoreError> {
+        self.wait_written(true).await
     }
 
-    async fn written(&self, give_up: bool) -> Result<(), StoreError> {
+    async fn wait_written(&self, give_up: bool) -> Result<(), StoreError> {
         let target = {
             let mut state = self.state.lock();
-            if !state.waiting.is_empty() && !state.hurried {
-                state.hurried = true;
+            if !state.waiting.is_empty() && !state.flush_requested {
+                state.flush_requested = true;
                 self.filled.notify_one();
             }
             state.queued
@@ -154,22 +154,22 @@ impl SettleQueue {
         loop {
             let begun = self.until(|state| {
                 state.gathering = !state.waiting.is_empty();
-                state.held_up = state.closed && state.under_way;
-                (state.gathering || (state.closed && !state.under_way)).then_some(state.gathering)
+                state.blocked = state.closed && state.in_flight;
+                (state.gathering || (state.closed && !state.in_flight)).then_some(state.gathering)
             });
             if !begun.await {
                 return None;
             }
             let enough = self.until(|state| {
-                (state.hurried || state.closed || state.waiting.len() >= ENOUGH).then_some(())
+                (state.flush_requested || state.closed || state.waiting.len() >= FULL_BATCH).then_some(())
             });
             // That time is up is no failure.
-            let _ = timeout(GATHER, enough).await;
+            let _ = timeout(GATHER_TIME, enough).await;
             let taken = self.until(|state| {
-                state.held_up = state.under_way;
-                (!state.under_way).then(|| {
+                state.blocked = state.in_flight;
+                (!state.in_flight).then(|| {
                     state.gathering = false;
-                    state.under_way = !state.waiting.is_empty();
+                    state.in_flight = !state.waiting.is_empty();
                     state.take()
                 })
             });
@@ -192,18 +192,18 @@ impl SettleQueue {
         }
     }
 
-    /// So many of those under way are in the store.
+    /// So many of those in flight are in the store.
     fn wrote(&self, count: usize) {
         let mut state = self.state.lock();
-        state.under_way = false;
+        state.in_flight = false;
         state.written += count as u64;
         state.failing = false;
         drop(state);
         self.drained.notify_waiters();
     }
 
-    /// Tells what a batch has changed.
-    fn tell(&self, settled: Settled, batch: &[(Settlement, Timestamp)], events: &Events) {
+    /// Tells the watchers and the latency meter what a batch has changed.
+    fn report(&self, settled: Settled, batch: &[(Settlement, Timestamp)], events: &Events) {
         self.measure(&settled, batch);
         for (_, id, accounts) in settled.delivered {
             events.send(Event::Delivered { id, accounts });
@@ -214,7 +214,7 @@ impl SettleQueue {
         let mut pause = Duration::from_millis(50);
         loop {
             match store.settle(settlements(batch)).await {
-                Ok(settled) => return self.tell(settled, batch, events),
+                Ok(settled) => return self.report(settled, batch, events),
                 Err(error @ (StoreError::Busy | StoreError::Full | StoreError::Failed(_))) => {
                     if self.state.lock().closed {
                         tracing::warn!(%error, count = batch.len(), "settlements were not written; these devices get theirs again");
@@ -239,7 +239,7 @@ impl SettleQueue {
         let mut delivered: HashMap<Seq, _> =
             settled.delivered.iter().map(|(seq, id, copies)| (*seq, (id.accepted_at(), *copies))).collect();
         for (settlement, at) in batch {
-            // Of an acknowledgement that came twice one counts, whichever.
+            // Of an acknowledgement that came twice one counts.
             if let Some((accepted_at, copies)) = delivered.get_mut(&settlement.seq)
                 && *copies > 0
             {
@@ -254,7 +254,7 @@ impl State {
     /// What goes into the next store call.
     fn take(&mut self) -> Vec<(Settlement, Timestamp)> {
         if self.waiting.len() <= BATCH {
-            self.hurried = false;
+            self.flush_requested = false;
             return std::mem::take(&mut self.waiting);
         }
         let rest = self.waiting.split_off(BATCH);
@@ -282,7 +282,7 @@ impl Along<'_> {
     pub(super) fn end(mut self, outcome: Result<Settled, StoreError>, events: &Events) {
         if let Ok(settled) = outcome {
             let batch = std::mem::take(&mut self.batch);
-            self.queue.tell(settled, &batch, events);
+            self.queue.report(settled, &batch, events);
             self.queue.wrote(batch.len());
         }
     }
@@ -291,13 +291,13 @@ impl Along<'_> {
 impl Drop for Along<'_> {
     fn drop(&mut self) {
         let mut state = self.queue.state.lock();
-        let mut wake = std::mem::take(&mut state.held_up);
+        let mut wake = std::mem::take(&mut state.blocked);
         if !self.batch.is_empty() {
-            state.under_way = false;
+            state.in_flight = false;
             self.batch.append(&mut state.waiting);
             state.waiting = std::mem::take(&mut self.batch);
-            // Somebody may wait for them, and thinks that they were taken.
-            state.hurried = true;
+            // A caller may wait for them, and its request to flush was taken with them.
+            state.flush_requested = true;
             wake = true;
         }
         drop(state);
@@ -329,14 +329,14 @@ mod tests {
         }
     }
 
-    async fn others_run() {
+    async fn other_tasks_run() {
         for _ in 0..10 {
             yield_now().await;
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn settlements_wait_for_others_unless_somebody_waits_for_them() {
+    async fn settlements_are_gathered_unless_a_caller_waits_for_them() {
         let queue = Arc::new(SettleQueue::new());
         let largest = Arc::new(AtomicUsize::new(0));
         let (taking, noting) = (Arc::clone(&queue), Arc::clone(&largest));
@@ -346,13 +346,13 @@ mod tests {
             yield_now().await;
         }
         assert_eq!(largest.load(Ordering::Relaxed), 0, "taken before its time");
-        tokio::time::advance(GATHER * 2).await;
+        tokio::time::advance(GATHER_TIME * 2).await;
         yield_now().await;
         assert_eq!(largest.load(Ordering::Relaxed), 20);
 
         queue.push(settlements(3), Timestamp(0));
-        // Time stands still: what is waited for does not wait for others.
-        let mut waits = std::pin::pin!(queue.caught_up());
+        // Time stands still: what a caller waits for does not wait for more.
+        let mut waits = std::pin::pin!(queue.flush_or_busy());
         for _ in 0..10 {
             if waits.as_mut().now_or_never().is_some() {
                 break;
@@ -361,11 +361,11 @@ mod tests {
         }
         assert!(queue.state.lock().waiting.is_empty());
 
-        queue.push(settlements(ENOUGH as u64), Timestamp(0));
+        queue.push(settlements(FULL_BATCH as u64), Timestamp(0));
         for _ in 0..10 {
             yield_now().await;
         }
-        assert_eq!(largest.load(Ordering::Relaxed), ENOUGH);
+        assert_eq!(largest.load(Ordering::Relaxed), FULL_BATCH);
         queue.close();
         taker.await.unwrap();
     }
@@ -379,26 +379,26 @@ mod tests {
         let taker = tokio::spawn(async move { batches(&taking, &noting).await });
         for _ in 0..100 {
             queue.push(settlements(2), Timestamp(0));
-            others_run().await;
+            other_tasks_run().await;
             let along = queue.along().unwrap();
             assert_eq!(along.settlements(), settlements(2).collect::<Vec<_>>());
             queue.push(settlements(1), Timestamp(0));
-            assert!(queue.along().is_none(), "others are under way");
-            // Longer than any wait for others: what came later is not written before them.
-            tokio::time::advance(GATHER * 2).await;
-            others_run().await;
-            assert!(queue.caught_up().now_or_never().is_none(), "nothing is written yet");
+            assert!(queue.along().is_none(), "a batch is in flight");
+            // Longer than the time to gather: what came later is not written before them.
+            tokio::time::advance(GATHER_TIME * 2).await;
+            other_tasks_run().await;
+            assert!(queue.flush_or_busy().now_or_never().is_none(), "nothing is written yet");
             along.end(Ok(Settled::default()), &Events::default());
-            others_run().await;
-            assert_eq!(queue.caught_up().now_or_never(), Some(Ok(())));
+            other_tasks_run().await;
+            assert_eq!(queue.flush_or_busy().now_or_never(), Some(Ok(())));
         }
         assert_eq!(largest.load(Ordering::Relaxed), 1);
 
-        queue.push(settlements(ALONG as u64 + 1), Timestamp(0));
+        queue.push(settlements(MAX_ALONG as u64 + 1), Timestamp(0));
         assert!(queue.along().is_none(), "too many");
         queue.close();
         taker.await.unwrap();
-        assert_eq!(largest.load(Ordering::Relaxed), ALONG + 1);
+        assert_eq!(largest.load(Ordering::Relaxed), MAX_ALONG + 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -408,13 +408,13 @@ mod tests {
             queue.push(settlements(3), Timestamp(0));
             let along = queue.along().unwrap();
             queue.push(settlements(1), Timestamp(0));
-            let mut waits = Box::pin(queue.caught_up());
+            let mut waits = Box::pin(queue.flush_or_busy());
             assert!(waits.as_mut().now_or_never().is_none());
             match dropped {
                 true => drop(along),
                 false => along.end(Err(StoreError::Busy), &Events::default()),
             }
-            // In order, and at once: somebody waits for them.
+            // In order, and at once: a caller waits for them.
             let batch = queue.next().now_or_never().unwrap().unwrap();
             let seqs: Vec<u64> = batch.iter().map(|(settlement, _)| settlement.seq.0).collect();
             assert_eq!(seqs, [1, 2, 3, 1]);
@@ -428,11 +428,11 @@ mod tests {
         let queue = Arc::new(SettleQueue::new());
         let taking = Arc::clone(&queue);
         let taker = tokio::spawn(async move { batches(&taking, &AtomicUsize::new(0)).await });
-        others_run().await;
+        other_tasks_run().await;
         queue.push(settlements(1), Timestamp(0));
         let along = queue.along().unwrap();
         queue.close();
-        others_run().await;
+        other_tasks_run().await;
         assert!(!taker.is_finished());
         drop(along);
         taker.await.unwrap();
