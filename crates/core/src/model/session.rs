@@ -4,7 +4,7 @@ pub struct SessionId(pub u64);
 
 /// How a session is handed a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum Encoding {
     /// androidpn's IQ.
     Legacy,
     /// A headline message that carries the `urn:tidings:push:1` notification.

@@ -4,9 +4,9 @@ use tidings_xmpp::ext::push::PushMessage;
 use tidings_xmpp::ext::{Template, androidpn, push};
 
 use crate::config::Config;
-use crate::model::{Form, Notification};
+use crate::model::{Encoding, Notification};
 
-/// A notification ready to be handed to sessions: read once, encoded once for each form.
+/// A notification ready to be handed to sessions: read once, encoded once for each encoding.
 #[derive(Debug)]
 pub struct Delivery {
     /// The notification.
@@ -21,14 +21,14 @@ impl Delivery {
         Self { notification, headline: OnceLock::new(), legacy: OnceLock::new() }
     }
 
-    /// The stanza in `form`, but for its `to`.
-    pub fn template(&self, form: Form, config: &Config) -> &Template {
-        match form {
-            Form::Headline => self.headline.get_or_init(|| {
+    /// The stanza in `encoding`, but for its `to`.
+    pub fn template(&self, encoding: Encoding, config: &Config) -> &Template {
+        match encoding {
+            Encoding::Headline => self.headline.get_or_init(|| {
                 let message = self.message();
                 push::headline_template(&message, &config.domain, &message.id)
             }),
-            Form::Legacy => self.legacy.get_or_init(|| {
+            Encoding::Legacy => self.legacy.get_or_init(|| {
                 let message = self.message();
                 androidpn::iq_template(&message, &message.id, &config.legacy.api_key)
             }),

@@ -168,7 +168,7 @@ mod tests {
     use tidings_xmpp::xml::{escape_attribute, escape_text};
 
     use super::*;
-    use crate::model::{Form, Notification, Seq, Topic};
+    use crate::model::{Encoding, Notification, Seq, Topic};
     use crate::notification::Delivery;
 
     const ODD: &[&str] = &["a", "&", "<", "\"", "'", "\n", "\t", "\r", "\u{1}", "é", "\u{ffff}"];
@@ -204,12 +204,12 @@ mod tests {
             let full = Content { message: Some(unit.repeat(times)), ..small.clone() };
             assert!(is_accepted(&full), "{unit:?}");
             assert!(!is_accepted(&Content { message: Some(unit.repeat(times + 1)), ..small }), "{unit:?}");
-            for form in [Form::Headline, Form::Legacy] {
+            for encoding in [Encoding::Headline, Encoding::Legacy] {
                 let mut stanza = Vec::new();
                 let to = format!("{}@localhost/{}", "u".repeat(255), "r".repeat(255));
                 let delivery = Delivery::new(notification(full.clone()));
-                delivery.template(form, &Config::default()).write(to.as_bytes(), &mut stanza);
-                assert!(stanza.len() <= limit, "{unit:?} {form:?}: {}", stanza.len());
+                delivery.template(encoding, &Config::default()).write(to.as_bytes(), &mut stanza);
+                assert!(stanza.len() <= limit, "{unit:?} {encoding:?}: {}", stanza.len());
             }
         }
     }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::session_entry::SessionEntry;
 use super::sm::{StreamManagement, resumption_id};
 use crate::Core;
-use crate::model::{Form, NotificationId, Priority, Seq};
+use crate::model::{Encoding, NotificationId, Priority, Seq};
 use crate::notification::Delivery;
 use crate::store::{Feed, StoreError};
 
@@ -26,7 +26,7 @@ const ENABLED_PAUSE: Duration = Duration::from_millis(200);
 /// The part of a connection that outlives it when the peer may resume.
 pub(crate) struct BoundSession {
     pub(super) entry: Arc<SessionEntry>,
-    pub(super) form: Form,
+    pub(super) encoding: Encoding,
     /// Notifications sent and not acknowledged, oldest first.
     outstanding: VecDeque<Outstanding>,
     feed: FeedState,
@@ -86,7 +86,7 @@ impl BoundSession {
     pub(super) fn new(entry: Arc<SessionEntry>, legacy: bool) -> Self {
         Self {
             entry,
-            form: if legacy { Form::Legacy } else { Form::Headline },
+            encoding: if legacy { Encoding::Legacy } else { Encoding::Headline },
             outstanding: VecDeque::new(),
             feed: FeedState::Off,
             head: Seq(0),
@@ -269,7 +269,7 @@ impl BoundSession {
 
     fn send(&mut self, core: &Core, delivery: &Delivery, out: &mut Vec<u8>) {
         let notification = &delivery.notification;
-        delivery.template(self.form, &core.config).write(&self.entry.to, out);
+        delivery.template(self.encoding, &core.config).write(&self.entry.to, out);
         let number = match &mut self.sm {
             Some(sm) => sm.count_sent(),
             None => {

@@ -11,7 +11,7 @@ use super::bound_session::BoundSession;
 use super::stanza::{Outcome, reply};
 use crate::Core;
 use crate::auth::RegisterError;
-use crate::model::{Form, NotificationId, Topic, Username};
+use crate::model::{Encoding, NotificationId, Topic, Username};
 use crate::store::{AccountChange, StoreError};
 
 /// Answers a request; every one gets an answer.
@@ -154,7 +154,7 @@ async fn registration(session: &mut BoundSession, core: &Core, iq: &Iq, payload:
 async fn push_request(session: &mut BoundSession, core: &Core, iq: &Iq, payload: &Element) -> Answered {
     let account = session.entry.account;
     match push::Request::from_payload(iq.kind, payload)? {
-        push::Request::Enable => session.form = Form::Headline,
+        push::Request::Enable => session.encoding = Encoding::Headline,
         push::Request::Subscribe(name) => {
             let topic = topic(&name)?;
             let known = core.store.subscriptions(account).await.map_err(store_error)?;
