@@ -12,7 +12,7 @@ use crate::model::Target;
 use crate::notification::Delivery;
 
 /// Hints that may wait for the dispatcher.
-const BOUND: usize = 65_536;
+const MAX_HINTS: usize = 65_536;
 
 /// Something the sessions of a node may want to know.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ pub(crate) struct Hints {
 
 impl LocalBus {
     pub(crate) fn new() -> (Self, Hints) {
-        let (sender, receiver) = mpsc::channel(BOUND);
+        let (sender, receiver) = mpsc::channel(MAX_HINTS);
         let lost = Arc::new(AtomicBool::new(false));
         (Self { queue: sender, lost: Arc::clone(&lost) }, Hints { queue: receiver, lost })
     }

@@ -40,7 +40,7 @@ const POOL: usize = 512;
 /// More than this is fetched by itself.
 const SMALL: usize = 64;
 
-/// Bytes that nobody has had yet.
+/// Bytes that no caller has had yet.
 struct Pool {
     bytes: [u8; POOL],
     used: usize,

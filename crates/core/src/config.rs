@@ -24,11 +24,11 @@ impl Default for Registration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RegistrationPolicy {
-    /// Anyone, within the limits.
+    /// Every peer, within the limits.
     Open,
-    /// Who shows a registration key or a XEP-0445 token.
+    /// A peer that shows a registration key or a XEP-0445 token.
     Token,
-    /// Nobody: accounts come from the API or the command line.
+    /// Accounts come from the API or the command line only.
     Closed,
 }
 

@@ -1,3 +1,5 @@
+//! Wires the managers, their ports and their tasks together.
+
 use std::sync::Arc;
 use std::sync::Weak;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use crate::session::{self, SessionManager};
 use crate::store::{Store, StoreError};
 
 /// How often small things are written: last seen, keys' last use.
-const FLUSH: Duration = Duration::from_secs(10);
+const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The managers and their ports, wired together; the doors hold it by `Arc`.
 pub struct Core {
@@ -30,7 +32,7 @@ pub struct Core {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
-    /// What happens, for whoever watches.
+    /// What happens, for the API and the console.
     pub events: Events,
     /// Accounts, credentials, keys.
     pub auth: AuthManager,
@@ -167,7 +169,7 @@ async fn dispatch(core: Weak<Core>, mut hints: Hints) {
 }
 
 async fn sweep(core: Weak<Core>) {
-    let mut ticks = interval(session::SWEEP);
+    let mut ticks = interval(session::SWEEP_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -177,7 +179,7 @@ async fn sweep(core: Weak<Core>) {
 }
 
 async fn flush(core: Weak<Core>) {
-    let mut ticks = interval(FLUSH);
+    let mut ticks = interval(FLUSH_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

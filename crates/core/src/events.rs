@@ -1,4 +1,4 @@
-//! What happens, for whoever watches: `/v1/events` and the console.
+//! What happens, for those that watch it: `/v1/events` and the console.
 
 use tokio::sync::broadcast;
 
@@ -55,7 +55,7 @@ pub enum Event {
     },
 }
 
-/// A hub without memory: who is not listening misses it, who is too slow is told so.
+/// A hub without memory: a subscriber gets what is sent while it listens, and is told when it was too slow.
 #[derive(Debug, Clone)]
 pub struct Events(broadcast::Sender<Event>);
 
@@ -66,13 +66,13 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Tells everyone who listens. Never blocks.
+    /// Tells every subscriber. Never blocks.
     pub fn send(&self, event: Event) {
-        // An error means that nobody listens.
+        // An error means that there is no subscriber.
         let _ = self.0.send(event);
     }
 
-    /// Whether anyone listens: costly events need not be made otherwise.
+    /// Whether there is a subscriber: costly events need not be made otherwise.
     pub fn watched(&self) -> bool {
         self.0.receiver_count() > 0
     }

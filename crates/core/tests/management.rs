@@ -187,7 +187,7 @@ async fn where_an_account_is_full_the_oldest_that_waits_gives_way() {
     let (second, answer) = resume(&world, "ana", &ids[1], 0).await;
     assert!(answer.contains("<resumed "), "{answer}");
 
-    // Who is there does not give way.
+    // A session with a connection does not give way.
     let mut fourth = world.authenticated("ana").await;
     let answer =
         fourth.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>").await;

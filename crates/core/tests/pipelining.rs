@@ -185,7 +185,7 @@ async fn two_round_trips_are_enough_for_scram() {
     assert_eq!(masked(&first), expected(&format!("{CHALLENGE}…</challenge>"), ""));
     let second = client.send(&format!("{response}{OPEN}{BIND}{ENABLE}{PRESENCE}")).await;
     assert!(second.starts_with("<success "), "{second}");
-    // Who says <presence/> behind <enable/> waits for nothing, and counts from there on.
+    // A client that sends <presence/> behind <enable/> waits for nothing, and counts from there on.
     let (_, behind) = second.split_once("<enabled ").unwrap();
     assert!(behind.contains("waited") && behind.ends_with("<r xmlns='urn:xmpp:sm:3'/>"), "{behind}");
     assert_eq!(behind.matches("<message ").count(), 1);

@@ -60,7 +60,7 @@ async fn main() {
     config.limits.login_failures_per_minute = 0;
     // A process that was suspended for a while goes on as if nothing had been.
     config.limits.auth_seconds = 86_400;
-    // Nobody would answer the ping; a run on a busy machine takes longer than the default's 20 minutes.
+    // These devices do not answer the ping; a run on a busy machine takes longer than the default's 20 minutes.
     config.limits.idle_seconds = 24 * 3600;
     let core = Core::start(config, Arc::clone(&store) as _, Arc::new(SystemClock), Arc::new(SystemRandom))
         .await
@@ -183,7 +183,7 @@ impl Client {
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("TLS 1.3")
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone))
+            .with_custom_certificate_verifier(Arc::new(TrustAnyone))
             .with_no_client_auth();
         config.resumption = rustls::client::Resumption::disabled();
         Self { tls: tokio_rustls::TlsConnector::from(Arc::new(config)), salted: OnceLock::new() }
@@ -243,7 +243,7 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, text: &str, unti
     answer
 }
 
-/// A connection: two directions and who waits.
+/// A connection: two directions and the tasks that wait.
 #[derive(Default)]
 struct Wire {
     to_server: VecDeque<u8>,
@@ -338,11 +338,11 @@ impl AsyncWrite for ClientEnd {
     }
 }
 
-/// Trusts anyone: the server is in this process.
+/// Trusts every certificate: the server is in this process.
 #[derive(Debug)]
-struct Anyone;
+struct TrustAnyone;
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for TrustAnyone {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

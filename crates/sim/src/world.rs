@@ -96,7 +96,7 @@ impl End {
 struct Sent {
     id: NotificationId,
     priority: Priority,
-    /// Who must see it in the end; `None` where it may end otherwise (cancelled, replaced, unsubscribed).
+    /// The devices that must see it in the end; `None` where it may end otherwise (cancelled, replaced, unsubscribed).
     certain: Option<Vec<usize>>,
 }
 
@@ -239,7 +239,7 @@ impl World {
         let (audience, mut certain) = match rng.below(4) {
             0 => (Audience::All, Some((0..self.ends.len()).collect())),
             1 => {
-                // Subscriptions change while this is under way, so nobody is certain to get it.
+                // Subscriptions change while this is under way, so no device is certain to get it.
                 (Audience::Topic(Topic::parse(TOPICS[rng.below(2)]).unwrap()), None)
             }
             2 => {
@@ -328,7 +328,7 @@ impl World {
         }
     }
 
-    /// The network is good again; scheduled ones come due; everyone drains.
+    /// The network is good again; scheduled ones come due; every device drains.
     async fn heal(&mut self) {
         // Further than all jumps back together.
         self.clock.0.fetch_add(40 * 3_600_000, Ordering::SeqCst);
@@ -381,7 +381,7 @@ impl World {
             self.sent.iter().enumerate().map(|(n, sent)| (sent.id.to_string(), (n, sent.priority))).collect();
         for end in &self.ends {
             for id in &end.device.seen {
-                assert!(place.contains_key(id), "{} saw {id}, which nobody sent", end.account);
+                assert!(place.contains_key(id), "{} saw {id}, which was not sent", end.account);
             }
             self.outcome.sightings += end.device.sightings;
         }

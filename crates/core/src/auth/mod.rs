@@ -44,7 +44,7 @@ pub enum AuthError {
     /// Unknown user or wrong password.
     #[error("wrong username or password")]
     NotAuthorized,
-    /// The account is disabled (said only to who proved its password).
+    /// The account is disabled (said only to a peer that proved its password).
     #[error("the account is disabled")]
     Disabled,
     /// Too many failures from this address.
@@ -152,7 +152,7 @@ impl AuthManager {
         random: Arc<dyn Random>,
         config: Arc<Config>,
     ) -> Result<Self, StoreError> {
-        // Derivations leave half of the machine to those who are logged in.
+        // Derivations leave half of the machine to the sessions that are bound.
         let half = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         Ok(Self {
             secret: secret(store.as_ref(), random.as_ref()).await?,

@@ -1,3 +1,5 @@
+//! Limits how often one source address may register or fail to log in.
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -77,8 +79,8 @@ impl Throttle {
         (bucket.tokens + earned).min(capacity)
     }
 
-    /// Forgets who has a full bucket again (that loses nothing), and if these
-    /// are few, any others: the map's order is random, so nobody can choose whom.
+    /// Forgets sources whose bucket is full again (that loses nothing), and if these
+    /// are few, any others: the map's order is random, so an attacker cannot choose which.
     fn make_room(&self, buckets: &mut HashMap<IpAddr, Bucket>, now: Instant) {
         let capacity = f64::from(self.per_minute);
         buckets.retain(|_, bucket| self.tokens(bucket, now) < capacity);

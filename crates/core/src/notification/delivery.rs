@@ -1,3 +1,5 @@
+//! A released notification on its way to sessions, with its encoded stanzas.
+
 use std::sync::OnceLock;
 
 use tidings_xmpp::ext::push::PushMessage;

@@ -1,3 +1,5 @@
+//! Measures the time from acceptance to acknowledgement.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 

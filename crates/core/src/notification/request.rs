@@ -56,7 +56,7 @@ pub struct FieldError {
     pub detail: String,
 }
 
-/// Why a notification was not accepted. Nothing was sent to anyone.
+/// Why a notification was not accepted. Nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AcceptError {
     /// Fields are wrong.

@@ -212,7 +212,7 @@ impl BoundSession {
         let feed = match self.pending(core, limit).await {
             Ok(feed) => feed,
             Err(error) => {
-                // Whoever is busy has said why; a crowd of sessions need not repeat it.
+                // A busy store has said why; a crowd of sessions need not repeat it.
                 match error {
                     StoreError::Busy => {}
                     error => {

@@ -1,3 +1,5 @@
+//! One XMPP stream from its first byte to its last: frames in, phases, stream errors.
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +38,7 @@ pub enum Control {
     Close,
 }
 
-/// One XMPP stream, driven by whoever owns the socket.
+/// One XMPP stream, driven by the owner of the socket.
 ///
 /// The driver passes decrypted bytes to [`receive`](Self::receive), and waits
 /// for whichever comes first: more bytes, [`woken`](Self::woken), or

@@ -36,7 +36,7 @@ use tokio::time::Instant;
 
 use self::bound_session::BoundSession;
 pub use self::connection::{Connection, Control, Peer};
-pub(crate) use self::registry::SWEEP;
+pub(crate) use self::registry::SWEEP_INTERVAL;
 pub use self::registry::{SessionInfo, SessionManager};
 pub use self::search::{OnlineOrder, SessionOrder, SessionPlace, SessionQuery};
 use crate::Core;

@@ -1,3 +1,5 @@
+//! The registry: finds sessions by account, id and topic, and hands notifications to them.
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
@@ -102,7 +104,7 @@ impl SessionManager {
         }
     }
 
-    // ---- what the doors ask ----
+    // ---- what the API, the console and the gateways ask ----
 
     /// One account's sessions.
     pub fn of(&self, account: AccountId) -> Vec<SessionInfo> {
@@ -190,8 +192,8 @@ impl SessionManager {
     }
 
     /// Registers a session; one that holds the same resource is ended with `<conflict/>`. Where
-    /// the account has as many as it may, one that waits to be resumed gives way: who chooses
-    /// another resource each time leaves one behind whenever the network goes.
+    /// the account has as many as it may, one that waits to be resumed gives way: a client that
+    /// chooses another resource each time leaves one behind whenever the network goes.
     pub(crate) fn claim(&self, session: &Arc<SessionEntry>, limit: usize) -> Claim {
         let displaced = {
             let mut shard = self.shard(session.account).lock();
@@ -460,4 +462,4 @@ impl SessionManager {
 }
 
 /// How often the sweep for detached sessions runs.
-pub(crate) const SWEEP: Duration = Duration::from_secs(1);
+pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_secs(1);

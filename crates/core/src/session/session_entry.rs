@@ -1,3 +1,5 @@
+//! A session as the registry knows it, and the mailbox that wakes its task.
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -171,7 +171,7 @@ async fn message(session: &mut BoundSession, core: &Core, element: &Element, out
             }
         }
     }
-    // Nobody here takes messages; chat states and the like need no answer.
+    // The server takes no messages; chat states and the like need no answer.
     if !understood && Message::from_element(element).is_some_and(|message| message.body().is_some()) {
         let error = StanzaError::service_unavailable();
         reply(session, &stanza::error_reply(element, error), out);
@@ -187,7 +187,7 @@ async fn presence(session: &mut BoundSession, core: &Core, element: &Element, ou
         }
     };
     if presence.to.is_some() {
-        // Directed presence: there is nobody else here, and nothing to say to the server.
+        // Directed presence: no account sees another's, and the server needs none.
         return;
     }
     use stanza::{PresenceKind, Show as WireShow};
