@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustls_pki_types::ServerName;
 use tidings_xmpp::sasl::{SaltedPassword, ScramSecret};
 use tidings_xmpp::stream::client::{
-    Ahead, Known, Negotiation, NegotiationError, Options, Ready, Registration, Resume, Step,
+    KnownFeatures, Negotiation, NegotiationError, Options, Pipelining, Ready, Registration, Resume, Step,
 };
 use tidings_xmpp::xml::{FrameReader, StreamContext};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -75,7 +75,7 @@ pub(crate) struct Identity {
     pub(crate) uncertain: bool,
     pub(crate) salted: Option<SaltedPassword>,
     /// What the server offered at the last login, if it takes things said ahead.
-    pub(crate) known: Option<Known>,
+    pub(crate) known: Option<KnownFeatures>,
 }
 
 /// A session that has just begun or been resumed.
@@ -162,10 +162,10 @@ async fn negotiate(
         resource: Some(target.resource.clone()),
         resume,
         nonce,
-        ahead: identity
+        pipelining: identity
             .known
             .as_ref()
-            .map(|known| Ahead { behind: opening.to_bytes(known), known: known.clone() }),
+            .map(|known| Pipelining { greeting: opening.to_bytes(known), known: known.clone() }),
     };
 
     let connect_error = |source| ClientError::Connect { address: target.address.clone(), source };

@@ -1,8 +1,8 @@
 //! Devices against a server that plays by a script, over memory instead of sockets.
 
 mod account;
-mod ahead;
 mod delivery;
+mod pipelining;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tidings_xmpp::stream::server::{Offer, RegisterOffer, Settings};
+use tidings_xmpp::stream::server::{FeatureCache, RegisterOffer, Settings};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -43,7 +43,7 @@ pub struct Core {
     /// What is sent.
     pub notification: NotificationManager,
     /// What negotiations offer.
-    pub(crate) negotiation: Arc<Offer>,
+    pub(crate) negotiation: Arc<FeatureCache>,
     tasks: Mutex<Tasks>,
 }
 
@@ -88,7 +88,7 @@ impl Core {
         let core = Arc::new(Self {
             session: SessionManager::new(Arc::clone(&store), config.domain.clone()),
             presence: PresenceManager::new(Arc::clone(&store), Arc::clone(&clock), events.clone()),
-            negotiation: Arc::new(Offer::new(negotiation_settings(&config))),
+            negotiation: Arc::new(FeatureCache::new(negotiation_settings(&config))),
             auth,
             notification,
             events,

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use tidings_xmpp::sasl::{ScramHash, ScramKeys, ScramSecret, TlsBinding, derive_keys};
 use tidings_xmpp::stanza::StanzaError;
-use tidings_xmpp::stream::client::{self, Ahead, NegotiationError, Options, Ready, Registration, Resume};
+use tidings_xmpp::stream::client::{
+    self, NegotiationError, Options, Pipelining, Ready, Registration, Resume,
+};
 use tidings_xmpp::stream::server::{self, Answer, Bound, Question, RegisterOffer, Settings, Verdict};
 use tidings_xmpp::xml::{Frame, FrameLimits, FrameReader, StreamContext, parse_open, parse_stanza_with};
 
@@ -29,7 +31,7 @@ fn options() -> Options {
         resource: Some("r".into()),
         resume: None,
         nonce: [5; 24],
-        ahead: None,
+        pipelining: None,
     }
 }
 
@@ -65,7 +67,7 @@ enum Does {
 impl Server {
     fn new(settings: Settings, first: Option<TlsBinding>) -> Self {
         Self {
-            negotiation: server::Negotiation::new(Arc::new(server::Offer::new(settings)), first),
+            negotiation: server::Negotiation::new(Arc::new(server::FeatureCache::new(settings)), first),
             reader: FrameReader::new(FrameLimits { bytes: 8192, depth: 32, attributes: 64 }),
             context: StreamContext::default(),
             registered: true,
@@ -319,11 +321,11 @@ fn someone_between_the_two_is_noticed() {
 }
 
 /// What a login teaches about this server.
-fn taught(tls: &TlsBinding) -> Ahead {
+fn taught(tls: &TlsBinding) -> Pipelining {
     let server = Server::new(Settings::new("example.org"), Some(tls.clone()));
     let (ready, _) = talk(options(), server, Some(tls.clone()), tls, 64).unwrap();
     assert!(!ready.greeted);
-    Ahead { known: ready.known.unwrap(), behind: b"<presence/><r xmlns='urn:xmpp:sm:3'/>".to_vec() }
+    Pipelining { known: ready.known.unwrap(), greeting: b"<presence/><r xmlns='urn:xmpp:sm:3'/>".to_vec() }
 }
 
 #[test]
@@ -331,14 +333,14 @@ fn a_known_server_gives_a_session_in_two_round_trips() {
     for width in [1, 2, 7, 64, usize::MAX] {
         for exporter in [false, true] {
             let tls = tls(exporter);
-            let ahead = Some(taught(&tls));
+            let pipelining = Some(taught(&tls));
             let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
             let (step_by_step, _, trips) = listen(options(), &mut server, Some(tls.clone()), &tls, width);
             assert_eq!(trips, 6);
             assert_eq!(server.session, ["enable"]);
 
             let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
-            let options = Options { ahead, ..options() };
+            let options = Options { pipelining, ..options() };
             let (ready, _, trips) = listen(options.clone(), &mut server, Some(tls.clone()), &tls, width);
             assert_eq!(trips, 2);
             assert_eq!(ready.clone().unwrap(), Ready { greeted: true, ..step_by_step.unwrap() });
@@ -361,7 +363,7 @@ fn a_known_server_resumes_in_two_round_trips_or_binds_in_three() {
         let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
         server.resumable = resumable;
         let resume = Some(Resume { id: "s1".into(), handled: 9 });
-        let options = Options { resume, ahead: Some(taught(&tls)), ..options() };
+        let options = Options { resume, pipelining: Some(taught(&tls)), ..options() };
         let (ready, _, trips) = listen(options, &mut server, Some(tls.clone()), &tls, 5);
         let ready = ready.unwrap();
         assert_eq!((trips, ready.greeted), (expected, !resumable));
@@ -389,14 +391,14 @@ fn nothing_is_said_ahead_to_a_server_that_has_changed() {
         (&bare, &bound, &bound, &bound),
     ] {
         let mut server = Server::new(settings.clone(), Some(theirs.clone()));
-        let options = Options { ahead: Some(taught(before)), ..options() };
+        let options = Options { pipelining: Some(taught(before)), ..options() };
         let (result, _, _) = listen(options.clone(), &mut server, Some(ours.clone()), ours, 64);
         assert_eq!(result, Err(NegotiationError::Changed));
         assert!(!NegotiationError::Changed.is_permanent());
         assert!(theirs == ours && before == ours || !server.negotiation.authenticated());
         let mut server = Server::new(settings.clone(), Some(theirs.clone()));
         let (result, _, _) =
-            listen(Options { ahead: None, ..options }, &mut server, Some(ours.clone()), ours, 64);
+            listen(Options { pipelining: None, ..options }, &mut server, Some(ours.clone()), ours, 64);
         result.unwrap();
     }
 }
@@ -405,7 +407,8 @@ fn nothing_is_said_ahead_to_a_server_that_has_changed() {
 fn a_wrong_password_ahead_is_a_wrong_password_and_gives_no_session() {
     let tls = tls(true);
     let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
-    let options = Options { secret: ScramSecret::password("guess"), ahead: Some(taught(&tls)), ..options() };
+    let options =
+        Options { secret: ScramSecret::password("guess"), pipelining: Some(taught(&tls)), ..options() };
     let (result, _, trips) = listen(options, &mut server, Some(tls.clone()), &tls, 64);
     let error = result.unwrap_err();
     assert!(error.is_wrong_password() && error.is_permanent(), "{error}");

@@ -5,7 +5,7 @@ use tidings_xmpp::ext::push::Request;
 use tidings_xmpp::ext::sm;
 use tidings_xmpp::ns;
 use tidings_xmpp::stanza::{Iq, IqKind};
-use tidings_xmpp::stream::client::Known;
+use tidings_xmpp::stream::client::KnownFeatures;
 use tidings_xmpp::xml::Element;
 
 /// How the next session would begin.
@@ -19,7 +19,7 @@ pub(crate) struct Opening {
 
 impl Opening {
     /// All of it for a server that is known: to be said ahead of its answers (XEP-0305).
-    pub(crate) fn to_bytes(self, known: &Known) -> Vec<u8> {
+    pub(crate) fn to_bytes(self, known: &KnownFeatures) -> Vec<u8> {
         let mut bytes = enable(stanza_id(self.connection, 1)).to_bytes();
         if known.client_state() && !self.active {
             ClientState::Inactive.to_element().write(&mut bytes, ns::CLIENT);

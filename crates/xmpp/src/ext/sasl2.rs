@@ -65,7 +65,7 @@ impl Offered {
 
 /// What a client wants with its login.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Wishes {
+pub struct InlineRequests {
     /// The session that is to go on, and how many of its stanzas the client has handled.
     pub resume: Option<(String, u32)>,
     /// A resource, where there is no such session or it cannot go on.
@@ -83,7 +83,7 @@ pub struct Bind {
     pub enable: Option<bool>,
 }
 
-impl Wishes {
+impl InlineRequests {
     /// Reads what stands in an `<authenticate/>` beside the login.
     pub fn from_element(authenticate: &Element) -> Self {
         let short = |text: Option<String>| text.filter(|text| (1..=MAX_NAME).contains(&text.len()));
@@ -147,32 +147,32 @@ mod tests {
         }
     }
 
-    fn wishes(inside: &str) -> Wishes {
+    fn requests(inside: &str) -> InlineRequests {
         let element =
             format!("<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'>{inside}</authenticate>");
-        Wishes::from_element(&parse_stanza(element.as_bytes()).unwrap())
+        InlineRequests::from_element(&parse_stanza(element.as_bytes()).unwrap())
     }
 
     #[test]
     fn wishes_are_read() {
-        assert_eq!(wishes("<initial-response>AA==</initial-response>"), Wishes::default());
-        let all = wishes(
+        assert_eq!(requests("<initial-response>AA==</initial-response>"), InlineRequests::default());
+        let all = requests(
             "<user-agent id='u-1'><software>x</software></user-agent><bind xmlns='urn:xmpp:bind:0'>\
              <tag>phone</tag><enable xmlns='urn:xmpp:sm:3' resume='true'/></bind>\
              <resume xmlns='urn:xmpp:sm:3' previd='p' h='7'/>",
         );
         let bind = Bind { tag: Some("phone".into()), agent: Some("u-1".into()), enable: Some(true) };
-        assert_eq!(all, Wishes { resume: Some(("p".into(), 7)), bind: Some(bind) });
+        assert_eq!(all, InlineRequests { resume: Some(("p".into(), 7)), bind: Some(bind) });
     }
 
     #[test]
     fn what_is_too_long_or_no_wish_is_not_looked_at() {
         let long = "x".repeat(MAX_NAME + 1);
-        let read = wishes(&format!(
+        let read = requests(&format!(
             "<user-agent id='{long}'/><bind xmlns='urn:xmpp:bind:0'><tag>{long}</tag><tag/>\
              <enable xmlns='urn:xmpp:sm:2'/></bind><resume xmlns='urn:xmpp:sm:3' previd='p'/>"
         ));
-        assert_eq!(read, Wishes { resume: None, bind: Some(Bind::default()) });
+        assert_eq!(read, InlineRequests { resume: None, bind: Some(Bind::default()) });
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rxml::RawEvent;
 
-use super::plain;
+use super::fast_path;
 use super::reader::{self, StreamContext, XmlError};
 use crate::ns;
 
@@ -33,7 +33,7 @@ pub struct StreamHeader {
 /// default namespace is `jabber:client`; [`XmlError::BadFormat`] where it is not called
 /// `stream`; the other kinds where it is no XML.
 pub fn parse_open(bytes: &[u8]) -> Result<StreamHeader, XmlError> {
-    match plain::header(bytes) {
+    match fast_path::header(bytes) {
         Some(tag) => {
             let mut parts = Parts::default();
             for (prefix, local, value) in tag.attributes {
@@ -201,7 +201,7 @@ mod tests {
         ] {
             variants.push(plain.replacen(from, to, 1));
         }
-        assert!(plain::header(plain.as_bytes()).is_some());
+        assert!(fast_path::header(plain.as_bytes()).is_some());
         for text in variants {
             assert_eq!(parse_open(text.as_bytes()), parse_any(text.as_bytes()), "{text}");
         }

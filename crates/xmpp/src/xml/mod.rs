@@ -5,9 +5,9 @@
 //! turns the whole stanza into an [`Element`]; the writer escapes on the way out.
 
 mod element;
+mod fast_path;
 mod framer;
 mod header;
-mod plain;
 mod reader;
 mod writer;
 

@@ -9,7 +9,7 @@ use rxml::{Error, Options, Parse, RawEvent, RawParser, RawQName, WithOptions};
 use thiserror::Error as ThisError;
 
 use super::element::Element;
-use super::plain;
+use super::fast_path;
 use crate::ns;
 
 /// How many elements may stand inside each other, whatever the framer's limit is.
@@ -82,7 +82,7 @@ pub fn parse_stanza(bytes: &[u8]) -> Result<Element, XmlError> {
 /// # Errors
 /// As [`parse_stanza`].
 pub fn parse_stanza_with(bytes: &[u8], context: &StreamContext) -> Result<Element, XmlError> {
-    match plain::element(bytes, context) {
+    match fast_path::element(bytes, context) {
         Some(element) => Ok(element),
         None => parse_any(bytes, context),
     }
@@ -384,7 +384,7 @@ mod tests {
     fn agrees(text: &str) {
         let context = StreamContext::new([("x".into(), "urn:x".into())]);
         for context in [StreamContext::default(), context] {
-            if let Some(element) = plain::element(text.as_bytes(), &context) {
+            if let Some(element) = fast_path::element(text.as_bytes(), &context) {
                 assert_eq!(Ok(element), parse_any(text.as_bytes(), &context), "{text:?}");
             }
         }
@@ -413,10 +413,10 @@ mod tests {
             "<presence/>",
             "<message to=\"a@b\" xml:lang='de'><body>\u{fc}ber</body>\n</message>",
         ] {
-            assert!(plain::element(text.as_bytes(), &StreamContext::default()).is_some(), "{text}");
+            assert!(fast_path::element(text.as_bytes(), &StreamContext::default()).is_some(), "{text}");
             agrees(text);
         }
         let deep = "<a>".repeat(MAX_DEPTH + 1) + &"</a>".repeat(MAX_DEPTH + 1);
-        assert_eq!(plain::element(deep.as_bytes(), &StreamContext::default()), None);
+        assert_eq!(fast_path::element(deep.as_bytes(), &StreamContext::default()), None);
     }
 }

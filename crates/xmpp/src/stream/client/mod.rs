@@ -6,12 +6,12 @@
 //! or a new resource with stream management. What it can name before TLS is a domain;
 //! credentials enter only once a [`TlsBinding`] is there.
 //!
-//! What a known server will ask for is said [`Ahead`] of its asking (XEP-0305): under TLS,
+//! What a known server will ask for is said ahead of its asking ([`Pipelining`], XEP-0305): under TLS,
 //! two round trips instead of six; before it, `<starttls/>` and nothing else. Its offers and proofs are checked all the same, in
 //! their order, before there is a session.
 
-mod ahead;
 mod error;
+mod pipelining;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -29,9 +29,9 @@ use crate::xml::{
     Element, Frame, FrameLimits, FrameReader, StreamContext, StreamHeader, parse_open, parse_stanza_with,
 };
 
-pub use self::ahead::{Ahead, Known};
-use self::ahead::{choose, suits};
 pub use self::error::NegotiationError;
+pub use self::pipelining::{KnownFeatures, Pipelining};
+use self::pipelining::{choose, suits};
 pub use self::terms::{Management, Options, Ready, Registration, Resume, Step};
 
 /// What a client reads of one stanza: the server's 64 KiB and room for its envelope.
@@ -51,7 +51,7 @@ pub struct Negotiation {
     login_features: Features,
     /// The server's proof came in a step of its own, for which one must wait.
     long: bool,
-    ahead: Option<Ahead>,
+    pipelining: Option<Pipelining>,
     greeted: bool,
     /// Follows the next features, when what it waits for has been asked for ahead.
     after: Option<State>,
@@ -86,7 +86,7 @@ impl Negotiation {
     /// Opens the stream: appends our header. `tls` is set where TLS came first.
     pub fn new(options: Options, tls: Option<TlsBinding>, out: &mut Vec<u8>) -> Self {
         let mut options = options;
-        let ahead = options.ahead.take().filter(|_| options.registration.is_none());
+        let pipelining = options.pipelining.take().filter(|_| options.registration.is_none());
         let mut negotiation = Self {
             domain: options.domain.clone(),
             options,
@@ -97,7 +97,7 @@ impl Negotiation {
             features: Features::default(),
             login_features: Features::default(),
             long: false,
-            ahead,
+            pipelining,
             greeted: false,
             after: None,
             state: State::Header,
@@ -162,14 +162,14 @@ impl Negotiation {
         self.open(out);
         self.state = State::Header;
         let Some(tls) = &self.tls else {
-            if self.ahead.is_some() {
+            if self.pipelining.is_some() {
                 self.after = Some(ask_for_tls(out));
             }
             return;
         };
-        match self.ahead.as_ref().and_then(|ahead| ahead.known.choice(tls)) {
+        match self.pipelining.as_ref().and_then(|pipelining| pipelining.known.choice(tls)) {
             Some((mechanism, binding)) => self.after = self.authenticate(mechanism, binding, out),
-            None => self.ahead = None,
+            None => self.pipelining = None,
         }
     }
 
@@ -297,8 +297,8 @@ impl Negotiation {
             return if suits(&self.features) { Ok(()) } else { Err(NegotiationError::Changed) };
         }
         self.login_features.clone_from(&self.features);
-        match (&self.ahead, &self.tls) {
-            (Some(ahead), Some(tls)) => ahead.known.still_leads_there(&self.features, tls),
+        match (&self.pipelining, &self.tls) {
+            (Some(pipelining), Some(tls)) => pipelining.known.still_leads_there(&self.features, tls),
             _ => Err(NegotiationError::Changed),
         }
     }
@@ -354,7 +354,7 @@ impl Negotiation {
             (State::Challenge(client, mechanism), false) => {
                 let (verifier, last) = client.respond(&payload)?;
                 respond(&last, out);
-                if self.ahead.is_some() {
+                if self.pipelining.is_some() {
                     self.open(out);
                     self.after = Some(self.ask_for_session(out));
                 }
@@ -410,9 +410,9 @@ impl Negotiation {
     fn ask_for_resource(&mut self, out: &mut Vec<u8>) -> State {
         let request = bind::request(self.options.resource.as_deref());
         Iq::set(BIND_ID, request).into_element().write(out, ns::CLIENT);
-        if let Some(ahead) = &self.ahead {
+        if let Some(pipelining) = &self.pipelining {
             enable(out);
-            out.extend_from_slice(&ahead.behind);
+            out.extend_from_slice(&pipelining.greeting);
             self.greeted = true;
         }
         State::Bind
@@ -463,7 +463,8 @@ impl Negotiation {
     fn ready(&mut self, jid: Option<String>, management: Management) -> Step {
         self.state = State::Done;
         let (mechanism, salted) = self.authenticated.take().unwrap_or((Mechanism::Plain, None));
-        let known = Known::new(&self.login_features, &self.features, mechanism).filter(|_| !self.long);
+        let known =
+            KnownFeatures::new(&self.login_features, &self.features, mechanism).filter(|_| !self.long);
         Step::Ready(Box::new(Ready {
             jid,
             domain: self.domain.clone(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Ahead, Known};
+use super::{KnownFeatures, Pipelining};
 use crate::sasl::{Mechanism, SaltedPassword, ScramSecret};
 
 /// What a client wants of a stream.
@@ -26,7 +26,7 @@ pub struct Options {
     pub nonce: [u8; 24],
     /// Do not wait for what this server offered before. Of no effect where an account is
     /// to be created.
-    pub ahead: Option<Ahead>,
+    pub pipelining: Option<Pipelining>,
 }
 
 impl fmt::Debug for Options {
@@ -84,8 +84,8 @@ pub struct Ready {
     /// May stand in for the password at the next login.
     pub salted: Option<SaltedPassword>,
     /// Lets the next login say things ahead, where the server allows it.
-    pub known: Option<Known>,
-    /// Whether [`Ahead::behind`] has been said in this session.
+    pub known: Option<KnownFeatures>,
+    /// Whether [`Pipelining::greeting`] has been said in this session.
     pub greeted: bool,
 }
 

@@ -23,7 +23,7 @@ fn options() -> Options {
         resource: Some("r".into()),
         resume: None,
         nonce: [7; 24],
-        ahead: None,
+        pipelining: None,
     }
 }
 
@@ -372,7 +372,7 @@ fn with_pipelining(features: &str) -> String {
 }
 
 /// Logs in to a server with these features before and after, and takes what that teaches.
-fn learn(before: &str, after: &str, extra_round: bool) -> Option<Known> {
+fn learn(before: &str, after: &str, extra_round: bool) -> Option<KnownFeatures> {
     let mut talk = Talk::start(options(), Some(tls()));
     talk.hear(HEADER).unwrap();
     talk.hear(before).unwrap();
@@ -400,15 +400,15 @@ fn only_a_server_that_says_so_everywhere_is_not_waited_for() {
     assert_eq!(learn(&before, &after.replace("<sm xmlns='urn:xmpp:sm:3'/>", ""), false), None);
     let plain = Features { mechanisms: vec!["PLAIN".into()], pipelining: true, ..Features::default() };
     let session = Features { bind: true, stream_management: true, pipelining: true, ..Features::default() };
-    assert_eq!(Known::new(&plain, &session, Mechanism::Plain), None, "a password is not sent ahead");
+    assert_eq!(KnownFeatures::new(&plain, &session, Mechanism::Plain), None, "a password is not sent ahead");
 }
 
 /// A client that has said everything ahead, and what it said before the server's proof.
-fn ahead_of_proof() -> (Talk, String) {
+fn pipelined_to_the_proof() -> (Talk, String) {
     let known = learn(&scram_only(), &with_pipelining(SESSION), false).unwrap();
-    let ahead = Some(Ahead { known, behind: b"<presence/>".to_vec() });
+    let pipelining = Some(Pipelining { known, greeting: b"<presence/>".to_vec() });
     let mut out = Vec::new();
-    let client = Negotiation::new(Options { ahead, ..options() }, Some(tls()), &mut out);
+    let client = Negotiation::new(Options { pipelining, ..options() }, Some(tls()), &mut out);
     let mut talk = Talk { client, out };
     let said = talk.said();
     let (header, auth) = said.split_once("<auth ").unwrap();
@@ -427,7 +427,7 @@ fn ahead_of_proof() -> (Talk, String) {
 
 #[test]
 fn everything_is_said_at_once_and_nothing_believed_before_the_servers_proof() {
-    let (_, said) = ahead_of_proof();
+    let (_, said) = pipelined_to_the_proof();
     let mut rest = said.as_str();
     for part in ["<response ", "<stream:stream ", "<bind ", "<enable ", "<presence/>"] {
         rest = rest.split_once(part).unwrap_or_else(|| panic!("{part} is missing or too early: {said}")).1;
@@ -440,19 +440,20 @@ fn everything_is_said_at_once_and_nothing_believed_before_the_servers_proof() {
         // Alone it would be right, but its answer would come behind what was said ahead.
         (sasl("challenge", b"v=AAAA"), NegotiationError::Changed),
     ] {
-        let (mut talk, _) = ahead_of_proof();
+        let (mut talk, _) = pipelined_to_the_proof();
         assert_eq!(talk.hear(&format!("{proof}{session}")).unwrap_err(), error);
         assert_eq!(talk.said(), "");
     }
     // Nor is a session that comes without any proof.
-    let (mut talk, _) = ahead_of_proof();
+    let (mut talk, _) = pipelined_to_the_proof();
     talk.hear(&session).unwrap_err();
 }
 
 #[test]
 fn nothing_but_starttls_is_said_ahead_of_tls() {
     let known = learn(&scram_only(), &with_pipelining(SESSION), false).unwrap();
-    let options = Options { ahead: Some(Ahead { known, behind: b"<presence/>".to_vec() }), ..options() };
+    let options =
+        Options { pipelining: Some(Pipelining { known, greeting: b"<presence/>".to_vec() }), ..options() };
     let mut talk = Talk::start(options.clone(), None);
     let mut out = Vec::new();
     Negotiation::new(options.clone(), None, &mut out);
@@ -476,8 +477,8 @@ fn nothing_but_starttls_is_said_ahead_of_tls() {
 #[test]
 fn an_account_is_not_created_ahead() {
     let known = learn(&scram_only(), &with_pipelining(SESSION), false).unwrap();
-    let ahead = Some(Ahead { known, behind: Vec::new() });
-    let options = Options { ahead, registration: Some(Registration::default()), ..options() };
+    let pipelining = Some(Pipelining { known, greeting: Vec::new() });
+    let options = Options { pipelining, registration: Some(Registration::default()), ..options() };
     let mut talk = Talk::start(options, Some(tls()));
     assert_eq!(talk.said(), "");
 }
@@ -497,13 +498,13 @@ proptest::proptest! {
             let features = crate::xml::parse_stanza(text.as_bytes()).unwrap();
             Features::from_element(&features).unwrap()
         };
-        let known = Known::new(
+        let known = KnownFeatures::new(
             &features(&with_pipelining(PARTS[4])),
             &features(&with_pipelining(SESSION)),
             Mechanism::ScramSha256,
         );
-        options.ahead =
-            known.filter(|_| knows).map(|known| Ahead { known, behind: b"<presence/>".to_vec() });
+        options.pipelining =
+            known.filter(|_| knows).map(|known| Pipelining { known, greeting: b"<presence/>".to_vec() });
         options.registration = registers.then(Registration::default);
         let mut out = Vec::new();
         let mut client = Negotiation::new(options, over_tls.then(tls), &mut out);

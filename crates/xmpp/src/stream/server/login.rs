@@ -2,9 +2,9 @@
 
 use jid::{BareJid, DomainPart, NodePart, ResourcePart};
 
-use super::binding::{Binding, failed};
-use super::inline;
 use super::request::{Request, RequestId};
+use super::resource_binding::{ResourceBinding, failed};
+use super::sasl2_inline;
 use super::{
     Answer, Bound, Context, MAX_FAILURES, Outcome, Question, RegisterOffer, Settings, Stage, Step, Verdict,
     out_of_turn,
@@ -30,7 +30,7 @@ pub(super) struct Login {
     /// What XEP-0445 brought.
     token: Option<String>,
     /// The exchange under way is one of XEP-0388, and this is what the login brings along.
-    wishes: Option<Box<sasl2::Wishes>>,
+    inline: Option<Box<sasl2::InlineRequests>>,
 }
 
 /// How far a SASL exchange has come, as the peer is to move.
@@ -64,7 +64,7 @@ pub(super) enum LoginAsked {
 
 impl Login {
     pub(super) fn new(tls: TlsBinding) -> Self {
-        Self { tls, failures: 0, token: None, wishes: None }
+        Self { tls, failures: 0, token: None, inline: None }
     }
 
     pub(super) fn tls(&self) -> &TlsBinding {
@@ -100,8 +100,8 @@ impl Login {
             ("auth" | "response" | "abort", ns::SASL, exchange)
             | ("authenticate" | "response" | "abort", ns::SASL2, exchange) => {
                 if matches!(exchange, Exchange::Idle) {
-                    let wishes = || Box::new(sasl2::Wishes::from_element(&element));
-                    self.wishes = (element.ns() == ns::SASL2).then(wishes);
+                    let requests = || Box::new(sasl2::InlineRequests::from_element(&element));
+                    self.inline = (element.ns() == ns::SASL2).then(requests);
                 }
                 self.exchange(exchange, &element, context)
             }
@@ -134,9 +134,9 @@ impl Login {
             }
             (LoginAsked::Keys(_), Answer::Refused(verdict)) => self.refuse(sasl_failure(verdict), context),
             (LoginAsked::Sasl { username, success }, Answer::Password(Verdict::Accepted)) => {
-                let binding = Binding::new(username);
-                if let Some(wishes) = self.wishes {
-                    return inline::begin(binding, success, *wishes, context);
+                let binding = ResourceBinding::new(username);
+                if let Some(requests) = self.inline {
+                    return sasl2_inline::begin(binding, success, *requests, context);
                 }
                 context.send(&self.sasl("success", success.as_deref()));
                 Ok((Stage::Binding(binding), Step::NewStream))
@@ -171,7 +171,7 @@ impl Login {
     // ---- SASL ----
 
     fn exchange(self, exchange: Exchange, element: &Element, context: &mut Context<'_>) -> Outcome {
-        let profile = if self.wishes.is_some() { ns::SASL2 } else { ns::SASL };
+        let profile = if self.inline.is_some() { ns::SASL2 } else { ns::SASL };
         match (element.name(), exchange) {
             // An exchange keeps to the profile that it began in.
             _ if element.ns() != profile => self.refuse(SaslCondition::MalformedRequest, context),
@@ -192,7 +192,7 @@ impl Login {
         else {
             return self.refuse(SaslCondition::InvalidMechanism, context);
         };
-        let payload = match self.wishes {
+        let payload = match self.inline {
             Some(_) => auth.child_text("initial-response", ns::SASL2).unwrap_or_default(),
             None => auth.text(),
         };
@@ -258,7 +258,7 @@ impl Login {
 
     fn refuse(mut self, failure: impl Into<SaslFailure>, context: &mut Context<'_>) -> Outcome {
         let failure = failure.into();
-        context.send(&match self.wishes.take() {
+        context.send(&match self.inline.take() {
             Some(_) => sasl2::failure(&failure),
             None => failure.to_element(),
         });
@@ -267,7 +267,7 @@ impl Login {
 
     /// `<challenge/>` or `<success/>`, the latter of RFC 6120 only.
     fn sasl(&self, name: &'static str, payload: Option<&[u8]>) -> Element {
-        let element = Element::new(name, if self.wishes.is_some() { ns::SASL2 } else { ns::SASL });
+        let element = Element::new(name, if self.inline.is_some() { ns::SASL2 } else { ns::SASL });
         match payload {
             Some(payload) => element.with_text(encode_payload(payload)),
             None => element,

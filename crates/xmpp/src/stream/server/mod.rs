@@ -9,13 +9,13 @@
 //! TLS has no code that reads a credential, and only a positive verdict makes the one
 //! after login.
 
-mod binding;
-mod clear;
-mod inline;
+mod feature_cache;
 mod login;
-mod offer;
+mod pre_tls;
 mod question;
 mod request;
+mod resource_binding;
+mod sasl2_inline;
 mod settings;
 
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-pub use self::offer::Offer;
+pub use self::feature_cache::FeatureCache;
 pub use self::question::{Answer, Bound, Question, Resumed, Step, Verdict};
 pub use self::settings::{RegisterOffer, Settings};
 
-use self::binding::{Binding, BindingAsked};
-use self::clear::Clear;
 use self::login::{Exchange, Login, LoginAsked};
+use self::pre_tls::PreTls;
+use self::resource_binding::{ResourceBinding, ResourceBindingAsked};
 use super::{Opening, StreamCondition, StreamError, write_close, write_header};
 use crate::ns;
 use crate::sasl::TlsBinding;
@@ -44,7 +44,7 @@ pub type Entropy<'a> = &'a mut dyn FnMut(&mut [u8]);
 /// One stream until it is bound; see the [module's documentation](self).
 #[derive(Debug)]
 pub struct Negotiation {
-    offer: Arc<Offer>,
+    features: Arc<FeatureCache>,
     stage: Stage,
     /// Our header of the current stream is out.
     open: bool,
@@ -56,13 +56,13 @@ pub struct Negotiation {
 
 #[derive(Debug)]
 enum Stage {
-    Clear(Clear),
+    PreTls(PreTls),
     /// `<proceed/>` is out; TLS comes next.
     Handshake,
     Login(Login, Exchange),
     LoginAsked(Login, LoginAsked),
-    Binding(Binding),
-    BindingAsked(Binding, BindingAsked),
+    Binding(ResourceBinding),
+    BindingAsked(ResourceBinding, ResourceBindingAsked),
     /// Bound or resumed.
     Done,
     /// The end of the stream is out; nothing is written any more.
@@ -74,7 +74,7 @@ type Outcome = Result<(Stage, Step), StreamError>;
 
 /// What every step may need.
 struct Context<'a> {
-    offer: &'a Offer,
+    features: &'a FeatureCache,
     settings: &'a Settings,
     domain: &'a str,
     entropy: Entropy<'a>,
@@ -95,13 +95,13 @@ impl Context<'_> {
 
 impl Negotiation {
     /// A fresh connection. `tls` is set where TLS came first (direct TLS).
-    pub fn new(offer: Arc<Offer>, tls: Option<TlsBinding>) -> Self {
+    pub fn new(features: Arc<FeatureCache>, tls: Option<TlsBinding>) -> Self {
         let secure = tls.is_some();
         let stage = match tls {
             Some(tls) => Stage::Login(Login::new(tls), Exchange::Idle),
-            None => Stage::Clear(Clear::default()),
+            None => Stage::PreTls(PreTls::default()),
         };
-        Self { offer, stage, open: false, domain: 0, secure, authenticated: false }
+        Self { features, stage, open: false, domain: 0, secure, authenticated: false }
     }
 
     /// The peer opened its stream.
@@ -123,7 +123,7 @@ impl Negotiation {
         let outcome = match stage {
             Stage::Over => Ok((Stage::Over, Step::Close)),
             _ if !open => Err(StreamCondition::BadFormat.into()),
-            Stage::Clear(clear) => clear.stanza(&element, &mut context),
+            Stage::PreTls(pre_tls) => pre_tls.stanza(&element, &mut context),
             Stage::Login(login, exchange) => login.stanza(exchange, element, &mut context),
             Stage::Binding(binding) => binding.stanza(element, &mut context),
             Stage::Handshake | Stage::LoginAsked(..) | Stage::BindingAsked(..) | Stage::Done => {
@@ -142,7 +142,7 @@ impl Negotiation {
     /// TLS is up, after [`Step::StartTls`]. The peer opens a new stream next; whatever
     /// it sent before counts for nothing.
     pub fn tls_started(&mut self, tls: TlsBinding) {
-        if matches!(self.stage, Stage::Handshake | Stage::Clear(_)) {
+        if matches!(self.stage, Stage::Handshake | Stage::PreTls(_)) {
             self.stage = Stage::Login(Login::new(tls), Exchange::Idle);
             self.open = false;
             self.secure = true;
@@ -189,7 +189,7 @@ impl Negotiation {
 
     /// The served domain that the peer opened its stream to; the default one until it has.
     pub fn domain(&self) -> &str {
-        self.offer.settings.domain_at(self.domain)
+        self.features.settings.domain_at(self.domain)
     }
 
     /// Who logged in, as it spelt its username; after SASL and before a resource is bound.
@@ -214,7 +214,7 @@ impl Negotiation {
             None => Version::Old,
             Some(version) => Version::parse(version).ok_or(StreamCondition::UnsupportedVersion)?,
         };
-        let domain = self.offer.settings.find_domain(header.to.as_deref());
+        let domain = self.features.settings.find_domain(header.to.as_deref());
         if let Some(domain) = domain
             && !self.authenticated
         {
@@ -234,7 +234,7 @@ impl Negotiation {
         }
         match self.stage {
             // Without features there is no STARTTLS, and without TLS nothing else.
-            Stage::Clear(_) => {
+            Stage::PreTls(_) => {
                 Err(StreamError::with_text(StreamCondition::UnsupportedVersion, "TLS needs version='1.0'"))
             }
             _ => Ok(()),
@@ -243,9 +243,9 @@ impl Negotiation {
 
     fn features(&self) -> &[u8] {
         match &self.stage {
-            Stage::Clear(_) => self.offer.clear(),
-            Stage::Login(login, _) | Stage::LoginAsked(login, _) => self.offer.login(login.tls()),
-            Stage::Binding(_) | Stage::BindingAsked(..) => self.offer.binding(),
+            Stage::PreTls(_) => self.features.pre_tls(),
+            Stage::Login(login, _) | Stage::LoginAsked(login, _) => self.features.login(login.tls()),
+            Stage::Binding(_) | Stage::BindingAsked(..) => self.features.binding(),
             Stage::Handshake | Stage::Done | Stage::Over => b"<stream:features/>",
         }
     }
@@ -268,7 +268,13 @@ impl Negotiation {
     }
 
     fn context<'a>(&'a self, entropy: Entropy<'a>, out: &'a mut Vec<u8>) -> Context<'a> {
-        Context { offer: &self.offer, settings: &self.offer.settings, domain: self.domain(), entropy, out }
+        Context {
+            features: &self.features,
+            settings: &self.features.settings,
+            domain: self.domain(),
+            entropy,
+            out,
+        }
     }
 
     fn settle(&mut self, outcome: Outcome, out: &mut Vec<u8>) -> Step {

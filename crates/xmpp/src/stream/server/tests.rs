@@ -1,10 +1,10 @@
 //! Bytes in, bytes out: every path and the illegal orders; then random walks.
 
-mod inline;
 mod logins;
 mod opening;
 mod requests;
 mod resources;
+mod sasl2_inline;
 mod walks;
 
 use super::*;
@@ -67,7 +67,7 @@ impl Driver {
     fn new(settings: Settings, tls: Option<TlsBinding>) -> Self {
         let limits = FrameLimits { bytes: 8192, depth: 32, attributes: 64 };
         Self {
-            negotiation: Negotiation::new(Arc::new(Offer::new(settings)), tls),
+            negotiation: Negotiation::new(Arc::new(FeatureCache::new(settings)), tls),
             reader: FrameReader::new(limits),
         }
     }

@@ -8,11 +8,11 @@ use crate::xml::Element;
 
 /// The stage before TLS.
 #[derive(Debug, Default)]
-pub(super) struct Clear {
+pub(super) struct PreTls {
     refused: u8,
 }
 
-impl Clear {
+impl PreTls {
     pub(super) fn features() -> Features {
         Features { starttls: Some(StartTls::Required), ..Features::default() }
     }
@@ -27,7 +27,7 @@ impl Clear {
                 context.send(&SaslFailure::from(SaslCondition::EncryptionRequired).to_element());
                 self.refused += 1;
                 if self.refused < MAX_FAILURES {
-                    Ok((Stage::Clear(self), Step::Continue))
+                    Ok((Stage::PreTls(self), Step::Continue))
                 } else {
                     Err(tls_first())
                 }

@@ -7,21 +7,21 @@ use crate::stream::Features;
 
 /// What a server offered at a login that went well; see [`Ready::known`](super::Ready::known).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownFeatures {
     login: Features,
     session: Features,
 }
 
 /// What to say without waiting for the server's offers, which are the known ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ahead {
+pub struct Pipelining {
     /// What the server offered last time.
-    pub known: Known,
+    pub known: KnownFeatures,
     /// What follows a new session's `<enable/>`. A resumed session does not get it.
-    pub behind: Vec<u8>,
+    pub greeting: Vec<u8>,
 }
 
-impl Known {
+impl KnownFeatures {
     /// Keeps the two offers of a stream, if both allow it and nothing in them would ask
     /// for more than what is said ahead: SCRAM, binding, stream management. A password is
     /// never sent ahead as it is.

@@ -6,9 +6,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jid::{BareJid, DomainPart, NodePart, ResourcePart};
 use sha2::{Digest, Sha256};
 
-use super::binding::{Binding, BindingAsked, failed};
+use super::resource_binding::{ResourceBinding, ResourceBindingAsked, failed};
 use super::{Answer, Bound, Context, Outcome, Question, Stage, Step, out_of_turn};
-use crate::ext::sasl2::{self, Bind, Wishes};
+use crate::ext::sasl2::{self, Bind, InlineRequests};
 use crate::ext::sm::Nonza;
 use crate::ns;
 use crate::stanza::{Condition, StanzaError};
@@ -19,12 +19,12 @@ const DISTINCTION: usize = 9;
 
 /// A login that stands, and is yet to be answered.
 #[derive(Debug)]
-pub(super) struct Inline {
+pub(super) struct PendingLogin {
     /// The mechanism's last word.
     additional: Option<Vec<u8>>,
     asked: Asked,
     bind: Option<Bind>,
-    /// What became of wishes so far.
+    /// What became of requests so far.
     told: Vec<Element>,
 }
 
@@ -36,19 +36,19 @@ enum Asked {
     Enable(String),
 }
 
-/// The login stands: asks for the first of the wishes, or is done.
+/// The login stands: asks for the first of the requests, or is done.
 pub(super) fn begin(
-    binding: Binding,
+    binding: ResourceBinding,
     additional: Option<Vec<u8>>,
-    wishes: Wishes,
+    requests: InlineRequests,
     context: &mut Context<'_>,
 ) -> Outcome {
-    let Wishes { resume, bind } = wishes;
+    let InlineRequests { resume, bind } = requests;
     let mut told = Vec::new();
     match resume {
         Some((previd, h)) if context.settings.stream_management => {
-            let inline = Inline { additional, asked: Asked::Resume(previd.clone()), bind, told };
-            Ok(ask(binding, inline, Question::Resume { previd, h }))
+            let login = PendingLogin { additional, asked: Asked::Resume(previd.clone()), bind, told };
+            Ok(ask(binding, login, Question::Resume { previd, h }))
         }
         Some(_) => {
             told.push(failed(Condition::FeatureNotImplemented, None));
@@ -58,8 +58,13 @@ pub(super) fn begin(
     }
 }
 
-pub(super) fn answer(binding: Binding, inline: Inline, answer: Answer, context: &mut Context<'_>) -> Outcome {
-    let Inline { additional, asked, bind, mut told } = inline;
+pub(super) fn answer(
+    binding: ResourceBinding,
+    login: PendingLogin,
+    answer: Answer,
+    context: &mut Context<'_>,
+) -> Outcome {
+    let PendingLogin { additional, asked, bind, mut told } = login;
     match (asked, answer) {
         (Asked::Resume(previd), Answer::Resume(Ok(resumed))) => {
             let success = sasl2::success(additional.as_deref(), &resumed.jid);
@@ -73,8 +78,8 @@ pub(super) fn answer(binding: Binding, inline: Inline, answer: Answer, context: 
         }
         (Asked::Bind, Answer::Bind(Ok(jid))) => match bind.and_then(|bind| bind.enable) {
             Some(resume) if context.settings.stream_management => {
-                let inline = Inline { additional, asked: Asked::Enable(jid), bind: None, told };
-                Ok(ask(binding, inline, Question::Enable { resume }))
+                let login = PendingLogin { additional, asked: Asked::Enable(jid), bind: None, told };
+                Ok(ask(binding, login, Question::Enable { resume }))
             }
             Some(_) => {
                 let refused = failed(Condition::FeatureNotImplemented, None);
@@ -93,13 +98,13 @@ pub(super) fn answer(binding: Binding, inline: Inline, answer: Answer, context: 
     }
 }
 
-fn ask(binding: Binding, inline: Inline, question: Question) -> (Stage, Step) {
-    (Stage::BindingAsked(binding, BindingAsked::Inline(Box::new(inline))), Step::Ask(question))
+fn ask(binding: ResourceBinding, login: PendingLogin, question: Question) -> (Stage, Step) {
+    (Stage::BindingAsked(binding, ResourceBindingAsked::Inline(Box::new(login))), Step::Ask(question))
 }
 
 /// There is no session to go on: a resource, where one is wanted.
 fn next(
-    binding: Binding,
+    binding: ResourceBinding,
     additional: Option<Vec<u8>>,
     bind: Option<Bind>,
     mut told: Vec<Element>,
@@ -110,8 +115,8 @@ fn next(
         told.push(refused(&StanzaError::bad_request("the tag cannot be part of a resource")));
         return logged_in(binding, additional.as_deref(), told, context);
     };
-    let inline = Inline { additional, asked: Asked::Bind, bind, told };
-    Ok(ask(binding, inline, Question::Bind { resource: Some(resource) }))
+    let login = PendingLogin { additional, asked: Asked::Bind, bind, told };
+    Ok(ask(binding, login, Question::Bind { resource: Some(resource) }))
 }
 
 /// XEP-0386 section 4: the client's tag and something of the server's, which is always the
@@ -143,14 +148,14 @@ fn bound(
     managed.into_iter().for_each(|managed| bound.push_child(managed));
     let success = told.into_iter().fold(sasl2::success(additional, &jid), Element::with_child);
     context.send(&success.with_child(bound));
-    context.out.extend_from_slice(context.offer.bound());
+    context.out.extend_from_slice(context.features.bound());
     let resource = jid.split_once('/').map(|(_, resource)| resource.to_owned()).unwrap_or_default();
     Ok((Stage::Done, Step::Bound(Bound::Resource { jid, resource, legacy: false })))
 }
 
 /// Logged in, and no more than that.
 fn logged_in(
-    binding: Binding,
+    binding: ResourceBinding,
     additional: Option<&[u8]>,
     told: Vec<Element>,
     context: &mut Context<'_>,
@@ -158,7 +163,7 @@ fn logged_in(
     let jid = bare_jid(binding.username(), context.domain).ok_or_else(out_of_turn)?;
     let success = told.into_iter().fold(sasl2::success(additional, &jid), Element::with_child);
     context.send(&success);
-    context.out.extend_from_slice(context.offer.binding());
+    context.out.extend_from_slice(context.features.binding());
     Ok((Stage::Binding(binding), Step::Authenticated))
 }
 

@@ -25,7 +25,7 @@ fn success(inside: &str) -> String {
     format!("<success xmlns='urn:xmpp:sasl:2'>{inside}</success>")
 }
 
-/// Sends a right password with wishes; what is asked next.
+/// Sends a right password with requests; what is asked next.
 fn proved(driver: &mut Driver, beside: &str) -> Question {
     assert!(matches!(driver.asked(&plain(beside)), Question::Password { .. }));
     ask(driver, Answer::Password(Verdict::Accepted))
@@ -202,7 +202,7 @@ fn refusals_are_told_in_the_profile_of_the_login() {
     driver.asked(&plain(BIND2));
     let (out, step) = driver.answer(Answer::Password(Verdict::NotAuthorized));
     assert_eq!((out, step), (refused("not-authorized"), Step::Continue));
-    // The wishes went with the login that failed.
+    // The requests went with the login that failed.
     driver.asked(PLAIN_AUTH);
     assert_eq!(driver.answer(Answer::Password(Verdict::Accepted)), (SUCCESS.into(), Step::NewStream));
 

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use super::binding::Binding;
-use super::clear::Clear;
 use super::login::Login;
+use super::pre_tls::PreTls;
+use super::resource_binding::ResourceBinding;
 use super::settings::Settings;
 use crate::ns;
 use crate::sasl::TlsBinding;
@@ -11,16 +11,16 @@ use crate::stream::Features;
 /// The settings, and the stream features that come of them: written once for all
 /// streams, since every login reads two or three of them.
 #[derive(Debug)]
-pub struct Offer {
+pub struct FeatureCache {
     pub(super) settings: Settings,
-    clear: Vec<u8>,
+    pre_tls: Vec<u8>,
     /// By what a login can be bound to; see [`kinds`].
     login: [Vec<u8>; 4],
     binding: Vec<u8>,
     bound: Vec<u8>,
 }
 
-impl Offer {
+impl FeatureCache {
     /// What streams with these settings are offered.
     pub fn new(settings: Settings) -> Self {
         let write = |features: Features| {
@@ -36,14 +36,14 @@ impl Offer {
             };
             write(Login::features(&tls, &settings))
         });
-        let clear = write(Clear::features());
+        let pre_tls = write(PreTls::features());
         let (binding, bound) =
-            (write(Binding::features(&settings)), write(Binding::bound_features(&settings)));
-        Self { settings, clear, login, binding, bound }
+            (write(ResourceBinding::features(&settings)), write(ResourceBinding::bound_features(&settings)));
+        Self { settings, pre_tls, login, binding, bound }
     }
 
-    pub(super) fn clear(&self) -> &[u8] {
-        &self.clear
+    pub(super) fn pre_tls(&self) -> &[u8] {
+        &self.pre_tls
     }
 
     pub(super) fn login(&self, tls: &TlsBinding) -> &[u8] {
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_login_is_offered_what_its_connection_can_be_bound_to() {
-        let offer = Offer::new(Settings::new("example.org"));
+        let offer = FeatureCache::new(Settings::new("example.org"));
         for server_end_point in [None, Some(Arc::<[u8]>::from([1, 2]))] {
             for exporter in [None, Some(Exporter::from([7; 32]))] {
                 let server_end_point = server_end_point.clone();

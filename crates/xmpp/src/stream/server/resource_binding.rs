@@ -2,8 +2,8 @@
 
 use jid::ResourcePart;
 
-use super::inline::{self, Inline};
 use super::request::{Request, RequestId};
+use super::sasl2_inline::{self, PendingLogin};
 use super::{Answer, Bound, Context, Outcome, Question, Settings, Stage, Step, out_of_turn};
 use crate::ext::csi::ClientState;
 use crate::ext::sm::Nonza;
@@ -15,21 +15,21 @@ use crate::xml::Element;
 
 /// The stage after SASL. Only a positive verdict makes one.
 #[derive(Debug)]
-pub(super) struct Binding {
+pub(super) struct ResourceBinding {
     username: String,
 }
 
 /// What the driver has been asked.
 #[derive(Debug)]
-pub(super) enum BindingAsked {
+pub(super) enum ResourceBindingAsked {
     Bind(RequestId),
     /// The id of the session that is to go on.
     Resume(String),
     /// What a login has brought along (XEP-0388).
-    Inline(Box<Inline>),
+    Inline(Box<PendingLogin>),
 }
 
-impl Binding {
+impl ResourceBinding {
     pub(super) fn new(username: String) -> Self {
         Self { username }
     }
@@ -76,27 +76,34 @@ impl Binding {
         }
     }
 
-    pub(super) fn answer(self, asked: BindingAsked, answer: Answer, context: &mut Context<'_>) -> Outcome {
+    pub(super) fn answer(
+        self,
+        asked: ResourceBindingAsked,
+        answer: Answer,
+        context: &mut Context<'_>,
+    ) -> Outcome {
         match (asked, answer) {
-            (BindingAsked::Bind(id), Answer::Bind(Ok(jid))) => {
+            (ResourceBindingAsked::Bind(id), Answer::Bind(Ok(jid))) => {
                 let resource =
                     jid.split_once('/').map(|(_, resource)| resource.to_owned()).unwrap_or_default();
                 id.result(Some(bind::result(&jid)), context);
                 Ok((Stage::Done, Step::Bound(Bound::Resource { jid, resource, legacy: false })))
             }
-            (BindingAsked::Bind(id), Answer::Bind(Err(error))) => {
+            (ResourceBindingAsked::Bind(id), Answer::Bind(Err(error))) => {
                 id.error(error, context);
                 self.go_on()
             }
-            (BindingAsked::Resume(previd), Answer::Resume(Ok(resumed))) => {
+            (ResourceBindingAsked::Resume(previd), Answer::Resume(Ok(resumed))) => {
                 context.send(&Nonza::Resumed { previd, h: resumed.handled }.to_element());
                 Ok((Stage::Done, Step::Bound(Bound::Resumed)))
             }
-            (BindingAsked::Resume(_), Answer::Resume(Err(h))) => {
+            (ResourceBindingAsked::Resume(_), Answer::Resume(Err(h))) => {
                 context.send(&failed(Condition::ItemNotFound, h));
                 self.go_on()
             }
-            (BindingAsked::Inline(inline), answer) => inline::answer(self, *inline, answer, context),
+            (ResourceBindingAsked::Inline(inline), answer) => {
+                sasl2_inline::answer(self, *inline, answer, context)
+            }
             _ => Err(out_of_turn()),
         }
     }
@@ -109,7 +116,7 @@ impl Binding {
                 request.error(StanzaError::bad_request("not a resource"), context);
                 return self.go_on();
             }
-            let asked = BindingAsked::Bind(request.into_id());
+            let asked = ResourceBindingAsked::Bind(request.into_id());
             return Ok((Stage::BindingAsked(self, asked), Step::Ask(Question::Bind { resource })));
         }
         if request.set && session::is_request(&request.payload) {
@@ -125,7 +132,7 @@ impl Binding {
         let condition = match Nonza::from_element(element) {
             _ if !context.settings.stream_management => Condition::FeatureNotImplemented,
             Some(Nonza::Resume { previd, h }) => {
-                let asked = BindingAsked::Resume(previd.clone());
+                let asked = ResourceBindingAsked::Resume(previd.clone());
                 return Ok((Stage::BindingAsked(self, asked), Step::Ask(Question::Resume { previd, h })));
             }
             Some(_) => Condition::UnexpectedRequest,
