@@ -67,7 +67,7 @@ pub(crate) struct Target {
 }
 
 /// Who connects, and what was learned while connecting.
-pub(crate) struct Identity {
+pub(crate) struct LoginState {
     pub(crate) account: Account,
     /// Where the account is kept.
     pub(crate) path: Option<PathBuf>,
@@ -90,7 +90,7 @@ pub(crate) struct Link {
     pub(crate) said: Option<Opening>,
 }
 
-impl Identity {
+impl LoginState {
     fn save(&self) -> Result<(), ClientError> {
         match &self.path {
             Some(path) => Ok(self.account.save(path)?),
@@ -99,31 +99,31 @@ impl Identity {
     }
 }
 
-/// Makes one attempt. The identity comes back with what it has learned.
+/// Makes one attempt. The login comes back with what it has learned.
 ///
 /// A known server is not waited for (XEP-0305). Where that fails, and not for a password
 /// that is wrong in any case, the server is known no more: the next attempt goes step by
 /// step, and goes at once where this one would end the device.
 pub(crate) async fn connect(
     target: Arc<Target>,
-    mut identity: Identity,
+    mut login: LoginState,
     resume: Option<Resume>,
     opening: Opening,
-) -> (Identity, Result<Link, ClientError>) {
+) -> (LoginState, Result<Link, ClientError>) {
     let attempt = async {
-        let knew = identity.known.is_some();
-        match negotiate(&target, &mut identity, resume.clone(), opening).await {
+        let knew = login.known.is_some();
+        match negotiate(&target, &mut login, resume.clone(), opening).await {
             Err(ClientError::Negotiation(error)) if knew && step_by_step_may_help(&error) => {
                 tracing::debug!(%error, "logging in step by step");
-                identity.known = None;
-                negotiate(&target, &mut identity, resume, opening).await
+                login.known = None;
+                negotiate(&target, &mut login, resume, opening).await
             }
             // Our own registration, of which only the answer was lost.
-            Err(ClientError::Negotiation(error)) if error.is_username_taken() && identity.uncertain => {
-                identity.account.registered = true;
-                let result = negotiate(&target, &mut identity, resume, opening).await;
-                identity.account.registered = result.is_ok();
-                if result.is_ok() { identity.save().and(result) } else { result }
+            Err(ClientError::Negotiation(error)) if error.is_username_taken() && login.uncertain => {
+                login.account.registered = true;
+                let result = negotiate(&target, &mut login, resume, opening).await;
+                login.account.registered = result.is_ok();
+                if result.is_ok() { login.save().and(result) } else { result }
             }
             result => result,
         }
@@ -132,7 +132,7 @@ pub(crate) async fn connect(
         Ok(result) => result,
         Err(_) => Err(ClientError::Timeout(target.timeout)),
     };
-    (identity, result)
+    (login, result)
 }
 
 fn step_by_step_may_help(error: &NegotiationError) -> bool {
@@ -144,7 +144,7 @@ fn step_by_step_may_help(error: &NegotiationError) -> bool {
 
 async fn negotiate(
     target: &Target,
-    identity: &mut Identity,
+    login: &mut LoginState,
     resume: Option<Resume>,
     opening: Opening,
 ) -> Result<Link, ClientError> {
@@ -152,17 +152,14 @@ async fn negotiate(
     target.random.fill(&mut nonce);
     let options = Options {
         domain: target.domain.clone(),
-        username: identity.account.username.clone(),
-        secret: ScramSecret {
-            password: Some(identity.account.password.clone()),
-            salted: identity.salted.clone(),
-        },
-        registration: (!identity.account.registered).then(|| Registration { token: target.token.clone() }),
+        username: login.account.username.clone(),
+        secret: ScramSecret { password: Some(login.account.password.clone()), salted: login.salted.clone() },
+        registration: (!login.account.registered).then(|| Registration { token: target.token.clone() }),
         allow_plain: target.allow_plain,
         resource: Some(target.resource.clone()),
         resume,
         nonce,
-        pipelining: identity
+        pipelining: login
             .known
             .as_ref()
             .map(|known| Pipelining { greeting: opening.to_bytes(known), known: known.clone() }),
@@ -171,7 +168,7 @@ async fn negotiate(
     let connect_error = |source| ClientError::Connect { address: target.address.clone(), source };
     let mut io = target.dial.dial().await.map_err(connect_error)?;
     // From here on things are said ahead: known again is who lets us in.
-    identity.known = None;
+    login.known = None;
     let mut out = Vec::new();
     let mut negotiation = if target.direct_tls {
         let (stream, tls) = start_tls(target, io).await?;
@@ -190,8 +187,8 @@ async fn negotiate(
         left.drain(..used);
         // Credentials are on disk before the server learns them.
         if matches!(step, Ok(Step::Registering)) {
-            identity.account.certificate = target.tls.known();
-            identity.save()?;
+            login.account.certificate = target.tls.known();
+            login.save()?;
         }
         if !out.is_empty() {
             io.write_all(&out).await?;
@@ -212,26 +209,26 @@ async fn negotiate(
                 left.clear();
                 negotiation.tls_started(tls, &mut out);
             }
-            Ok(Step::Registering) => identity.uncertain = true,
+            Ok(Step::Registering) => login.uncertain = true,
             Ok(Step::Registered) => {
-                identity.account.registered = true;
-                identity.uncertain = false;
-                identity.save()?;
+                login.account.registered = true;
+                login.uncertain = false;
+                login.save()?;
             }
             Ok(Step::Ready(ready)) => {
-                identity.salted.clone_from(&ready.salted);
-                identity.known.clone_from(&ready.known);
+                login.salted.clone_from(&ready.salted);
+                login.known.clone_from(&ready.known);
                 // Its proof makes an account's first server the right one.
-                if identity.account.certificate != target.tls.known() && target.tls.known().is_some() {
-                    identity.account.certificate = target.tls.known();
-                    identity.save()?;
+                if login.account.certificate != target.tls.known() && target.tls.known().is_some() {
+                    login.account.certificate = target.tls.known();
+                    login.save()?;
                 }
                 let (reader, context) = negotiation.finish();
                 let said = ready.greeted.then_some(opening);
                 return Ok(Link { io, reader, context, left, ready: *ready, said });
             }
             Err(error) => {
-                forget_refused(identity, &error);
+                forget_refused(login, &error);
                 return Err(error.into());
             }
         }
@@ -239,11 +236,11 @@ async fn negotiate(
 }
 
 /// Removes the credentials of an account that will not be.
-fn forget_refused(identity: &mut Identity, error: &NegotiationError) {
+fn forget_refused(login: &mut LoginState, error: &NegotiationError) {
     let refused = matches!(error, NegotiationError::Registration(_)) && error.is_permanent();
     if refused && !error.is_username_taken() {
-        identity.uncertain = false;
-        if let Some(path) = &identity.path
+        login.uncertain = false;
+        if let Some(path) = &login.path
             && let Err(error) = std::fs::remove_file(path)
             && error.kind() != io::ErrorKind::NotFound
         {

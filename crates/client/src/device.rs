@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::account::Account;
 use crate::backoff::Backoff;
-use crate::connect::{Dial, Identity, Target, Tcp};
+use crate::connect::{Dial, LoginState, Target, Tcp};
 use crate::deliveries::Deliveries;
-use crate::driver::{Command, Driver, Manner, Topic};
+use crate::driver::{Command, Driver, Policy, Topic};
 use crate::error::ClientError;
 use crate::notification::Notification;
 use crate::random::{Random, SystemRandom, hex};
@@ -56,7 +56,7 @@ pub struct DeviceBuilder {
     trust: Trust,
     token: Option<String>,
     allow_plain: bool,
-    manner: Manner,
+    policy: Policy,
     connect_timeout: Duration,
     delays: (Duration, Duration),
     random: Arc<dyn Random>,
@@ -141,7 +141,7 @@ impl DeviceBuilder {
     /// a wrong password.
     #[must_use]
     pub fn keep_trying(mut self, keep: bool) -> Self {
-        self.manner.keep_trying = keep;
+        self.policy.keep_trying = keep;
         self
     }
 
@@ -149,8 +149,8 @@ impl DeviceBuilder {
     /// minutes), and how long it may take to answer (default: 30 seconds).
     #[must_use]
     pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
-        self.manner.ping_interval = interval;
-        self.manner.answer_timeout = timeout;
+        self.policy.ping_interval = interval;
+        self.policy.answer_timeout = timeout;
         self
     }
 
@@ -246,15 +246,15 @@ impl DeviceBuilder {
         let (ack_sender, acks) = mpsc::unbounded_channel();
         let (command_sender, commands) = mpsc::channel(64);
         let (status, status_receiver) = watch::channel(Status::Connecting);
-        let fate = Arc::new(Mutex::new(None));
+        let terminal_error = Arc::new(Mutex::new(None));
         let username = account.username.clone();
         let driver = Driver {
             target: Arc::new(target),
-            manner: self.manner,
+            policy: self.policy,
             backoff: Backoff::new(self.delays.0, self.delays.1),
             deliveries,
             queue: VecDeque::new(),
-            managed: None,
+            sm_state: None,
             connections: 0,
             unsent: VecDeque::new(),
             topics: self
@@ -268,13 +268,13 @@ impl DeviceBuilder {
             acks,
             commands,
             status,
-            fate: Arc::clone(&fate),
+            terminal_error: Arc::clone(&terminal_error),
         };
         let path = if self.account.is_some() { None } else { self.account_file };
-        let identity = Identity { account, path, uncertain, salted: None, known: None };
-        tokio::spawn(driver.run(identity));
+        let login = LoginState { account, path, uncertain, salted: None, known: None };
+        tokio::spawn(driver.run(login));
         let handle = DeviceHandle { acks: ack_sender, commands: command_sender, status: status_receiver };
-        Ok(Device { notifications, handle, fate, username })
+        Ok(Device { notifications, handle, terminal_error, username })
     }
 }
 
@@ -292,7 +292,7 @@ fn beside(account: &Path) -> PathBuf {
 pub struct Device {
     notifications: mpsc::Receiver<Notification>,
     handle: DeviceHandle,
-    fate: Arc<Mutex<Option<ClientError>>>,
+    terminal_error: Arc<Mutex<Option<ClientError>>>,
     username: String,
 }
 
@@ -312,7 +312,7 @@ impl Device {
             trust: Trust::default(),
             token: None,
             allow_plain: false,
-            manner: Manner {
+            policy: Policy {
                 ping_interval: 300 * second,
                 answer_timeout: 30 * second,
                 stable: 60 * second,
@@ -358,8 +358,8 @@ impl Device {
     /// # Errors
     /// What had ended the device before.
     pub async fn close(self) -> Result<(), ClientError> {
-        let (farewell, done) = oneshot::channel();
-        if self.handle.commands.send(Command::Close(farewell)).await.is_ok() {
+        let (reply, done) = oneshot::channel();
+        if self.handle.commands.send(Command::Close(reply)).await.is_ok() {
             // An error is the task's end, too.
             let _ = done.await;
         }
@@ -367,7 +367,7 @@ impl Device {
     }
 
     fn end(&self) -> Option<ClientError> {
-        self.fate.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.terminal_error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

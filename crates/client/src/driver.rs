@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::backoff::Backoff;
-use crate::connect::{Identity, Link, Target, connect};
+use crate::connect::{Link, LoginState, Target, connect};
 use crate::counters::{Inbound, Outbound};
 use crate::deliveries::Deliveries;
 use crate::device::Status;
@@ -41,7 +41,7 @@ pub(crate) struct Topic {
 
 /// How the driver behaves.
 #[derive(Debug, Clone)]
-pub(crate) struct Manner {
+pub(crate) struct Policy {
     /// Silence after which the server is asked whether it is there.
     pub(crate) ping_interval: Duration,
     /// How long it may take to answer.
@@ -53,7 +53,7 @@ pub(crate) struct Manner {
 }
 
 /// Stream management's state, which outlives connections.
-pub(crate) struct Managed {
+pub(crate) struct SmState {
     /// What to resume with.
     pub(crate) id: Option<String>,
     pub(crate) inbound: Inbound,
@@ -63,12 +63,12 @@ pub(crate) struct Managed {
 
 pub(crate) struct Driver {
     pub(crate) target: Arc<Target>,
-    pub(crate) manner: Manner,
+    pub(crate) policy: Policy,
     pub(crate) backoff: Backoff,
     pub(crate) deliveries: Deliveries,
     /// Shown as soon as the application takes them.
     pub(crate) queue: VecDeque<Notification>,
-    pub(crate) managed: Option<Managed>,
+    pub(crate) sm_state: Option<SmState>,
     /// How many connections there have been.
     pub(crate) connections: u64,
     /// Notifications that were opened, which no session has been told.
@@ -81,7 +81,7 @@ pub(crate) struct Driver {
     pub(crate) acks: mpsc::UnboundedReceiver<String>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) status: watch::Sender<Status>,
-    pub(crate) fate: Arc<Mutex<Option<ClientError>>>,
+    pub(crate) terminal_error: Arc<Mutex<Option<ClientError>>>,
 }
 
 /// What happens while there is no connection.
@@ -94,49 +94,49 @@ enum Idle {
 }
 
 /// Whom to tell that the device has closed.
-pub(crate) type Farewell = Option<oneshot::Sender<()>>;
+pub(crate) type CloseReply = Option<oneshot::Sender<()>>;
 
 impl Driver {
     /// Runs until the device is closed, or an error ends it for good.
-    pub(crate) async fn run(mut self, identity: Identity) {
-        let end = self.cycle(identity).await;
-        let farewell = match end {
-            Ok(farewell) => farewell,
+    pub(crate) async fn run(mut self, login: LoginState) {
+        let end = self.cycle(login).await;
+        let reply = match end {
+            Ok(reply) => reply,
             Err(error) => {
-                *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                *self.terminal_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 None
             }
         };
         self.status.send_replace(Status::Ended);
-        if let Some(farewell) = farewell {
-            let _ = farewell.send(());
+        if let Some(reply) = reply {
+            let _ = reply.send(());
         }
     }
 
-    async fn cycle(&mut self, identity: Identity) -> Result<Farewell, ClientError> {
-        let mut identity = Some(identity);
+    async fn cycle(&mut self, login: LoginState) -> Result<CloseReply, ClientError> {
+        let mut login = Some(login);
         loop {
             self.status.send_replace(Status::Connecting);
-            let Some(known) = identity.take() else { return Ok(None) };
-            let resume = self.managed.as_ref().and_then(|managed| {
-                Some(Resume { id: managed.id.clone()?, handled: managed.inbound.handled() })
+            let Some(known) = login.take() else { return Ok(None) };
+            let resume = self.sm_state.as_ref().and_then(|sm_state| {
+                Some(Resume { id: sm_state.id.clone()?, handled: sm_state.inbound.handled() })
             });
             let opening = Opening { connection: self.connections + 1, active: self.active };
             let mut attempt = Box::pin(connect(Arc::clone(&self.target), known, resume, opening));
             let (returned, result) = match self.meanwhile(&mut attempt).await {
                 Ok(result) => result,
-                Err(farewell) => return Ok(farewell),
+                Err(reply) => return Ok(reply),
             };
-            identity = Some(returned);
+            login = Some(returned);
 
             let error = match result {
                 Ok(link) => match self.serve(link).await {
-                    End::Closed(farewell) => return Ok(farewell),
+                    End::Closed(reply) => return Ok(reply),
                     End::Broken(error) => error,
                 },
                 Err(error) => error,
             };
-            let delay = match (error.is_permanent(), self.manner.keep_trying) {
+            let delay = match (error.is_permanent(), self.policy.keep_trying) {
                 (true, false) => return Err(error),
                 (true, true) => self.backoff.slow(&*self.target.random),
                 (false, _) => self.backoff.next(&*self.target.random),
@@ -144,8 +144,8 @@ impl Driver {
             tracing::info!(%error, ?delay, "no connection");
             self.status.send_replace(Status::Waiting { error: error.to_string(), retry_in: delay });
             let mut sleep = pin!(sleep(delay));
-            if let Err(farewell) = self.meanwhile(&mut sleep).await {
-                return Ok(farewell);
+            if let Err(reply) = self.meanwhile(&mut sleep).await {
+                return Ok(reply);
             }
         }
     }
@@ -154,14 +154,14 @@ impl Driver {
         let since = Instant::now();
         self.connections += 1;
         let end = Box::pin(Session::begin(self, link).run()).await;
-        if since.elapsed() >= self.manner.stable {
+        if since.elapsed() >= self.policy.stable {
             self.backoff.reset();
         }
         end
     }
 
     /// Serves the application while `work` goes on; an error when the device closes.
-    async fn meanwhile<T>(&mut self, work: &mut (impl Future<Output = T> + Unpin)) -> Result<T, Farewell> {
+    async fn meanwhile<T>(&mut self, work: &mut (impl Future<Output = T> + Unpin)) -> Result<T, CloseReply> {
         loop {
             // Only waiting is cancelled here, never a write to disk.
             let idle = tokio::select! {
@@ -174,12 +174,12 @@ impl Driver {
                     let ids = self.batch(id);
                     self.deliveries.settle(ids).await;
                 }
-                Idle::Command(Command::Close(farewell)) => {
+                Idle::Command(Command::Close(reply)) => {
                     if let Ok(first) = self.acks.try_recv() {
                         let ids = self.batch(first);
                         self.deliveries.settle(ids).await;
                     }
-                    return Err(Some(farewell));
+                    return Err(Some(reply));
                 }
                 Idle::Command(command) => self.note(command),
                 Idle::Shown => {}

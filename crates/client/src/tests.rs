@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::connect::{BoxFuture, Dial, Io};
 use crate::random::tests::Seeded;
-use crate::tls::tests::{Identity, self_signed};
+use crate::tls::tests::{ServerCertificate, self_signed};
 use crate::{Account, ClientError, Device, DeviceBuilder, KnownBy, Status};
 
 const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
@@ -64,7 +64,7 @@ struct Peer {
     read: Vec<u8>,
 }
 
-fn acceptor(identity: &Identity) -> TlsAcceptor {
+fn acceptor(identity: &ServerCertificate) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let PrivateKeyDer::Pkcs8(key) = &identity.key else { panic!("the tests' keys are PKCS 8") };
     let config = rustls::ServerConfig::builder_with_provider(provider)

@@ -70,13 +70,13 @@ impl Tls {
     /// When the file of [`Trust::Ca`] cannot be used.
     pub(crate) fn new(trust: &Trust, known: Option<KnownBy>, direct: bool) -> io::Result<Self> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let belief = match trust {
-            Trust::Insecure => Belief::Anybody,
-            Trust::Ca(path) => Belief::authorities(path, &provider)?,
-            Trust::FirstUse => Belief::Known(Mutex::new(known)),
+        let policy = match trust {
+            Trust::Insecure => TrustPolicy::Anybody,
+            Trust::Ca(path) => TrustPolicy::authorities(path, &provider)?,
+            Trust::FirstUse => TrustPolicy::Known(Mutex::new(known)),
         };
         let verifier =
-            Arc::new(Verifier { belief, provider: Arc::clone(&provider), system: OnceLock::new() });
+            Arc::new(Verifier { policy, provider: Arc::clone(&provider), system: OnceLock::new() });
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
@@ -91,9 +91,9 @@ impl Tls {
 
     /// By what the server is known by now, where that matters.
     pub(crate) fn known(&self) -> Option<KnownBy> {
-        match &self.verifier.belief {
-            Belief::Known(known) => *known.lock().unwrap_or_else(PoisonError::into_inner),
-            Belief::Anybody | Belief::Authorities { .. } => None,
+        match &self.verifier.policy {
+            TrustPolicy::Known(known) => *known.lock().unwrap_or_else(PoisonError::into_inner),
+            TrustPolicy::Anybody | TrustPolicy::Authorities { .. } => None,
         }
     }
 }
@@ -134,19 +134,19 @@ fn pin(certificate: &CertificateDer<'_>) -> Result<Pin, Error> {
 }
 
 struct Verifier {
-    belief: Belief,
+    policy: TrustPolicy,
     provider: Arc<CryptoProvider>,
     /// The authorities of this machine; read when they are first asked for.
     system: OnceLock<Option<Arc<WebPkiServerVerifier>>>,
 }
 
-enum Belief {
+enum TrustPolicy {
     Anybody,
     Authorities { exact: Vec<CertificateDer<'static>>, signers: Option<Arc<WebPkiServerVerifier>> },
     Known(Mutex<Option<KnownBy>>),
 }
 
-impl Belief {
+impl TrustPolicy {
     fn authorities(path: &Path, provider: &Arc<CryptoProvider>) -> io::Result<Self> {
         let unfit = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
         let certificates: Vec<_> =
@@ -196,16 +196,16 @@ impl ServerCertVerifier for Verifier {
         let ask = |signers: &Arc<WebPkiServerVerifier>| {
             signers.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         };
-        match &self.belief {
-            Belief::Anybody => Ok(ServerCertVerified::assertion()),
-            Belief::Authorities { exact, .. } if exact.contains(end_entity) => {
+        match &self.policy {
+            TrustPolicy::Anybody => Ok(ServerCertVerified::assertion()),
+            TrustPolicy::Authorities { exact, .. } if exact.contains(end_entity) => {
                 Ok(ServerCertVerified::assertion())
             }
-            Belief::Authorities { signers, .. } => match signers {
+            TrustPolicy::Authorities { signers, .. } => match signers {
                 Some(signers) => ask(signers),
                 None => Err(CertificateError::UnknownIssuer.into()),
             },
-            Belief::Known(known) => {
+            TrustPolicy::Known(known) => {
                 let met = pin(end_entity)?;
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 if matches!(*known, Some(KnownBy::Pin(pin)) if pin.key_sha256 == met.key_sha256) {
@@ -299,15 +299,15 @@ fn der(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) struct Identity {
+    pub(crate) struct ServerCertificate {
         pub(crate) certificate: CertificateDer<'static>,
         pub(crate) key: rustls_pki_types::PrivateKeyDer<'static>,
         pub(crate) pem: String,
     }
 
-    pub(crate) fn self_signed(name: &str) -> Identity {
+    pub(crate) fn self_signed(name: &str) -> ServerCertificate {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-        Identity {
+        ServerCertificate {
             certificate: made.cert.der().clone(),
             pem: made.cert.pem(),
             key: rustls_pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into()),

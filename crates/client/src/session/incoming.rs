@@ -41,10 +41,10 @@ impl Session<'_> {
                 return Ok(());
             }
             Some(Nonza::Ack(h)) => {
-                if let Some(managed) = &mut self.driver.managed
-                    && managed.outbound.acknowledge(h).is_err()
+                if let Some(sm_state) = &mut self.driver.sm_state
+                    && sm_state.outbound.acknowledge(h).is_err()
                 {
-                    self.driver.managed = None;
+                    self.driver.sm_state = None;
                     return Err(ClientError::Protocol("it acknowledged what was never sent".to_owned()));
                 }
                 self.is_online(false);
@@ -55,8 +55,8 @@ impl Session<'_> {
         if element.ns() != ns::CLIENT || !matches!(element.name(), "iq" | "message" | "presence") {
             return Ok(());
         }
-        let number = match &mut self.driver.managed {
-            Some(managed) if self.managed => Some(managed.inbound.received()),
+        let number = match &mut self.driver.sm_state {
+            Some(sm_state) if self.sm_enabled => Some(sm_state.inbound.received()),
             _ => None,
         };
         let done = match element.name() {
@@ -67,8 +67,8 @@ impl Session<'_> {
             }
             _ => true,
         };
-        if let (true, Some(number), Some(managed)) = (done, number, &mut self.driver.managed) {
-            managed.inbound.complete(number);
+        if let (true, Some(number), Some(sm_state)) = (done, number, &mut self.driver.sm_state) {
+            sm_state.inbound.complete(number);
         }
         Ok(())
     }

@@ -21,19 +21,19 @@ pub(crate) use self::opening::Opening;
 use crate::connect::Link;
 use crate::counters::{Inbound, Outbound};
 use crate::device::Status;
-use crate::driver::{Command, Driver, Farewell, Managed};
+use crate::driver::{CloseReply, Command, Driver, SmState};
 use crate::error::ClientError;
 
 /// Notifications that may wait for the application; past that the socket is read no more.
 const MOST_QUEUED: usize = 256;
 /// Notifications that the application may hold unacknowledged, more than any server lets it.
 const MOST_WAITING: usize = 4096;
-/// How long a farewell may take.
-const FAREWELL: Duration = Duration::from_secs(3);
+/// How long closing may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How a connection ended.
 pub(crate) enum End {
-    Closed(Farewell),
+    Closed(CloseReply),
     Broken(ClientError),
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Session<'d> {
     link: Link,
     out: Vec<u8>,
     jid: String,
-    managed: bool,
+    sm_enabled: bool,
     questions: HashMap<String, Question>,
     next_id: u64,
     last_heard: Instant,
@@ -92,7 +92,7 @@ impl<'d> Session<'d> {
             link,
             out: Vec::new(),
             jid: String::new(),
-            managed: true,
+            sm_enabled: true,
             questions: HashMap::new(),
             next_id: 0,
             last_heard: now,
@@ -126,9 +126,9 @@ impl<'d> Session<'d> {
             }
             result = match self.step(&mut buffer).await {
                 Ok(None) => Ok(()),
-                Ok(Some(farewell)) => {
+                Ok(Some(reply)) => {
                     self.close().await;
-                    return End::Closed(farewell);
+                    return End::Closed(reply);
                 }
                 Err(error) => Err(error),
             };
@@ -136,7 +136,7 @@ impl<'d> Session<'d> {
     }
 
     /// Waits for one thing and deals with it; `Some` when the device is to close.
-    async fn step(&mut self, buffer: &mut [u8]) -> Result<Option<Farewell>, ClientError> {
+    async fn step(&mut self, buffer: &mut [u8]) -> Result<Option<CloseReply>, ClientError> {
         let has_room = self.has_room();
         let deadline = self.deadline(has_room);
         let event = tokio::select! {
@@ -158,7 +158,7 @@ impl<'d> Session<'d> {
                 let ids = self.driver.batch(id);
                 self.acknowledged(ids).await;
             }
-            Event::Command(Command::Close(farewell)) => return Ok(Some(Some(farewell))),
+            Event::Command(Command::Close(reply)) => return Ok(Some(Some(reply))),
             Event::Command(command) => self.command(command),
             Event::Abandoned => return Ok(Some(None)),
             Event::Shown => {}
@@ -180,15 +180,15 @@ impl<'d> Session<'d> {
 
     fn bind(&mut self, management: Management, jid: String) {
         self.jid = jid;
-        if let Some(old) = self.driver.managed.take() {
+        if let Some(old) = self.driver.sm_state.take() {
             let opened: Vec<String> = old.outbound.into_opened().collect();
             for id in opened.into_iter().rev() {
                 self.driver.unsent.push_front(id);
             }
         }
-        self.managed = match management {
+        self.sm_enabled = match management {
             Management::Enabled { id, .. } => {
-                self.driver.managed = Some(Managed {
+                self.driver.sm_state = Some(SmState {
                     id,
                     inbound: Inbound::default(),
                     outbound: Outbound::default(),
@@ -221,7 +221,7 @@ impl<'d> Session<'d> {
                 self.say_opened();
             }
         }
-        if !self.managed {
+        if !self.sm_enabled {
             self.ask((IqKind::Get, ping::ping()), Question::Ready);
         } else if said.is_some() && self.out.is_empty() {
             self.expect_ack();
@@ -231,14 +231,14 @@ impl<'d> Session<'d> {
     }
 
     fn resume(&mut self, handled: u32) {
-        let Some(managed) = &mut self.driver.managed else { return };
-        self.jid.clone_from(&managed.jid);
-        managed.inbound.rewind();
-        self.acked = managed.inbound.handled();
+        let Some(sm_state) = &mut self.driver.sm_state else { return };
+        self.jid.clone_from(&sm_state.jid);
+        sm_state.inbound.rewind();
+        self.acked = sm_state.inbound.handled();
         let mut bytes = Vec::new();
         // A count that makes no sense shows itself again at the first acknowledgement.
-        let _ = managed.outbound.acknowledge(handled);
-        for sent in managed.outbound.in_flight() {
+        let _ = sm_state.outbound.acknowledge(handled);
+        for sent in sm_state.outbound.in_flight() {
             bytes.extend_from_slice(&sent.bytes);
         }
         // Whose answers the last connection may have taken with it.
@@ -264,7 +264,7 @@ impl<'d> Session<'d> {
     /// Whether more notifications are wanted: the socket is read no more while the
     /// application has so many to deal with.
     fn has_room(&self) -> bool {
-        let outstanding = self.driver.managed.as_ref().map_or(0, |managed| managed.inbound.outstanding());
+        let outstanding = self.driver.sm_state.as_ref().map_or(0, |sm_state| sm_state.inbound.outstanding());
         self.driver.queue.len() < MOST_QUEUED
             && self.driver.deliveries.waiting() < MOST_WAITING
             && outstanding < MOST_WAITING
@@ -273,10 +273,10 @@ impl<'d> Session<'d> {
     fn deadline(&self, has_room: bool) -> Instant {
         let silence = match self.answer_by {
             Some(by) => by,
-            None => self.last_heard + self.driver.manner.ping_interval,
+            None => self.last_heard + self.driver.policy.ping_interval,
         };
         // Nothing can be heard while nothing is read.
-        let silence = if has_room { silence } else { Instant::now() + self.driver.manner.ping_interval };
+        let silence = if has_room { silence } else { Instant::now() + self.driver.policy.ping_interval };
         self.ack_at.map_or(silence, |ack_at| ack_at.min(silence))
     }
 
@@ -289,14 +289,14 @@ impl<'d> Session<'d> {
             return Ok(());
         }
         match self.answer_by {
-            Some(by) if by <= now => return Err(ClientError::Timeout(self.driver.manner.answer_timeout)),
+            Some(by) if by <= now => return Err(ClientError::Timeout(self.driver.policy.answer_timeout)),
             Some(_) => {}
-            None if now >= self.last_heard + self.driver.manner.ping_interval => {
-                if self.managed {
+            None if now >= self.last_heard + self.driver.policy.ping_interval => {
+                if self.sm_enabled {
                     self.request_ack();
                 } else {
                     self.ask((IqKind::Get, ping::ping()), Question::Ping);
-                    self.answer_by = Some(now + self.driver.manner.answer_timeout);
+                    self.answer_by = Some(now + self.driver.policy.answer_timeout);
                 }
             }
             None => {}
@@ -318,17 +318,17 @@ impl<'d> Session<'d> {
             let ids = self.driver.batch(first);
             self.acknowledged(ids).await;
         }
-        let by = Instant::now() + FAREWELL;
+        let by = Instant::now() + CLOSE_TIMEOUT;
         self.write_ack();
         let unavailable = Element::new("presence", ns::CLIENT).with_attribute("type", "unavailable");
         self.send(unavailable, None);
-        if self.managed {
+        if self.sm_enabled {
             self.request_ack();
         }
         let _ = timeout_at(by, self.drain(true)).await;
         write_close(&mut self.out);
         let _ = timeout_at(by, self.drain(false)).await;
-        self.driver.managed = None;
+        self.driver.sm_state = None;
         self.part().await;
     }
 
@@ -338,7 +338,7 @@ impl<'d> Session<'d> {
         let mut buffer = vec![0; 4096];
         self.flush().await?;
         let open = |driver: &Driver| {
-            driver.managed.as_ref().is_some_and(|managed| managed.outbound.in_flight().len() > 0)
+            driver.sm_state.as_ref().is_some_and(|sm_state| sm_state.outbound.in_flight().len() > 0)
         };
         while !until_acknowledged || open(self.driver) {
             let read = self.link.io.read(&mut buffer).await?;
@@ -351,8 +351,8 @@ impl<'d> Session<'d> {
                 match frame.map_err(|error| ClientError::Protocol(error.to_string()))? {
                     None => break,
                     Some(Frame::Stanza(bytes)) => {
-                        if let (Some(h), Some(managed)) = (sm::parse_ack(bytes), &mut self.driver.managed) {
-                            let _ = managed.outbound.acknowledge(h);
+                        if let (Some(h), Some(sm_state)) = (sm::parse_ack(bytes), &mut self.driver.sm_state) {
+                            let _ = sm_state.outbound.acknowledge(h);
                         }
                     }
                     Some(_) => return Ok(()),

@@ -36,8 +36,8 @@ impl Session<'_> {
         if owed.connection != self.driver.connections {
             return;
         }
-        if let (Some(number), Some(managed)) = (owed.number, &mut self.driver.managed) {
-            managed.inbound.complete(number);
+        if let (Some(number), Some(sm_state)) = (owed.number, &mut self.driver.sm_state) {
+            sm_state.inbound.complete(number);
             self.ack_at.get_or_insert_with(|| Instant::now() + ACK_AFTER);
         }
         if let Some((to, id)) = owed.receipt {
@@ -51,7 +51,7 @@ impl Session<'_> {
 
     /// A request that was answered with less than had come is answered again.
     pub(super) fn after_settling(&mut self) {
-        let handled = self.driver.managed.as_ref().map(|managed| managed.inbound.handled());
+        let handled = self.driver.sm_state.as_ref().map(|sm_state| sm_state.inbound.handled());
         if self.owes_ack && handled.is_some_and(|handled| handled != self.acked) {
             self.write_ack();
         }
@@ -123,9 +123,9 @@ impl Session<'_> {
     pub(super) fn send(&mut self, stanza: Element, opened: Option<String>) {
         let bytes = stanza.to_bytes();
         self.out.extend_from_slice(&bytes);
-        if let Some(managed) = self.driver.managed.as_mut().filter(|_| self.managed) {
-            managed.outbound.push(Sent { bytes, opened });
-            if managed.outbound.in_flight().len() % ASK_AFTER == 0 {
+        if let Some(sm_state) = self.driver.sm_state.as_mut().filter(|_| self.sm_enabled) {
+            sm_state.outbound.push(Sent { bytes, opened });
+            if sm_state.outbound.in_flight().len() % ASK_AFTER == 0 {
                 self.request_ack();
             }
         }
@@ -138,28 +138,29 @@ impl Session<'_> {
 
     /// An acknowledgement was asked for, now or ahead.
     pub(super) fn expect_ack(&mut self) {
-        self.answer_by.get_or_insert(Instant::now() + self.driver.manner.answer_timeout);
+        self.answer_by.get_or_insert(Instant::now() + self.driver.policy.answer_timeout);
     }
 
     pub(super) fn write_ack(&mut self) {
-        if let Some(managed) = self.driver.managed.as_ref().filter(|_| self.managed) {
-            self.acked = managed.inbound.handled();
-            self.owes_ack = managed.inbound.outstanding() > 0;
+        if let Some(sm_state) = self.driver.sm_state.as_ref().filter(|_| self.sm_enabled) {
+            self.acked = sm_state.inbound.handled();
+            self.owes_ack = sm_state.inbound.outstanding() > 0;
             self.ack_at = None;
             sm::write_ack(self.acked, &mut self.out);
         }
     }
 
     pub(super) async fn flush(&mut self) -> Result<(), ClientError> {
-        let in_flight = self.driver.managed.as_ref().map_or(0, |managed| managed.outbound.in_flight().len());
+        let in_flight =
+            self.driver.sm_state.as_ref().map_or(0, |sm_state| sm_state.outbound.in_flight().len());
         if in_flight > MOST_IN_FLIGHT {
-            self.driver.managed = None;
+            self.driver.sm_state = None;
             return Err(ClientError::Protocol("it acknowledges nothing".to_owned()));
         }
         if self.out.is_empty() {
             return Ok(());
         }
-        let limit = self.driver.manner.answer_timeout;
+        let limit = self.driver.policy.answer_timeout;
         let write = async {
             self.link.io.write_all(&self.out).await?;
             self.link.io.flush().await
