@@ -40,7 +40,7 @@ pub enum KnownBy {
     Pin(Pin),
 }
 
-/// A certificate that nobody vouches for.
+/// A certificate that no trusted authority vouches for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
     /// The certificate as it was first met.
@@ -94,7 +94,7 @@ impl Account {
         Self { username: username.into(), password: password.into(), certificate: None, registered: true }
     }
 
-    /// A name and a password that nobody can guess; not registered yet.
+    /// A random name and a random password; not registered yet.
     pub fn random(random: &dyn Random) -> Self {
         Self { registered: false, ..Self::new(hex(random, 16), hex(random, 24)) }
     }

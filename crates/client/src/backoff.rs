@@ -1,3 +1,5 @@
+//! How long a device waits between connection attempts.
+
 use std::time::Duration;
 
 use crate::random::Random;

@@ -66,7 +66,7 @@ pub(crate) struct Target {
     pub(crate) random: Arc<dyn Random>,
 }
 
-/// Who connects, and what was learned while connecting.
+/// The account that connects, and what the device learned while connecting.
 pub(crate) struct LoginState {
     pub(crate) account: Account,
     /// Where the account is kept.
@@ -167,7 +167,7 @@ async fn negotiate(
 
     let connect_error = |source| ClientError::Connect { address: target.address.clone(), source };
     let mut io = target.dial.dial().await.map_err(connect_error)?;
-    // From here on things are said ahead: known again is who lets us in.
+    // From here on we send ahead; the server is known again once it lets us in.
     login.known = None;
     let mut out = Vec::new();
     let mut negotiation = if target.direct_tls {

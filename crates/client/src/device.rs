@@ -1,3 +1,5 @@
+//! The public face of the SDK: how a device is described, started and controlled.
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -130,7 +132,7 @@ impl DeviceBuilder {
     }
 
     /// Whether the password may be sent as it is, under TLS, to a server without SCRAM.
-    /// Not by default: whoever pretends to be the server would have it.
+    /// Not by default: a machine that pretends to be the server would have it.
     #[must_use]
     pub fn allow_plain(mut self, allow: bool) -> Self {
         self.allow_plain = allow;
@@ -391,7 +393,7 @@ impl DeviceHandle {
         let _ = self.commands.send(Command::Opened(id.into())).await;
     }
 
-    /// Says whether a person is using the device (XEP-0352): while nobody is, the server
+    /// Says whether a person is using the device (XEP-0352): while no person is, the server
     /// holds back what has low priority.
     pub async fn set_active(&self, active: bool) {
         let _ = self.commands.send(Command::SetActive(active)).await;

@@ -89,7 +89,7 @@ enum Idle {
     Acknowledged(String),
     Command(Command),
     Shown,
-    /// Nobody holds the device any more.
+    /// The application has dropped the device.
     Abandoned,
 }
 
@@ -170,7 +170,7 @@ impl Driver {
             };
             match idle {
                 Idle::Acknowledged(id) => {
-                    // Nobody is connected to whom it could be owed.
+                    // Without a connection the server is owed nothing.
                     let ids = self.batch(id);
                     self.deliveries.settle(ids).await;
                 }

@@ -1,3 +1,5 @@
+//! The SDK's error type.
+
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Certificate fingerprints: SHA-256, in hexadecimal.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,3 +1,5 @@
+//! A notification as the application gets it.
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -88,7 +90,7 @@ impl Notification {
     /// The application has it, stored or shown: the server may forget it. A process that
     /// dies right after this call may be offered it once more.
     pub fn ack(self) {
-        // Nobody there: the device was closed, and the server will offer it again.
+        // The driver has ended: the server will offer it again.
         let _ = self.acks.send(self.id);
     }
 }

@@ -1,3 +1,5 @@
+//! The port for randomness.
+
 use std::fmt::Debug;
 
 /// Where unpredictable bytes come from.

@@ -32,7 +32,7 @@ pub enum Trust {
     FirstUse,
     /// Only certificates that are in this PEM file, or vouched for by one that is.
     Ca(PathBuf),
-    /// Anybody. For tests.
+    /// Any server. For tests.
     Insecure,
 }
 
@@ -40,7 +40,7 @@ pub enum Trust {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ThisError)]
 #[error(
     "the server's certificate has changed: it is {met} (SHA-256) now, and {}. \
-     Either the operator has replaced it, or someone stands between here and the server. \
+     Either the operator has replaced it, or another machine stands between here and the server. \
      If it was replaced, remove \"certificate\" from the account file",
     was(.known)
 )]

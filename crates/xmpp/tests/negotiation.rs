@@ -196,7 +196,7 @@ fn listen(
                 Does::StartsTls => starts = true,
             }
         }
-        assert!(!to_client.is_empty(), "nobody speaks");
+        assert!(!to_client.is_empty(), "neither side sends");
         for piece in to_client.chunks(width) {
             let mut input = piece;
             loop {

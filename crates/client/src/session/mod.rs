@@ -56,7 +56,7 @@ enum Event {
     Command(Command),
     /// A notification went to the application.
     Shown,
-    /// Nobody holds the device any more.
+    /// The application has dropped the device.
     Abandoned,
     Read(usize),
     Due,

@@ -20,7 +20,7 @@ use crate::error::ClientError;
 const ASK_AFTER: usize = 16;
 /// Unacknowledged stanzas of ours with which a server is broken.
 const MOST_IN_FLIGHT: usize = 4096;
-/// The server asks for acknowledgements itself; this is for the one who forgets.
+/// How long an acknowledgement waits for the server to ask for it.
 const ACK_AFTER: Duration = Duration::from_secs(1);
 
 impl Session<'_> {

@@ -187,7 +187,7 @@ async fn a_device_whose_application_is_slow_stops_reading_and_loses_nothing() {
     let mut peer = server.bound(MANAGED).await;
     let text: String = (0..2000).map(|n| push(&n.to_string())).collect();
     let mut send = std::pin::pin!(peer.send(&text));
-    // An hour in which nobody takes a notification: the socket fills, nothing breaks.
+    // An hour in which the application takes no notification: the socket fills, nothing breaks.
     assert!(tokio::time::timeout(LONG, &mut send).await.is_err());
     let take = async {
         for n in 0..2000 {

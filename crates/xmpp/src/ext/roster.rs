@@ -1,4 +1,4 @@
-//! RFC 6121 section 2: rosters. Accounts know nobody here, so every roster is empty.
+//! RFC 6121 section 2: rosters. Accounts have no contacts here, so every roster is empty.
 
 use crate::ns;
 use crate::xml::Element;

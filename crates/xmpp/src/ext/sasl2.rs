@@ -110,7 +110,7 @@ impl InlineRequests {
     }
 }
 
-/// `<success/>`: who logged in, as a bare JID or, where it has one, with its resource; and
+/// `<success/>`: the account, as a bare JID or, where it has one, with its resource; and
 /// the mechanism's last word.
 pub fn success(additional: Option<&[u8]>, jid: &str) -> Element {
     let success = Element::new("success", ns::SASL2);

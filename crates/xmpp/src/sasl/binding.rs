@@ -1,3 +1,5 @@
+//! Channel binding: what a TLS connection offers to a login (RFC 5929, RFC 9266).
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! SASL failures: their conditions and their element (RFC 6120 section 6.5).
+
 use crate::ns;
 use crate::xml::Element;
 
@@ -94,7 +96,7 @@ impl SaslFailure {
         failure
     }
 
-    /// Reads a `<failure/>`. A condition that nobody knows counts as
+    /// Reads a `<failure/>`. An unknown condition counts as
     /// [`NotAuthorized`](SaslCondition::NotAuthorized), as RFC 6120 has it for old peers.
     pub fn from_element(element: &Element) -> Option<Self> {
         if !element.is("failure", ns::SASL) {

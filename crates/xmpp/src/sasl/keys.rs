@@ -1,3 +1,5 @@
+//! SCRAM keys: derived from a password, stored by the server instead of it.
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;

@@ -1,3 +1,5 @@
+//! The SASL mechanisms that both sides know, and which of them a connection is offered.
+
 use super::{ScramHash, TlsBinding};
 
 /// A mechanism that is spoken here. Greater means stronger.

@@ -1,3 +1,5 @@
+//! SASL payloads in base64 (RFC 6120 section 6.4.2).
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;

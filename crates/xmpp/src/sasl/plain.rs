@@ -1,3 +1,5 @@
+//! The SASL mechanism PLAIN (RFC 4616).
+
 use std::fmt;
 
 /// The longest username, in bytes: what a JID's local part may be (RFC 7622).
@@ -10,7 +12,7 @@ pub const MAX_PASSWORD: usize = 1024;
 pub struct Plain {
     /// Whom to act as; `None` where it was empty.
     pub authzid: Option<String>,
-    /// Who logs in.
+    /// The account that logs in.
     pub username: String,
     /// The password as it was typed.
     pub password: String,

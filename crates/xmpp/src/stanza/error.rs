@@ -91,7 +91,7 @@ conditions! {
     JidMalformed "jid-malformed" Modify Some(400);
     /// Understood, but does not meet the criteria.
     NotAcceptable "not-acceptable" Modify Some(406);
-    /// Nobody may do this.
+    /// No entity may do this.
     NotAllowed "not-allowed" Cancel Some(405);
     /// Credentials are missing or wrong.
     NotAuthorized "not-authorized" Auth Some(401);
@@ -113,7 +113,7 @@ conditions! {
     ServiceUnavailable "service-unavailable" Cancel Some(503);
     /// A subscription is needed first.
     SubscriptionRequired "subscription-required" Auth Some(407);
-    /// None of the others.
+    /// Any condition that RFC 6120 does not define.
     UndefinedCondition "undefined-condition" Cancel Some(500);
     /// Understood, but not at this moment.
     UnexpectedRequest "unexpected-request" Wait Some(400);

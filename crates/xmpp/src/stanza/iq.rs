@@ -80,7 +80,7 @@ impl Iq {
         self
     }
 
-    /// Says who sends it.
+    /// Sets the sender.
     #[must_use]
     pub fn with_from(mut self, from: impl Into<String>) -> Self {
         self.from = Some(from.into());

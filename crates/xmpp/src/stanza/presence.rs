@@ -12,7 +12,7 @@ pub enum PresenceKind {
     Available,
     /// Can no longer be reached.
     Unavailable,
-    /// Asks to see someone's presence.
+    /// Asks to see the addressee's presence.
     Subscribe,
     /// Allows it.
     Subscribed,
@@ -91,7 +91,7 @@ pub struct Presence {
     pub kind: PresenceKind,
     /// Its id, where it has one.
     pub id: Option<String>,
-    /// To whom it is directed; none is everyone who may know.
+    /// To whom it is directed; without it, to all subscribers.
     pub to: Option<String>,
     /// The sender, where it is written.
     pub from: Option<String>,

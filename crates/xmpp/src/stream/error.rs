@@ -1,3 +1,5 @@
+//! Stream errors (RFC 6120 section 4.9).
+
 use std::fmt;
 
 use super::write_close;
@@ -47,7 +49,7 @@ pub enum StreamCondition {
     SeeOtherHost,
     /// The server stops.
     SystemShutdown,
-    /// None of the others.
+    /// Any condition that RFC 6120 does not define.
     UndefinedCondition,
     /// Not UTF-8.
     UnsupportedEncoding,
@@ -154,7 +156,7 @@ impl StreamError {
         write_close(out);
     }
 
-    /// Reads a `<stream:error/>`. A condition that nobody knows counts as undefined.
+    /// Reads a `<stream:error/>`. An unknown condition counts as undefined.
     pub fn from_element(element: &Element) -> Option<Self> {
         if !element.is("error", ns::STREAM) {
             return None;

@@ -1,3 +1,5 @@
+//! Stream features (RFC 6120 section 4.3.2), as written by the server and read by the client.
+
 use crate::ext::limits::StreamLimits;
 use crate::ext::{auth0078, bind, caps, csi, preauth, register, sasl2, session, sm};
 use crate::ns;

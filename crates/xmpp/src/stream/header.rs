@@ -1,3 +1,5 @@
+//! Writes stream headers and stream ends (RFC 6120 section 4.7).
+
 use crate::ns;
 use crate::xml::escape_attribute;
 
@@ -6,11 +8,11 @@ use crate::xml::escape_attribute;
 pub struct Opening<'a> {
     /// The stream's id, from the receiving side only.
     pub id: Option<&'a str>,
-    /// Who opens the stream.
+    /// The entity that opens the stream.
     pub from: Option<&'a str>,
     /// The domain that the initiator wants.
     pub to: Option<&'a str>,
-    /// `1.0`, or nothing towards who speaks what was before RFC 3920.
+    /// `1.0`, or nothing towards a peer from before RFC 3920.
     pub version: Option<&'a str>,
 }
 

@@ -14,7 +14,7 @@ use crate::ns;
 pub struct StreamHeader {
     /// The domain that the initiator wants.
     pub to: Option<String>,
-    /// Who opens the stream.
+    /// The entity that opens the stream.
     pub from: Option<String>,
     /// The stream's id, from the receiving side only.
     pub id: Option<String>,

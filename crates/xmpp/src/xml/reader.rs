@@ -24,7 +24,7 @@ const PREAMBLE: &[u8] = b"<s>";
 /// Why bytes are no stanza or no stream header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ThisError)]
 pub enum XmlError {
-    /// Not XML, or a prefix that nobody declared.
+    /// Not XML, or an undeclared prefix.
     #[error("not well-formed XML")]
     NotWellFormed,
     /// The stream is in another namespace than it must be.

@@ -1,3 +1,5 @@
+//! The client's side of a SCRAM exchange.
+
 use std::fmt;
 
 use base64::Engine;
@@ -140,7 +142,7 @@ impl ScramClient {
         [self.binding.gs2_header().as_bytes(), self.bare.as_bytes()].concat()
     }
 
-    /// Answers the server's first message: the final message, and who checks the
+    /// Answers the server's first message: the final message, and the verifier of the
     /// server's reply to it.
     ///
     /// # Errors

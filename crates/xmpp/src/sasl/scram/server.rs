@@ -1,3 +1,5 @@
+//! The server's side of a SCRAM exchange.
+
 use std::borrow::Cow;
 
 use base64::Engine;
@@ -76,7 +78,7 @@ impl ScramServer {
         })
     }
 
-    /// Who wants to log in, as the client wrote it.
+    /// The username, as the client wrote it.
     pub fn username(&self) -> &str {
         &self.username
     }
@@ -114,7 +116,7 @@ pub struct ScramChallenge {
 }
 
 impl ScramChallenge {
-    /// Who wants to log in.
+    /// The username.
     pub fn username(&self) -> &str {
         &self.start.username
     }

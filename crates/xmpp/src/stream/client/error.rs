@@ -1,3 +1,5 @@
+//! Why a client's negotiation failed, in words for the person who runs it.
+
 use thiserror::Error;
 
 use crate::sasl::{SaslCondition, SaslFailure, ScramError};
@@ -82,7 +84,7 @@ impl NegotiationError {
         matches!(self, Self::Login(failure) if failure.condition == SaslCondition::NotAuthorized)
     }
 
-    /// Whether the wanted username belongs to someone else.
+    /// Whether the wanted username belongs to another account.
     pub fn is_username_taken(&self) -> bool {
         matches!(self, Self::Registration(error) if error.condition == Condition::Conflict)
     }

@@ -1,3 +1,5 @@
+//! The client's negotiation against scripted servers.
+
 use std::sync::Arc;
 
 use super::*;
@@ -468,7 +470,7 @@ fn nothing_but_starttls_is_said_ahead_of_tls() {
     assert_eq!(talk.said(), "");
     talk.client.tls_started(tls(), &mut talk.out);
     assert!(talk.said().contains("mechanism='SCRAM-SHA-256'"));
-    // A server (or whoever stands before it) that does not offer TLS gets no more.
+    // A server (or an attacker before it) that does not offer TLS gets no more.
     let mut talk = Talk::start(options, None);
     let bare = with_pipelining("<stream:features></stream:features>");
     assert_eq!(talk.hear(&format!("{HEADER}{bare}{proceed}")).unwrap_err(), NegotiationError::TlsNotOffered);

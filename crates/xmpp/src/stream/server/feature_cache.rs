@@ -1,3 +1,5 @@
+//! The stream features of each stage, written once for all streams.
+
 use std::sync::Arc;
 
 use super::login::Login;

@@ -1,4 +1,4 @@
-//! Under TLS, nobody known yet: SASL, XEP-0078, registration.
+//! Under TLS, before authentication: SASL, XEP-0078, registration.
 
 use jid::{BareJid, DomainPart, NodePart, ResourcePart};
 
@@ -332,7 +332,7 @@ impl Login {
                 return self.idle();
             }
             Ok(register::Request::Submit(submission)) => submission,
-            // Only who is logged in can mean an account.
+            // An account is removed in a session of its own (XEP-0077 section 3.2).
             Ok(register::Request::Remove) => {
                 return self.refuse_request(&request, StanzaError::not_authorized(), context);
             }

@@ -3,7 +3,7 @@
 //!
 //! [`Negotiation`] takes what the frame reader cut and appends what is to be written.
 //! What it cannot know it asks: [`Step::Ask`] carries a [`Question`], and the driver
-//! comes back with an [`Answer`] before it passes anything else.
+//! comes back with an [`Answer`] before it passes any other input.
 //!
 //! Each stage is a type of its own and is taken by value at each step. The one before
 //! TLS has no code that reads a credential, and only a positive verdict makes the one
@@ -38,7 +38,7 @@ use crate::xml::{Element, StreamHeader};
 /// Failed attempts on one stream before it is closed.
 pub const MAX_FAILURES: u8 = 5;
 
-/// Fills a buffer with random bytes that nobody can foresee.
+/// Fills a buffer with unpredictable random bytes.
 pub type Entropy<'a> = &'a mut dyn FnMut(&mut [u8]);
 
 /// One stream until it is bound; see the [module's documentation](self).
@@ -169,7 +169,7 @@ impl Negotiation {
             return;
         }
         if !self.open {
-            // Without an id: this stream is over before anything could refer to it.
+            // Without an id: this stream is over before the client could refer to it.
             self.write_header(None, true, out);
         }
         error.write(out);
@@ -177,7 +177,7 @@ impl Negotiation {
         self.stage = Stage::Over;
     }
 
-    /// Whether the peer has proved who it is.
+    /// Whether the peer has logged in.
     pub fn authenticated(&self) -> bool {
         self.authenticated
     }
@@ -192,7 +192,7 @@ impl Negotiation {
         self.features.settings.domain_at(self.domain)
     }
 
-    /// Who logged in, as it spelt its username; after SASL and before a resource is bound.
+    /// The username as the client spelt it; after SASL and before a resource is bound.
     pub fn username(&self) -> Option<&str> {
         match &self.stage {
             Stage::Binding(binding) | Stage::BindingAsked(binding, _) => Some(binding.username()),

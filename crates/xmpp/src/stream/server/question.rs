@@ -1,3 +1,5 @@
+//! What the negotiation asks of its driver, and what the driver answers.
+
 use std::fmt;
 
 use crate::ext::sm::Nonza;
@@ -11,13 +13,13 @@ pub enum Step {
     Continue,
     /// The peer opens a new stream next: reset the frame reader.
     NewStream,
-    /// The peer has proved who it is, and the stream goes on (XEP-0388).
+    /// The login succeeded, and the stream goes on (XEP-0388).
     Authenticated,
     /// Start TLS on the same socket, then call
     /// [`tls_started`](super::Negotiation::tls_started). Bytes that came after
     /// `<starttls/>` are dropped.
     StartTls,
-    /// Answer this before anything else is passed.
+    /// The driver answers this before it passes any other input.
     Ask(Question),
     /// The negotiation is over: this is a session now.
     Bound(Bound),
@@ -38,27 +40,27 @@ pub enum Question {
         hash: ScramHash,
     },
     /// The SCRAM proof fits the keys that were given. → [`Answer::Password`]: refuse
-    /// here who is unknown or disabled.
+    /// here accounts that are unknown or disabled.
     ScramSucceeded {
-        /// Who.
+        /// The username.
         username: String,
     },
     /// The SCRAM proof does not fit: count it. → [`Answer::Password`]; whatever the
     /// verdict, this is a failure.
     AuthFailed {
-        /// Who was claimed.
+        /// The username that the client claimed.
         username: String,
     },
     /// SASL PLAIN. → [`Answer::Password`].
     Password {
-        /// Who.
+        /// The username.
         username: String,
         /// The password.
         password: String,
     },
     /// XEP-0078. → [`Answer::Password`]; when accepted the session is bound at once.
     IqAuth {
-        /// Who.
+        /// The username.
         username: String,
         /// The password.
         password: String,

@@ -1,3 +1,5 @@
+//! IQ requests that the negotiation answers itself, at once or after a question.
+
 use super::Context;
 use crate::stanza::{Iq, IqKind, StanzaError};
 use crate::xml::Element;
@@ -14,7 +16,7 @@ pub(super) struct Request {
 pub(super) struct RequestId(Box<Iq>);
 
 impl Request {
-    /// Reads an `<iq/>`. `None` for a response, which nobody waits for, and for what is
+    /// Reads an `<iq/>`. `None` for a response, to which no request belongs, and for what is
     /// no proper request: that has been answered with `bad-request` then.
     pub(super) fn read(iq: Element, context: &mut Context<'_>) -> Option<Self> {
         match Iq::from_element(iq) {

@@ -66,7 +66,7 @@ impl ResourceBinding {
                 Err(StreamError::with_text(StreamCondition::NotAuthorized, "bind a resource first"))
             }
             ("resume" | "enable", ns::SM) => self.stream_management(&element, context),
-            // Nothing is held back yet, and nobody has to be told.
+            // Nothing is held back before a resource is bound, so there is no state to keep.
             _ if ClientState::from_element(&element).is_some() => self.go_on(),
             ("auth" | "response" | "abort", ns::SASL)
             | ("authenticate" | "response" | "abort", ns::SASL2) => {

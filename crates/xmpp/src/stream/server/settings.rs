@@ -1,3 +1,5 @@
+//! What an operator decides about negotiations: domains, registration, extensions.
+
 use std::net::IpAddr;
 
 use crate::ext::limits::StreamLimits;
@@ -24,14 +26,14 @@ pub struct Settings {
     pub idle_seconds: u64,
 }
 
-/// Who may register in-band.
+/// Which clients may register in-band.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegisterOffer {
-    /// Nobody; it is not offered.
+    /// None; registration is not offered.
     Closed,
-    /// Anyone.
+    /// All.
     Open,
-    /// Whoever has a token (XEP-0445) or a registration key.
+    /// Those with a token (XEP-0445) or a registration key.
     Token,
 }
 

@@ -1,5 +1,5 @@
 //! Random walks: whatever a peer sends and however the driver answers, nothing panics,
-//! nobody gets in without a positive verdict, and no credential is read before TLS.
+//! no client gets in without a positive verdict, and no credential is read before TLS.
 
 use proptest::prelude::*;
 
