@@ -195,24 +195,24 @@ pub enum AccountOrder {
     /// The order of creation.
     Created,
     /// When the last session ended; who never had one comes before all others.
-    Left,
+    LastOffline,
 }
 
 /// An account's place in listings, whatever they are sorted by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountPlace {
+pub struct AccountSortKey {
     /// For [`AccountOrder::Username`].
     pub username: String,
     /// For [`AccountOrder::Created`], and where nothing else tells two apart.
     pub id: AccountId,
-    /// For [`AccountOrder::Left`].
-    pub left_at: Option<Timestamp>,
+    /// For [`AccountOrder::LastOffline`].
+    pub last_offline: Option<Timestamp>,
 }
 
-impl AccountPlace {
+impl AccountSortKey {
     /// The place of this account.
     pub fn of(account: &Account) -> Self {
-        Self { username: account.username.to_string(), id: account.id, left_at: account.left_at }
+        Self { username: account.username.to_string(), id: account.id, last_offline: account.last_offline }
     }
 }
 
@@ -230,7 +230,7 @@ pub struct AccountQuery {
     /// Whether the last come first.
     pub descending: bool,
     /// Only what comes after this place.
-    pub after: Option<AccountPlace>,
+    pub after: Option<AccountSortKey>,
     /// At most so many.
     pub limit: usize,
 }
@@ -243,7 +243,7 @@ pub struct Seen {
     /// When.
     pub at: Timestamp,
     /// Whether it was the last one: a session ended.
-    pub left: bool,
+    pub offline: bool,
 }
 
 /// What became of an account's copy of a notification.
@@ -273,7 +273,7 @@ impl Outcome {
 
 /// A notification that no longer waits for an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PastNotification {
+pub struct HistoryEntry {
     /// The notification.
     pub record: NotificationRecord,
     /// What became of this account's copy.
@@ -382,7 +382,7 @@ pub trait Store: Send + Sync + 'static {
     /// A page of accounts; continue after `next`. A search looks through a
     /// bounded number of them, so that its page may come back short, even
     /// empty, and still have a next one.
-    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, AccountPlace>>;
+    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, AccountSortKey>>;
 
     // ---- topics ----
 
@@ -425,19 +425,19 @@ pub trait Store: Send + Sync + 'static {
     /// notifications that named it, those for all since its creation, and those of
     /// its topics since its subscription. A page may come back short, even empty,
     /// and still have a next one.
-    async fn past(
+    async fn account_history(
         &self,
         account: AccountId,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<Page<PastNotification, u64>>;
+    ) -> Result<Page<HistoryEntry, u64>>;
     /// An account's pending notifications beyond `after`, not expired at `now`.
     /// Where two share a collapse key, only the newer is pending: the older is
     /// settled as cancelled.
     async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed>;
     /// What most logins ask: where a [`feed`](Self::feed) of now would end, if nothing can
     /// be pending for the account and it has no topics. `None` where that takes a closer look.
-    async fn quiet(&self, account: AccountId) -> Result<Option<Seq>>;
+    async fn head_if_idle(&self, account: AccountId) -> Result<Option<Seq>>;
     /// Settles acknowledgements in one batch. Repeats and strangers change nothing.
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled>;
     /// [`settle`](Self::settle), then [`accept`](Self::accept), where the store can in one
@@ -451,7 +451,7 @@ pub trait Store: Send + Sync + 'static {
         (settled, self.accept(new).await)
     }
     /// Finds a notification's place by id: for receipts.
-    async fn find(&self, id: NotificationId) -> Result<Option<Seq>>;
+    async fn seq_of(&self, id: NotificationId) -> Result<Option<Seq>>;
     /// Notes that an account opened a notification, which also settles it.
     /// True when it was meant for the account and not opened there before.
     async fn opened(&self, account: AccountId, id: NotificationId) -> Result<bool>;
@@ -464,7 +464,7 @@ pub trait Store: Send + Sync + 'static {
     async fn purge(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64>;
     /// Counts everything again from rows and cursors and names each counter
     /// that disagrees. Slow; for `tidings doctor` and tests.
-    async fn recount(&self) -> Result<Vec<String>>;
+    async fn verify_counters(&self) -> Result<Vec<String>>;
 
     // ---- API keys, operators, console logins, audit ----
 

@@ -56,7 +56,7 @@ async fn users_are_sorted_with_those_online_as_the_last_seen() {
     for (name, at) in names.into_iter().zip([70, 10, 0, 80, 70, 0]) {
         world.user(name).await;
         let account = world.core.store.account(&Username::parse(name).unwrap()).await.unwrap().unwrap().id;
-        left.extend((at > 0).then_some(Seen { account, at: Timestamp(at), left: true }));
+        left.extend((at > 0).then_some(Seen { account, at: Timestamp(at), offline: true }));
     }
     world.core.store.touch_accounts(left).await.unwrap();
     let _devices = [device(&world, "carl", "192.0.2.1").await, device(&world, "anna", "192.0.2.2").await];

@@ -376,7 +376,7 @@ impl World {
 
     async fn check(&mut self) {
         self.core.notification.settled().await;
-        assert_eq!(self.core.store.recount().await.unwrap(), Vec::<String>::new(), "counters");
+        assert_eq!(self.core.store.verify_counters().await.unwrap(), Vec::<String>::new(), "counters");
         let place: HashMap<String, (usize, Priority)> =
             self.sent.iter().enumerate().map(|(n, sent)| (sent.id.to_string(), (n, sent.priority))).collect();
         for end in &self.ends {

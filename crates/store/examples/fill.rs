@@ -41,7 +41,7 @@ async fn main() {
             let account = made.await.unwrap();
             // Every fifth was never connected; the others left at moments in another order than their names'.
             let at = Timestamp(now - (number * 7919 % count) * MINUTE);
-            left.extend((number % 5 != 4).then_some(Seen { account, at, left: true }));
+            left.extend((number % 5 != 4).then_some(Seen { account, at, offline: true }));
         }
         store.touch_accounts(left).await.unwrap();
     }

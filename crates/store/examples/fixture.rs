@@ -41,7 +41,7 @@ async fn main() {
     std::fs::copy(made.path().join("tidings.db"), directory.join("tidings.db")).unwrap();
     // Being fed settles what was replaced, so this is asked of the one that is not kept.
     let store = SqliteStore::open(&made.path().join("tidings.db"), SqliteOptions::default()).unwrap();
-    assert_eq!(store.recount().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.verify_counters().await.unwrap(), Vec::<String>::new());
     std::fs::write(directory.join("expected.txt"), describe(&store, at(0)).await).unwrap();
     store.close().await;
 }
@@ -225,7 +225,7 @@ impl History<'_> {
         self.store.subscribe(self.account("fred").await, topic("news")).await.unwrap();
         self.send("broadcast 6", Audience::All).await;
         self.send("news 4", to_topic("news")).await;
-        let seen = |account, seconds, left| Seen { account, at: at(seconds), left };
+        let seen = |account, seconds, offline| Seen { account, at: at(seconds), offline };
         let (anna, bert) = (self.account("anna").await, self.account("bert").await);
         self.store.touch_accounts(vec![seen(anna, 50, true), seen(bert, 60, false)]).await.unwrap();
     }

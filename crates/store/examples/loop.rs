@@ -13,7 +13,7 @@ use tidings_core::model::{
     AccountId, Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp, Username,
 };
 use tidings_core::store::{
-    Acceptance, AccountOrder, AccountPlace, AccountQuery, NewNotification, Seen, Settlement, Store,
+    Acceptance, AccountOrder, AccountQuery, AccountSortKey, NewNotification, Seen, Settlement, Store,
 };
 use tidings_store::{SqliteOptions, SqliteStore};
 
@@ -106,22 +106,22 @@ impl World {
         }
         self.report("notifications fed, 100 a feed", feeds * 100, begun);
 
-        for left in [false, true] {
+        for offline in [false, true] {
             let begun = Begun::now();
             let count = 50_000.min(accounts);
             let scattered = (0..count).map(|n| self.accounts[scatter(n, accounts)].0);
             let at = |n: usize| Timestamp(i64::try_from(n).unwrap() + 1);
-            let signs = scattered.enumerate().map(|(n, account)| Seen { account, at: at(n), left });
+            let signs = scattered.enumerate().map(|(n, account)| Seen { account, at: at(n), offline });
             self.store.touch_accounts(signs.collect()).await.unwrap();
-            self.report(if left { "accounts left" } else { "accounts seen" }, count, begun);
+            self.report(if offline { "accounts offline" } else { "accounts seen" }, count, begun);
         }
 
         let (_, middle) = &self.accounts[accounts / 2];
-        let middle = AccountPlace::of(&self.store.account(middle).await.unwrap().unwrap());
+        let middle = AccountSortKey::of(&self.store.account(middle).await.unwrap().unwrap());
         for (order, what) in [
             (AccountOrder::Username, "pages of 100 accounts"),
             (AccountOrder::Created, "pages of 100 accounts, newest first"),
-            (AccountOrder::Left, "pages of 100 accounts, last seen first"),
+            (AccountOrder::LastOffline, "pages of 100 accounts, last seen first"),
         ] {
             let begun = Begun::now();
             let (after, descending) = (Some(middle.clone()), order != AccountOrder::Username);
@@ -135,7 +135,7 @@ impl World {
         let begun = Begun::now();
         for number in 0..20 {
             let (id, _) = self.accounts[scatter(number, accounts)];
-            self.store.past(id, None, 20).await.unwrap();
+            self.store.account_history(id, None, 20).await.unwrap();
         }
         self.report("pages of 20 past notifications", 20, begun);
 

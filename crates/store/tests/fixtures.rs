@@ -83,7 +83,7 @@ async fn drain(store: &dyn Store, name_of_account: &str) -> Vec<String> {
 }
 
 async fn agrees(store: &dyn Store) {
-    assert_eq!(store.recount().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.verify_counters().await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]

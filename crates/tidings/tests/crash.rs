@@ -141,7 +141,7 @@ async fn what_was_accepted_outlives_any_number_of_crashes() {
     for device in &devices {
         assert_eq!(device.complaints(), Vec::<String>::new(), "{}", device.label());
     }
-    assert_eq!(accounts::recount(&home.database()).await, Vec::<String>::new());
+    assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new());
     assert!(!accepted.is_empty(), "something was accepted");
 }
 

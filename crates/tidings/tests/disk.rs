@@ -178,7 +178,7 @@ async fn a_full_disk_refuses_and_recovers() {
     accepted.push(accepted_again(server.doors.http, "at last").await);
     all_delivered(&server, &[&phone, &away], &accepted).await;
     server.stop();
-    assert_eq!(accounts::recount(&home.database()).await, Vec::<String>::new());
+    assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,7 +228,7 @@ async fn a_failing_disk_refuses_and_recovers() {
     let (now, most) = server.memory();
     eprintln!("failing disk: {} accepted, {now} KiB, {most} KiB at most", accepted.len());
     server.stop();
-    assert_eq!(accounts::recount(&home.database()).await, Vec::<String>::new());
+    assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -271,7 +271,7 @@ async fn a_disk_that_hangs_holds_up_senders_and_nobody_else() {
         all_delivered(&server, &[&phone, &away], &accepted).await;
     }
     server.stop();
-    assert_eq!(accounts::recount(&home.database()).await, Vec::<String>::new());
+    assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -303,7 +303,7 @@ async fn a_read_only_disk_is_named_at_the_start() {
     assert_eq!(titles(&server).await, ["kept"]);
     assert_eq!(post(server.doors.http, "more", 100).await.status, 202);
     server.stop();
-    assert_eq!(accounts::recount(&home.database()).await, Vec::<String>::new());
+    assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new());
 }
 
 /// What a power failure leaves of the log's end.
@@ -403,7 +403,7 @@ async fn a_torn_log_gives_back_whole_commits_and_nothing_else() {
         assert_eq!(post(server.doors.http, &format!("{round}-mark"), 10).await.status, 202);
         known.push(format!("{round}-mark"));
         server.stop();
-        assert_eq!(accounts::recount(&home.database()).await, Vec::<String>::new(), "{tear:?}");
+        assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new(), "{tear:?}");
     }
     eprintln!("torn log: {} notifications known, {costs} torn off by hand", known.len());
 }

@@ -60,7 +60,7 @@ async fn figures_become(server: &Server, id: &str, wanted: [u64; 6]) {
 /// Ends a server well, and has everything counted again.
 async fn stop_and_recount(server: Server, home: &Home) {
     server.stop();
-    assert_eq!(accounts::recount(&home.database()).await, Vec::<String>::new());
+    assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -275,7 +275,7 @@ async fn a_graceful_stop_tells_everybody_and_loses_nothing() {
         assert!(status.success(), "{status}\n{}", home.log_tail());
         assert_eq!(rest, "");
         sent += sender.await.unwrap();
-        assert_eq!(accounts::recount(&home.database()).await, Vec::<String>::new());
+        assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new());
         server = home.start();
         to.send_replace(Some(server.doors.xmpps));
     }

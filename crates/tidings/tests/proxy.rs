@@ -85,7 +85,7 @@ async fn a_bad_network_delays_and_loses_nothing() {
     assert!(proxy.deeds.cuts.load(Ordering::Relaxed) > 0, "the network was bad");
     drop(devices);
     server.stop();
-    assert_eq!(accounts::recount(&home.database()).await, Vec::<String>::new());
+    assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new());
 }
 
 /// Stanzas that may wait for one connection, and then its last one, in the clear, encrypted and on
@@ -145,7 +145,7 @@ async fn those_who_never_read_cost_a_bounded_sum_and_nobody_else_anything() {
     }
     drop(held);
     server.stop();
-    assert_eq!(accounts::recount(&home.database()).await, Vec::<String>::new());
+    assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new());
 }
 
 /// Sends a broadcast and waits until every reader has read all of it.

@@ -74,7 +74,7 @@ async fn a_copy_made_under_load_is_whole() {
         fs::create_dir(other.data()).unwrap();
         fs::set_permissions(other.data(), fs::Permissions::from_mode(0o700)).unwrap();
         fs::copy(&file, other.database()).unwrap();
-        assert_eq!(accounts::recount(&other.database()).await, Vec::<String>::new());
+        assert_eq!(accounts::verify_counters(&other.database()).await, Vec::<String>::new());
         let server = other.start();
         let mut found: Vec<_> = api::notifications(server.doors.http)
             .await

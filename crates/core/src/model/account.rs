@@ -24,7 +24,7 @@ pub struct Account {
     /// When its last session ended or was last known alive.
     pub last_seen: Option<Timestamp>,
     /// When a session of its last ended.
-    pub left_at: Option<Timestamp>,
+    pub last_offline: Option<Timestamp>,
     /// The newest notification that existed when it was created: what came
     /// before is not for it.
     pub registered_at: Seq,

@@ -8,7 +8,7 @@ use tidings_xmpp::ext::{Template, androidpn, push};
 use crate::config::Config;
 use crate::model::{Encoding, Notification};
 
-/// A notification ready to be handed to sessions: read once, encoded once for each encoding.
+/// A notification ready to be handed to sessions: read once, encoded once for each [`Encoding`].
 #[derive(Debug)]
 pub struct Delivery {
     /// The notification.

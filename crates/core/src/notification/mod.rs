@@ -186,7 +186,7 @@ impl NotificationManager {
     /// # Errors
     /// When the store does not answer.
     pub(crate) async fn receipt(&self, account: AccountId, id: NotificationId) -> Result<(), StoreError> {
-        if let Some(seq) = self.inner.store.find(id).await? {
+        if let Some(seq) = self.inner.store.seq_of(id).await? {
             self.settle(account, [seq]).await;
         }
         Ok(())

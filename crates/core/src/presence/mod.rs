@@ -41,8 +41,8 @@ impl PresenceManager {
         if before == after {
             return;
         }
-        let left = after == Show::Unavailable;
-        self.seen.lock().insert(account, Seen { account, at: self.clock.now(), left });
+        let offline = after == Show::Unavailable;
+        self.seen.lock().insert(account, Seen { account, at: self.clock.now(), offline });
         if self.events.watched() {
             let (username, resource) = (username.clone(), resource.to_owned());
             self.events.send(Event::Presence { username, resource, show: after });

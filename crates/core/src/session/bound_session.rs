@@ -256,7 +256,7 @@ impl BoundSession {
     async fn pending(&self, core: &Core, limit: usize) -> Result<Feed, StoreError> {
         let account = self.entry.account;
         if !core.session.knows_topics(account) {
-            if let Some(head) = core.store.quiet(account).await? {
+            if let Some(head) = core.store.head_if_idle(account).await? {
                 core.session.learn_topics(account, Vec::new());
                 return Ok(Feed { pending: Vec::new(), more: false, head });
             }

@@ -91,8 +91,8 @@ impl World {
 
     pub async fn counters(&self, id: NotificationId) -> Counters {
         self.settle().await;
-        let disagreements = self.core.store.recount().await.unwrap();
-        assert_eq!(disagreements, Vec::<String>::new(), "a recount agrees");
+        let disagreements = self.core.store.verify_counters().await.unwrap();
+        assert_eq!(disagreements, Vec::<String>::new(), "counters agree");
         self.core.notification.get(id).await.unwrap().unwrap().counters
     }
 

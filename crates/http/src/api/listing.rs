@@ -3,7 +3,7 @@
 
 use tidings_core::model::{AccountId, Show, Timestamp};
 use tidings_core::session::OnlineOrder;
-use tidings_core::store::{AccountOrder, AccountPlace, AccountQuery, AccountRow, Page, StoreError};
+use tidings_core::store::{AccountOrder, AccountQuery, AccountRow, AccountSortKey, Page, StoreError};
 
 use super::cursor;
 use crate::state::Shared;
@@ -48,14 +48,14 @@ pub(crate) struct UserPlace {
     /// Sorted by [`UserOrder::LastSeen`]: whether it stands among those that are online.
     online: bool,
     /// `None`: before all of them.
-    place: Option<AccountPlace>,
+    place: Option<AccountSortKey>,
 }
 
 impl UserPlace {
     /// The cursor of what comes after this place.
     pub fn cursor(&self) -> String {
         let place = self.place.as_ref().map_or_else(String::new, |place| {
-            let left = place.left_at.map_or(0, Timestamp::millis);
+            let left = place.last_offline.map_or(0, Timestamp::millis);
             format!(" {left} {} {}", place.id.0, place.username)
         });
         cursor::write(LISTING, &format!("{}{place}", u8::from(self.online)))
@@ -68,8 +68,8 @@ impl UserPlace {
         let Some(left) = words.next() else { return Some(Self { online, place: None }) };
         let left: i64 = left.parse().ok()?;
         let id = AccountId(words.next()?.parse().ok()?);
-        let left_at = (left > 0).then_some(Timestamp(left));
-        let place = AccountPlace { username: words.next()?.to_owned(), id, left_at };
+        let last_offline = (left > 0).then_some(Timestamp(left));
+        let place = AccountSortKey { username: words.next()?.to_owned(), id, last_offline };
         Some(Self { online, place: Some(place) })
     }
 }
@@ -135,7 +135,7 @@ impl Shared {
         &self,
         filter: &UserFilter,
         after: Option<UserPlace>,
-    ) -> Result<Page<AccountRow, AccountPlace>, StoreError> {
+    ) -> Result<Page<AccountRow, AccountSortKey>, StoreError> {
         // All of them are seen now: turned round, the names are turned round, too.
         let (order, descending) = match filter.order {
             UserOrder::Created => (OnlineOrder::Created, filter.descending),
@@ -150,7 +150,7 @@ impl Shared {
             let from = after.as_ref().map(|place| (place.username.as_str(), place.id));
             let online = self.core.session.online_after(order, descending, from, at_once).await;
             let Some((last, id)) = online.last() else { return Ok(Page { items, next: None }) };
-            let reached = AccountPlace { username: last.to_string(), id: *id, left_at: None };
+            let reached = AccountSortKey { username: last.to_string(), id: *id, last_offline: None };
             let whole = online.len() < at_once;
             let query = AccountQuery {
                 contains: filter.contains.clone(),
@@ -176,7 +176,7 @@ impl Shared {
         &self,
         filter: &UserFilter,
         after: Option<UserPlace>,
-    ) -> Result<Page<AccountRow, AccountPlace>, StoreError> {
+    ) -> Result<Page<AccountRow, AccountSortKey>, StoreError> {
         let mut items: Vec<AccountRow> = Vec::new();
         let mut query = query(filter, after);
         for _ in 0..LOOKED_THROUGH / filter.limit.max(1) {
@@ -200,7 +200,7 @@ fn query(filter: &UserFilter, after: Option<UserPlace>) -> AccountQuery {
         order: match filter.order {
             UserOrder::Username => AccountOrder::Username,
             UserOrder::Created => AccountOrder::Created,
-            UserOrder::LastSeen => AccountOrder::Left,
+            UserOrder::LastSeen => AccountOrder::LastOffline,
         },
         descending: filter.descending,
         after: after.and_then(|after| after.place),
@@ -212,17 +212,17 @@ fn query(filter: &UserFilter, after: Option<UserPlace>) -> AccountQuery {
 /// At most `limit` rows; with more, the page goes on after the last that stays.
 fn cut(
     mut items: Vec<AccountRow>,
-    mut next: Option<AccountPlace>,
+    mut next: Option<AccountSortKey>,
     limit: usize,
-) -> Page<AccountRow, AccountPlace> {
+) -> Page<AccountRow, AccountSortKey> {
     if items.len() > limit {
         items.truncate(limit);
-        next = items.last().map(|row| AccountPlace::of(&row.account));
+        next = items.last().map(|row| AccountSortKey::of(&row.account));
     }
     Page { items, next }
 }
 
-fn placed(page: Page<AccountRow, AccountPlace>, online: bool) -> Page<AccountRow, UserPlace> {
+fn placed(page: Page<AccountRow, AccountSortKey>, online: bool) -> Page<AccountRow, UserPlace> {
     let next = page.next.map(|place| UserPlace { online, place: Some(place) });
     Page { items: page.items, next }
 }
@@ -233,8 +233,9 @@ mod tests {
 
     #[test]
     fn a_place_comes_back_from_its_cursor() {
-        let place = AccountPlace { username: "zoë".into(), id: AccountId(7), left_at: Some(Timestamp(5)) };
-        for place in [None, Some(place.clone()), Some(AccountPlace { left_at: None, ..place })] {
+        let place =
+            AccountSortKey { username: "zoë".into(), id: AccountId(7), last_offline: Some(Timestamp(5)) };
+        for place in [None, Some(place.clone()), Some(AccountSortKey { last_offline: None, ..place })] {
             for online in [false, true] {
                 let place = UserPlace { online, place: place.clone() };
                 let key = cursor::read(LISTING, &place.cursor()).unwrap();

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tidings_core::auth::RegistrationRequest;
 use tidings_core::model::{Account, AccountId, Username};
-use tidings_core::store::{AccountChange, AccountPlace, AccountQuery, PastNotification};
+use tidings_core::store::{AccountChange, AccountQuery, AccountSortKey, HistoryEntry};
 
 use super::filters;
 use super::form::{Form, Posted};
@@ -91,7 +91,7 @@ pub(crate) async fn complete(
     let start = text.to_lowercase();
     let mut names: Vec<String> = app.exactly(&text).await?.map(|user| user.username).into_iter().collect();
     // A search goes through a bounded number of accounts; the index finds a beginning anywhere.
-    let after = AccountPlace { username: start.clone(), id: AccountId(0), left_at: None };
+    let after = AccountSortKey { username: start.clone(), id: AccountId(0), last_offline: None };
     let begins = AccountQuery { after: Some(after), limit: OFFERED, ..AccountQuery::default() };
     let contains = AccountQuery { contains: Some(text), limit: OFFERED, ..AccountQuery::default() };
     for (query, start) in [(begins, start.as_str()), (contains, "")] {
@@ -169,9 +169,9 @@ struct Past {
     sent_at: String,
 }
 
-impl From<PastNotification> for Past {
-    fn from(past: PastNotification) -> Self {
-        let PastNotification { record, outcome } = past;
+impl From<HistoryEntry> for Past {
+    fn from(past: HistoryEntry) -> Self {
+        let HistoryEntry { record, outcome } = past;
         Self {
             id: record.notification.id.to_string(),
             headline: headline(&record.notification.content),
@@ -309,7 +309,7 @@ impl Shared {
             expires_at: moment(notification.expires_at),
         });
         let pending = pending.collect();
-        let past = self.core.store.past(account.id, before, PAST_ROWS).await?;
+        let past = self.core.store.account_history(account.id, before, PAST_ROWS).await?;
         let older = past.next.map(|position| {
             let cursor = cursor::write(PAST, &position.to_string());
             format!("/users/{}?cursor={cursor}#past", percent(account.username.as_str()))

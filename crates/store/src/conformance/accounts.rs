@@ -1,5 +1,7 @@
 use tidings_core::model::{Audience, Timestamp};
-use tidings_core::store::{AccountChange, AccountOrder, AccountPlace, AccountQuery, Seen, Store, StoreError};
+use tidings_core::store::{
+    AccountChange, AccountOrder, AccountQuery, AccountSortKey, Seen, Store, StoreError,
+};
 
 use super::world::{account, ack, at, counts, fed, keys, new_account, note, send, topic, user, users};
 
@@ -16,10 +18,10 @@ pub(super) async fn are_created_and_found(store: &dyn Store) {
     assert!(!credentials.disabled);
     assert!(store.credentials(&user("nobody")).await.unwrap().is_none());
 
-    let seen = |seconds, left| Seen { account: anna.id, at: at(seconds), left };
+    let seen = |seconds, offline| Seen { account: anna.id, at: at(seconds), offline };
     store.touch_accounts(vec![seen(5, true), seen(9, false)]).await.unwrap();
     let found = store.account(&user("anna")).await.unwrap().unwrap();
-    assert_eq!((found.last_seen, found.left_at), (Some(at(9)), Some(at(5))));
+    assert_eq!((found.last_seen, found.last_offline), (Some(at(9)), Some(at(5))));
 }
 
 pub(super) async fn have_one_name_each(store: &dyn Store) {
@@ -107,7 +109,7 @@ pub(super) async fn are_listed_in_pages(store: &dyn Store) {
         let query = query.clone();
         async move {
             let account = store.account(&user(name)).await.unwrap().unwrap();
-            AccountQuery { after: Some(AccountPlace::of(&account)), ..query }
+            AccountQuery { after: Some(AccountSortKey::of(&account)), ..query }
         }
     };
     assert_eq!(names(after("bert").await).await, ("carl dora".into(), Some("dora".into())));
@@ -134,7 +136,7 @@ pub(super) async fn are_sorted(store: &dyn Store) {
     }
     let id = |name: &'static str| async move { store.account(&user(name)).await.unwrap().unwrap().id };
     let [anna, bert, dora] = [id("anna").await, id("bert").await, id("dora").await];
-    let seen = |account, seconds, left| Seen { account, at: at(seconds), left };
+    let seen = |account, seconds, offline| Seen { account, at: at(seconds), offline };
     // Two at the same moment, one who only came, and two who never did.
     let signs = vec![seen(bert, 7, true), seen(dora, 7, true), seen(anna, 3, true), seen(anna, 9, false)];
     store.touch_accounts(signs).await.unwrap();
@@ -142,7 +144,7 @@ pub(super) async fn are_sorted(store: &dyn Store) {
     for (order, expected) in [
         (AccountOrder::Username, "anna bert carl dora emil"),
         (AccountOrder::Created, "dora anna carl bert emil"),
-        (AccountOrder::Left, "carl emil anna dora bert"),
+        (AccountOrder::LastOffline, "carl emil anna dora bert"),
     ] {
         let mut expected: Vec<&str> = expected.split(' ').collect();
         for descending in [false, true] {

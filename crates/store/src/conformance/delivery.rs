@@ -85,36 +85,36 @@ pub(super) async fn a_feed_goes_on_where_it_stopped(store: &dyn Store) {
     assert!(store.feed(anna, NOTHING, START, 0).await.unwrap().more);
 }
 
-pub(super) async fn quiet_is_who_has_no_topics_and_nothing_pending(store: &dyn Store) {
+pub(super) async fn the_head_is_known_where_an_account_is_idle(store: &dyn Store) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
-    let quiet = async |account| store.quiet(account).await.unwrap();
+    let idle = async |account| store.head_if_idle(account).await.unwrap();
     let head = store.feed(anna, NOTHING, START, 1).await.unwrap().head;
-    assert_eq!((quiet(anna).await, quiet(bert).await), (Some(head), Some(head)));
+    assert_eq!((idle(anna).await, idle(bert).await), (Some(head), Some(head)));
     let direct = send(store, note(1, users(&["anna"]))).await.notification.seq;
-    assert_eq!((quiet(anna).await, quiet(bert).await), (None, Some(direct)));
+    assert_eq!((idle(anna).await, idle(bert).await), (None, Some(direct)));
     assert_eq!(ack(store, anna, direct).await, 1);
-    assert_eq!(quiet(anna).await, Some(direct));
+    assert_eq!(idle(anna).await, Some(direct));
     let all = send(store, note(2, Audience::All)).await.notification.seq;
-    assert_eq!((quiet(anna).await, quiet(bert).await), (None, None));
+    assert_eq!((idle(anna).await, idle(bert).await), (None, None));
     assert_eq!(ack(store, anna, all).await, 1);
-    assert_eq!((quiet(anna).await, quiet(bert).await), (Some(all), None), "it waits for another");
+    assert_eq!((idle(anna).await, idle(bert).await), (Some(all), None), "it waits for another");
     let late = account(store, "late").await;
-    assert_eq!(quiet(late).await, Some(all), "it was before this account's time");
+    assert_eq!(idle(late).await, Some(all), "it was before this account's time");
     for priority in Priority::DESCENDING {
         let urgent = NewNotification { priority, ..note(10 + priority.index() as u128, Audience::All) };
         let seq = send(store, urgent).await.notification.seq;
-        assert_eq!((quiet(anna).await, quiet(late).await), (None, None), "{priority:?}");
+        assert_eq!((idle(anna).await, idle(late).await), (None, None), "{priority:?}");
         assert_eq!(ack(store, anna, seq).await + ack(store, late, seq).await, 2);
-        assert_eq!((quiet(anna).await, quiet(late).await), (Some(seq), Some(seq)), "{priority:?}");
+        assert_eq!((idle(anna).await, idle(late).await), (Some(seq), Some(seq)), "{priority:?}");
         assert_eq!(ack(store, bert, seq).await, 1);
     }
     assert_eq!(ack(store, bert, all).await, 1);
-    let head = quiet(anna).await;
-    assert_eq!(quiet(bert).await, head);
+    let head = idle(anna).await;
+    assert_eq!(idle(bert).await, head);
     store.subscribe(bert, topic("news")).await.unwrap();
-    assert_eq!((quiet(anna).await, quiet(bert).await), (head, None));
+    assert_eq!((idle(anna).await, idle(bert).await), (head, None));
     store.unsubscribe(bert, topic("news")).await.unwrap();
-    assert_eq!(quiet(bert).await, head);
+    assert_eq!(idle(bert).await, head);
 }
 
 pub(super) async fn settling_is_idempotent(store: &dyn Store) {
@@ -252,8 +252,8 @@ pub(super) async fn a_record_tells_all(store: &dyn Store) {
     assert_eq!(record.audience, to_topic("news"));
     assert_eq!(record.state, NotificationState::Live);
     assert_eq!((record.created_at, record.notification.sent_at, record.send_at), (START, START, None));
-    assert_eq!(store.find(NotificationId(u128::MAX)).await.unwrap(), Some(released.notification.seq));
-    assert_eq!(store.find(NotificationId(1)).await.unwrap(), None);
+    assert_eq!(store.seq_of(NotificationId(u128::MAX)).await.unwrap(), Some(released.notification.seq));
+    assert_eq!(store.seq_of(NotificationId(1)).await.unwrap(), None);
     assert!(store.notification(NotificationId(1)).await.unwrap().is_none());
 }
 

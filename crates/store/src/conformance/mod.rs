@@ -5,13 +5,13 @@
 //! side and expects the same answers. A case that fails panics and says which.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a failed case panics")]
 
+mod account_history;
 mod accounts;
 mod admin;
 mod collapse;
 mod delivery;
 mod ending;
 mod model;
-mod past;
 mod scheduled;
 mod topics;
 mod world;
@@ -27,7 +27,7 @@ macro_rules! cases {
         let store = $make().await;
         // Boxed: so many cases in one future would be a large one.
         Box::pin($case(&*store)).await;
-        let wrong = store.recount().await.unwrap_or_default();
+        let wrong = store.verify_counters().await.unwrap_or_default();
         assert!(wrong.is_empty(), "{}: {wrong:?}", stringify!($case));
     })*};
 }
@@ -55,7 +55,7 @@ where
         delivery::named_accounts_are_all_known_or_none_is_served,
         delivery::the_urgent_goes_first_and_order_holds,
         delivery::a_feed_goes_on_where_it_stopped,
-        delivery::quiet_is_who_has_no_topics_and_nothing_pending,
+        delivery::the_head_is_known_where_an_account_is_idle,
         delivery::settling_is_idempotent,
         delivery::settling_goes_along_with_accepting,
         delivery::settling_in_any_order_loses_nothing,
@@ -70,10 +70,10 @@ where
         ending::cancelling_ends_what_is_pending,
         ending::totals_are_kept,
         ending::the_finished_is_purged,
-        past::of_named_accounts,
-        past::of_what_is_shared,
-        past::goes_on_page_by_page,
-        past::is_forgotten_with_the_history,
+        account_history::of_named_accounts,
+        account_history::of_what_is_shared,
+        account_history::goes_on_page_by_page,
+        account_history::is_forgotten_with_the_history,
         scheduled::release_gives_a_new_place,
         scheduled::release_is_for_those_who_exist_then,
         scheduled::the_scheduled_can_be_cancelled,

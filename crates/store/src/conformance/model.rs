@@ -338,10 +338,10 @@ impl<'a> Side<'a> {
             assert_eq!(store.pending_count(id).await.unwrap(), row.pending);
             let topics = store.subscriptions(id).await.unwrap();
             let live = store.feed(id, [Seq(0); 3], now, 1).await.unwrap();
-            let past = self.past(id).await;
+            let history = self.account_history(id).await;
             let _ = writeln!(
                 all,
-                "{} {:?} {topics:?} {} {} {past}",
+                "{} {:?} {topics:?} {} {} {history}",
                 row.account.username,
                 row.account.alias,
                 row.pending,
@@ -351,17 +351,17 @@ impl<'a> Side<'a> {
         let _ = writeln!(all, "{:?}", store.topics(None, 50).await.unwrap());
         let _ = writeln!(all, "{:?} {:?}", store.next_expiry().await, store.next_release().await);
         let _ = writeln!(all, "{:?}", store.totals().await.unwrap());
-        let wrong = store.recount().await.unwrap();
+        let wrong = store.verify_counters().await.unwrap();
         assert!(wrong.is_empty(), "{wrong:?}");
         all
     }
 
     /// Everything that no longer waits for an account, in small pages.
-    async fn past(&self, account: AccountId) -> String {
+    async fn account_history(&self, account: AccountId) -> String {
         let mut all = String::new();
         let mut before = None;
         loop {
-            let page = self.store.past(account, before, 3).await.unwrap();
+            let page = self.store.account_history(account, before, 3).await.unwrap();
             assert!(page.items.len() <= 3);
             for past in page.items {
                 assert!(before.is_none_or(|before| past.record.position < before));

@@ -13,7 +13,7 @@ pub(super) async fn release_gives_a_new_place(store: &dyn Store) {
     assert_eq!(store.accept(later(2, users(&["anna"]), 10)).await.unwrap(), Acceptance::Scheduled(1));
     let third = send(store, note(3, Audience::All)).await.notification.seq;
     assert_eq!(fed(store, anna).await, [3]);
-    assert_eq!(store.find(NotificationId(1)).await.unwrap(), None);
+    assert_eq!(store.seq_of(NotificationId(1)).await.unwrap(), None);
     let record = store.notification(NotificationId(1)).await.unwrap().unwrap();
     assert_eq!((record.state, record.send_at), (NotificationState::Scheduled, Some(at(20))));
     assert_eq!(record.notification.seq, Seq(0));

@@ -87,9 +87,9 @@ pub(super) async fn fed(store: &dyn Store, account: AccountId) -> Vec<u128> {
     assert!(!feed.more);
     let count = store.pending_count(account).await.unwrap();
     assert_eq!(feed.pending.len() as u64, count, "pending_count disagrees with feed");
-    if let Some(head) = store.quiet(account).await.unwrap() {
-        assert_eq!((head, count), (feed.head, 0), "quiet disagrees with feed");
-        assert!(store.subscriptions(account).await.unwrap().is_empty(), "quiet in spite of topics");
+    if let Some(head) = store.head_if_idle(account).await.unwrap() {
+        assert_eq!((head, count), (feed.head, 0), "head_if_idle disagrees with feed");
+        assert!(store.subscriptions(account).await.unwrap().is_empty(), "idle in spite of topics");
     }
     feed.pending.iter().map(|notification| notification.id.0).collect()
 }

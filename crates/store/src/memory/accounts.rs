@@ -1,6 +1,6 @@
 use tidings_core::model::{Account, AccountId, Credentials, NewAccount, Seq, Topic, Username};
 use tidings_core::store::{
-    AccountChange, AccountOrder, AccountPlace, AccountQuery, AccountRow, Page, Result, Seen, StoreError,
+    AccountChange, AccountOrder, AccountQuery, AccountRow, AccountSortKey, Page, Result, Seen, StoreError,
 };
 
 use super::state::{Copy, Entry, State, page};
@@ -21,7 +21,7 @@ impl State {
             disabled: false,
             created_at: new.created_at,
             last_seen: None,
-            left_at: None,
+            last_offline: None,
             registered_at: Seq(self.last),
         };
         self.usernames.insert(account.username.clone(), id);
@@ -103,17 +103,17 @@ impl State {
     }
 
     pub fn touch_accounts(&mut self, seen: Vec<Seen>) {
-        for Seen { account, at, left } in seen {
+        for Seen { account, at, offline } in seen {
             if let Some(entry) = self.accounts.get_mut(&account) {
                 entry.account.last_seen = Some(at);
-                if left {
-                    entry.account.left_at = Some(at);
+                if offline {
+                    entry.account.last_offline = Some(at);
                 }
             }
         }
     }
 
-    pub fn accounts(&self, query: &AccountQuery) -> Page<AccountRow, AccountPlace> {
+    pub fn accounts(&self, query: &AccountQuery) -> Page<AccountRow, AccountSortKey> {
         let wanted = query.contains.as_ref().map(|text| text.to_lowercase());
         let matches = |account: &Account| {
             let fields = [
@@ -126,21 +126,21 @@ impl State {
                 fields.into_iter().flatten().any(|field| field.to_lowercase().contains(wanted))
             })
         };
-        let compare = |a: &AccountPlace, b: &AccountPlace| {
+        let compare = |a: &AccountSortKey, b: &AccountSortKey| {
             let order = match query.order {
                 AccountOrder::Username => a.username.cmp(&b.username),
                 AccountOrder::Created => a.id.cmp(&b.id),
-                AccountOrder::Left => (a.left_at, a.id).cmp(&(b.left_at, b.id)),
+                AccountOrder::LastOffline => (a.last_offline, a.id).cmp(&(b.last_offline, b.id)),
             };
             if query.descending { order.reverse() } else { order }
         };
-        let mut found: Vec<(AccountPlace, &Entry)> = self
+        let mut found: Vec<(AccountSortKey, &Entry)> = self
             .accounts
             .values()
             .filter(|entry| query.only.as_ref().is_none_or(|only| only.contains(&entry.account.id)))
             .filter(|entry| query.except.as_ref().is_none_or(|except| !except.contains(&entry.account.id)))
             .filter(|entry| matches(&entry.account))
-            .map(|entry| (AccountPlace::of(&entry.account), entry))
+            .map(|entry| (AccountSortKey::of(&entry.account), entry))
             .filter(|(place, _)| query.after.as_ref().is_none_or(|after| compare(place, after).is_gt()))
             .collect();
         found.sort_by(|(a, _), (b, _)| compare(a, b));
@@ -148,7 +148,7 @@ impl State {
             account: entry.account.clone(),
             pending: entry.pending.len() as u64,
         });
-        page(rows, query.limit, |row| AccountPlace::of(&row.account))
+        page(rows, query.limit, |row| AccountSortKey::of(&row.account))
     }
 
     pub fn subscribe(&mut self, account: AccountId, topic: Topic) -> Result<bool> {

@@ -33,7 +33,7 @@ impl State {
         feed
     }
 
-    pub fn quiet(&self, account: AccountId) -> Option<Seq> {
+    pub fn head_if_idle(&self, account: AccountId) -> Option<Seq> {
         let waits = self.accounts.get(&account).is_some_and(|entry| !entry.pending.is_empty());
         (!waits && self.subscriptions(account).is_empty()).then_some(Seq(self.last))
     }

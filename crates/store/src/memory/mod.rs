@@ -18,8 +18,8 @@ use tidings_core::model::{
     Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, AccountChange, AccountPlace, AccountQuery, AccountRow, AuditEntry, Commits, Ended, Feed,
-    NewNotification, NotificationRecord, Page, PastNotification, Positions, Released, Result, Seen, Settled,
+    Acceptance, AccountChange, AccountQuery, AccountRow, AccountSortKey, AuditEntry, Commits, Ended, Feed,
+    HistoryEntry, NewNotification, NotificationRecord, Page, Positions, Released, Result, Seen, Settled,
     Settlement, Store, StoreError, Totals, WebSession,
 };
 
@@ -72,7 +72,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, AccountPlace>> {
+    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, AccountSortKey>> {
         Ok(self.state()?.accounts(&query))
     }
 
@@ -128,29 +128,29 @@ impl Store for MemoryStore {
         Ok(self.state()?.notifications(before, limit))
     }
 
-    async fn past(
+    async fn account_history(
         &self,
         account: AccountId,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<Page<PastNotification, u64>> {
-        Ok(self.state()?.past(account, before, limit))
+    ) -> Result<Page<HistoryEntry, u64>> {
+        Ok(self.state()?.account_history(account, before, limit))
     }
 
     async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed> {
         Ok(self.state()?.feed(account, after, now, limit))
     }
 
-    async fn quiet(&self, account: AccountId) -> Result<Option<Seq>> {
-        Ok(self.state()?.quiet(account))
+    async fn head_if_idle(&self, account: AccountId) -> Result<Option<Seq>> {
+        Ok(self.state()?.head_if_idle(account))
     }
 
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled> {
         Ok(self.state()?.settle(batch))
     }
 
-    async fn find(&self, id: NotificationId) -> Result<Option<Seq>> {
-        Ok(self.state()?.find(id))
+    async fn seq_of(&self, id: NotificationId) -> Result<Option<Seq>> {
+        Ok(self.state()?.seq_of(id))
     }
 
     async fn opened(&self, account: AccountId, id: NotificationId) -> Result<bool> {
@@ -169,8 +169,8 @@ impl Store for MemoryStore {
         Ok(self.state()?.purge(before, now, limit))
     }
 
-    async fn recount(&self) -> Result<Vec<String>> {
-        Ok(self.state()?.recount())
+    async fn verify_counters(&self) -> Result<Vec<String>> {
+        Ok(self.state()?.verify_counters())
     }
 
     async fn create_key(&self, key: ApiKey) -> Result<()> {

@@ -5,8 +5,8 @@ use tidings_core::model::{
     Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, Ended, NewNotification, NotificationRecord, Outcome, Page, PastNotification, Released,
-    Result, StoreError,
+    Acceptance, Ended, HistoryEntry, NewNotification, NotificationRecord, Outcome, Page, Released, Result,
+    StoreError,
 };
 
 use super::state::{Copy, Item, Remembered, State, add, page};
@@ -261,7 +261,12 @@ impl State {
         page(rows.map(|(_, item)| item.record.clone()), limit, |record| record.position)
     }
 
-    pub fn past(&self, account: AccountId, before: Option<u64>, limit: usize) -> Page<PastNotification, u64> {
+    pub fn account_history(
+        &self,
+        account: AccountId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Page<HistoryEntry, u64> {
         let entry = self.accounts.get(&account);
         let items = self.items.range(..before.unwrap_or(u64::MAX)).rev().map(|(_, item)| item);
         let rows = items.filter_map(|item| {
@@ -275,12 +280,12 @@ impl State {
                 Copy::Expired => Outcome::Expired,
                 Copy::Cancelled => Outcome::Cancelled,
             };
-            Some(PastNotification { record: item.record.clone(), outcome })
+            Some(HistoryEntry { record: item.record.clone(), outcome })
         });
         page(rows, limit, |past| past.record.position)
     }
 
-    pub fn find(&self, id: NotificationId) -> Option<Seq> {
+    pub fn seq_of(&self, id: NotificationId) -> Option<Seq> {
         self.by_id(id).filter(|item| item.released).map(Item::seq)
     }
 

@@ -165,7 +165,7 @@ impl State {
         totals
     }
 
-    pub fn recount(&self) -> Vec<String> {
+    pub fn verify_counters(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for item in self.items.values().filter(|item| item.released) {
             let count = |how: Copy| item.copies.values().filter(|copy| **copy == how).count() as u64;

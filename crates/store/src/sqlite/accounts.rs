@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use tidings_core::model::{Account, AccountId, Credentials, NewAccount, ScramKeys, Seq, Timestamp, Username};
 use tidings_core::store::{
-    AccountChange, AccountOrder, AccountPlace, AccountQuery, AccountRow, Page, Seen, StoreError,
+    AccountChange, AccountOrder, AccountQuery, AccountRow, AccountSortKey, Page, Seen, StoreError,
 };
 
 use super::convert::{self, int, uint};
@@ -39,7 +39,7 @@ impl Writer {
             disabled: false,
             created_at: new.created_at,
             last_seen: None,
-            left_at: None,
+            last_offline: None,
             registered_at: Seq(self.kept.last),
         };
         self.connection
@@ -153,7 +153,7 @@ impl Writer {
             .connection
             .prepare_cached("UPDATE accounts SET last_seen = ?2, left_at = ?2 WHERE id = ?1")?;
         for seen in seen {
-            let statement = if seen.left { &mut left } else { &mut came };
+            let statement = if seen.offline { &mut left } else { &mut came };
             statement.execute([seen.account.0, seen.at.0])?;
         }
         Ok(())
@@ -196,7 +196,7 @@ fn by_id(connection: &Connection, id: AccountId) -> Done<Option<Account>> {
         disabled: row.get(4)?,
         created_at: Timestamp(row.get(5)?),
         last_seen: row.get::<_, Option<i64>>(6)?.map(Timestamp),
-        left_at: left_from(row.get(8)?),
+        last_offline: last_offline_from(row.get(8)?),
         registered_at: Seq(uint(row.get(7)?)),
     }))
 }
@@ -229,7 +229,7 @@ pub(super) fn credentials(connection: &Connection, username: &Username) -> Done<
 pub(super) fn accounts(
     connection: &Connection,
     query: &AccountQuery,
-) -> Done<Page<AccountRow, AccountPlace>> {
+) -> Done<Page<AccountRow, AccountSortKey>> {
     let limit = query.limit.max(1);
     let Found { ids, stopped_at } = match &query.only {
         Some(only) if only.len() <= FEW => among(connection, query, only)?,
@@ -243,7 +243,7 @@ pub(super) fn accounts(
             items.push(AccountRow { pending: shared.pending_count(connection, id)?, account });
         }
     }
-    let last = items.last().map(|row| AccountPlace::of(&row.account));
+    let last = items.last().map(|row| AccountSortKey::of(&row.account));
     Ok(Page { items, next: last.filter(|_| more).or(stopped_at) })
 }
 
@@ -252,7 +252,7 @@ pub(super) fn accounts(
 struct Found {
     ids: Vec<AccountId>,
     /// The last one looked at, where more were left unseen.
-    stopped_at: Option<AccountPlace>,
+    stopped_at: Option<AccountSortKey>,
 }
 
 /// The matching ones of a few accounts, in the order asked for.
@@ -275,11 +275,11 @@ fn among(connection: &Connection, query: &AccountQuery, only: &[AccountId]) -> D
     Ok(Found { ids: found.into_iter().map(|place| place.id).collect(), stopped_at: None })
 }
 
-fn compare(query: &AccountQuery, a: &AccountPlace, b: &AccountPlace) -> Ordering {
+fn compare(query: &AccountQuery, a: &AccountSortKey, b: &AccountSortKey) -> Ordering {
     let order = match query.order {
         AccountOrder::Username => a.username.cmp(&b.username),
         AccountOrder::Created => a.id.cmp(&b.id),
-        AccountOrder::Left => (a.left_at, a.id).cmp(&(b.left_at, b.id)),
+        AccountOrder::LastOffline => (a.last_offline, a.id).cmp(&(b.last_offline, b.id)),
     };
     if query.descending { order.reverse() } else { order }
 }
@@ -305,11 +305,11 @@ pub(super) fn walk(order: AccountOrder, descending: bool) -> &'static [&'static 
         }
         // Of a million at the same moment only those beyond the place are looked at: in one
         // statement, SQLite would begin at the first of them.
-        (AccountOrder::Left, false) => &[
+        (AccountOrder::LastOffline, false) => &[
             "SELECT id, search, username, left_at FROM accounts WHERE left_at = ?2 AND id > ?1 ORDER BY id",
             "SELECT id, search, username, left_at FROM accounts WHERE left_at > ?2 ORDER BY left_at, id",
         ],
-        (AccountOrder::Left, true) => &[
+        (AccountOrder::LastOffline, true) => &[
             "SELECT id, search, username, left_at FROM accounts WHERE left_at = ?2 AND id < ?1 ORDER BY id DESC",
             "SELECT id, search, username, left_at FROM accounts WHERE left_at < ?2 ORDER BY left_at DESC, id DESC",
         ],
@@ -327,12 +327,12 @@ fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Done<Fou
         // Every text is less than every blob.
         (AccountOrder::Username, None) if query.descending => Value::Blob(Vec::new()),
         (AccountOrder::Username, None) => Value::Text(String::new()),
-        (_, Some(place)) => Value::Integer(place.left_at.map_or(0, Timestamp::millis)),
+        (_, Some(place)) => Value::Integer(place.last_offline.map_or(0, Timestamp::millis)),
         (_, None) => Value::Integer(end),
     };
     let most = match query.order {
         AccountOrder::Username => LOOKED_THROUGH_BY_USERNAME,
-        AccountOrder::Created | AccountOrder::Left => LOOKED_THROUGH,
+        AccountOrder::Created | AccountOrder::LastOffline => LOOKED_THROUGH,
     };
     let mut found = Found::default();
     let mut looked_at = 0;
@@ -359,12 +359,16 @@ fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Done<Fou
 }
 
 /// Reads what [`walk`] selects.
-fn place(row: &Row<'_>) -> Done<AccountPlace> {
-    Ok(AccountPlace { id: AccountId(row.get(0)?), username: row.get(2)?, left_at: left_from(row.get(3)?) })
+fn place(row: &Row<'_>) -> Done<AccountSortKey> {
+    Ok(AccountSortKey {
+        id: AccountId(row.get(0)?),
+        username: row.get(2)?,
+        last_offline: last_offline_from(row.get(3)?),
+    })
 }
 
 /// `accounts.left_at`.
-fn left_from(millis: i64) -> Option<Timestamp> {
+fn last_offline_from(millis: i64) -> Option<Timestamp> {
     (millis > 0).then_some(Timestamp(millis))
 }
 

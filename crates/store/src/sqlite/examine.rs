@@ -6,7 +6,7 @@ use tidings_core::store::Totals;
 
 use super::fault::Done;
 use super::kept::Kept;
-use super::recount;
+use super::verify_counters;
 
 /// How many faults SQLite is asked to name.
 const NAMED: u32 = 20;
@@ -39,7 +39,7 @@ pub(super) fn examine(path: &Path) -> Done<Report> {
     }
     // In a broken file the counters are the least of it.
     if faults.is_empty() {
-        faults = recount::recount(&connection)?;
+        faults = verify_counters::verify_counters(&connection)?;
     }
     let newest = connection
         .query_row("SELECT max(created_at) FROM notifications", [], |row| row.get::<_, Option<i64>>(0))

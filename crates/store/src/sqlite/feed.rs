@@ -77,7 +77,7 @@ fn anything_pending(connection: &Connection, account: AccountId) -> Done<bool> {
 /// The last number given out, where nothing might be pending for an account and it has
 /// no topics: neither a queue row, nor a broadcast beyond its cursor (which may be settled
 /// all the same, ahead of it). A single statement, so that it needs no transaction around it.
-pub(super) fn quiet(connection: &Connection, account: AccountId) -> Done<Option<Seq>> {
+pub(super) fn head_if_idle(connection: &Connection, account: AccountId) -> Done<Option<Seq>> {
     let mut statement = connection.prepare_cached(
         "SELECT kept.last FROM kept LEFT JOIN cursors ON cursors.account = ?1
          WHERE NOT EXISTS (SELECT 1 FROM queue WHERE account = ?1)
@@ -271,7 +271,7 @@ impl OpenShared {
 }
 
 /// A released notification's place, by id.
-pub(super) fn find(connection: &Connection, id: tidings_core::model::NotificationId) -> Done<Option<Seq>> {
+pub(super) fn seq_of(connection: &Connection, id: tidings_core::model::NotificationId) -> Done<Option<Seq>> {
     let mut statement =
         connection.prepare_cached("SELECT seq FROM notifications WHERE id = ?1 AND state IN (1, 2, 3)")?;
     let seq = statement.query_row([convert::id_bytes(id)], |row| row.get(0).map(uint));

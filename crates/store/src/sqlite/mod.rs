@@ -6,6 +6,7 @@
 //! answered is on the disk.
 
 mod accept;
+mod account_history;
 mod accounts;
 mod admin;
 mod backup;
@@ -20,10 +21,8 @@ mod inbox;
 mod kept;
 mod live;
 mod pack;
-mod past;
 mod port;
 mod records;
-mod recount;
 mod schema;
 mod settle;
 mod standing;
@@ -31,6 +30,7 @@ mod standing;
 mod tests;
 mod threads;
 mod topics;
+mod verify_counters;
 mod writer;
 
 use std::fs::{File, TryLockError};

@@ -6,15 +6,15 @@ use tidings_core::model::{
     Timestamp, Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, AccountChange, AccountPlace, AccountQuery, AccountRow, AuditEntry, Commits, Ended, Feed,
-    NewNotification, NotificationRecord, Page, PastNotification, Positions, Released, Result, Seen, Settled,
+    Acceptance, AccountChange, AccountQuery, AccountRow, AccountSortKey, AuditEntry, Commits, Ended, Feed,
+    HistoryEntry, NewNotification, NotificationRecord, Page, Positions, Released, Result, Seen, Settled,
     Settlement, Store, StoreError, Totals, WebSession,
 };
 
 use super::fault::Done;
 use super::kept::Kept;
 use super::writer::Writer;
-use super::{SqliteStore, accounts, admin, feed, past, records, recount, topics};
+use super::{SqliteStore, account_history, accounts, admin, feed, records, topics, verify_counters};
 
 /// About what a small write adds to a commit.
 const SMALL: usize = 1024;
@@ -69,7 +69,7 @@ impl Store for SqliteStore {
         self.writer.call(ROW * seen.len(), |writer| writer.touch_accounts(seen)).await
     }
 
-    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, AccountPlace>> {
+    async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, AccountSortKey>> {
         self.readers.call(move |connection| accounts::accounts(connection, &query)).await
     }
 
@@ -130,13 +130,15 @@ impl Store for SqliteStore {
         self.readers.call(move |connection| records::notifications(connection, before, limit)).await
     }
 
-    async fn past(
+    async fn account_history(
         &self,
         account: AccountId,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<Page<PastNotification, u64>> {
-        self.readers.call(move |connection| past::past(connection, account, before, limit)).await
+    ) -> Result<Page<HistoryEntry, u64>> {
+        self.readers
+            .call(move |connection| account_history::account_history(connection, account, before, limit))
+            .await
     }
 
     async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed> {
@@ -154,8 +156,8 @@ impl Store for SqliteStore {
         Ok(read.feed)
     }
 
-    async fn quiet(&self, account: AccountId) -> Result<Option<Seq>> {
-        self.readers.glance(move |connection| feed::quiet(connection, account)).await
+    async fn head_if_idle(&self, account: AccountId) -> Result<Option<Seq>> {
+        self.readers.glance(move |connection| feed::head_if_idle(connection, account)).await
     }
 
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled> {
@@ -182,8 +184,8 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn find(&self, id: NotificationId) -> Result<Option<Seq>> {
-        self.readers.call(move |connection| feed::find(connection, id)).await
+    async fn seq_of(&self, id: NotificationId) -> Result<Option<Seq>> {
+        self.readers.call(move |connection| feed::seq_of(connection, id)).await
     }
 
     async fn opened(&self, account: AccountId, id: NotificationId) -> Result<bool> {
@@ -202,8 +204,8 @@ impl Store for SqliteStore {
         self.writer.call(SMALL, move |writer| writer.purge(before, now, limit)).await
     }
 
-    async fn recount(&self) -> Result<Vec<String>> {
-        let mut wrong = self.readers.call(recount::recount).await?;
+    async fn verify_counters(&self) -> Result<Vec<String>> {
+        let mut wrong = self.readers.call(verify_counters::verify_counters).await?;
         wrong.extend(self.writer.call(SMALL, |writer| writer.check_memory()).await?);
         Ok(wrong)
     }

@@ -82,7 +82,7 @@ async fn some_history(store: &SqliteStore) -> AccountId {
 async fn has_some_history(store: &SqliteStore, account: AccountId) {
     let pending = fed(store, account).await;
     assert_eq!(pending.iter().map(|(_, number)| *number).collect::<Vec<_>>(), [1, 3]);
-    assert_eq!(store.recount().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.verify_counters().await.unwrap(), Vec::<String>::new());
     let seq = pending[0].0;
     let settled = store.settle(vec![Settlement { account, seq }]).await.unwrap();
     assert_eq!(settled.delivered.len(), 1);
@@ -209,7 +209,7 @@ async fn a_full_disk_is_survived() {
     let mut expected: Vec<u128> = vec![1, 3];
     expected.extend((0..accepted).map(|number| 100 + number));
     assert_eq!(numbers(fed(&store, account).await), expected);
-    assert_eq!(store.recount().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.verify_counters().await.unwrap(), Vec::<String>::new());
     allow_growth(&store, None).await;
     store.accept(note(2000, Audience::All)).await.unwrap();
     expected.push(2000);
@@ -299,7 +299,7 @@ async fn what_fails_in_a_group_takes_nothing_else_with_it() {
     let mut pending: Vec<u128> = fed(&store, account).await.iter().map(|(_, number)| *number).collect();
     pending.sort_unstable();
     assert_eq!(pending, [1, 5]);
-    assert_eq!(store.recount().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.verify_counters().await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -353,7 +353,7 @@ async fn a_backup_is_a_store() {
 }
 
 #[tokio::test]
-async fn the_past_is_found_over_many_runs() {
+async fn a_history_is_found_over_many_runs() {
     let directory = TempDir::new().unwrap();
     let store = Arc::new(open(&directory));
     let mut accounts = Vec::new();
@@ -398,7 +398,7 @@ async fn the_past_is_found_over_many_runs() {
     let numbers = |store: Arc<SqliteStore>, account, limit| async move {
         let (mut numbers, mut before) = (Vec::new(), None);
         loop {
-            let page = store.past(account, before, limit).await.unwrap();
+            let page = store.account_history(account, before, limit).await.unwrap();
             numbers.extend(page.items.into_iter().map(|past| past.record.notification.id.0));
             before = page.next;
             if before.is_none() {
@@ -410,7 +410,7 @@ async fn the_past_is_found_over_many_runs() {
     assert_eq!(found, expected);
     let (store, found) = numbers(store, accounts[1], 3).await;
     assert_eq!(found, Vec::<u128>::new(), "it waits for all of them");
-    assert_eq!(store.recount().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.verify_counters().await.unwrap(), Vec::<String>::new());
 
     // The newest run is read again, and so are all of them where they are missing.
     drop(store);
@@ -436,7 +436,7 @@ async fn no_page_of_accounts_sorts_or_walks_everything() {
     let directory = TempDir::new().unwrap();
     drop(open(&directory));
     let raw = Connection::open(path(&directory)).unwrap();
-    for order in [AccountOrder::Username, AccountOrder::Created, AccountOrder::Left] {
+    for order in [AccountOrder::Username, AccountOrder::Created, AccountOrder::LastOffline] {
         for descending in [false, true] {
             for (number, sql) in accounts::walk(order, descending).iter().enumerate() {
                 let mut statement = raw.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -452,8 +452,8 @@ async fn no_page_of_accounts_sorts_or_walks_everything() {
                 let by = match (order, number) {
                     (AccountOrder::Username, _) => "COVERING INDEX accounts_by_username (username",
                     (AccountOrder::Created, _) => "INTEGER PRIMARY KEY (rowid",
-                    (AccountOrder::Left, 0) => "INDEX accounts_by_left (left_at=? AND rowid",
-                    (AccountOrder::Left, _) => "INDEX accounts_by_left (left_at",
+                    (AccountOrder::LastOffline, 0) => "INDEX accounts_by_left (left_at=? AND rowid",
+                    (AccountOrder::LastOffline, _) => "INDEX accounts_by_left (left_at",
                 };
                 assert!(step.starts_with(&format!("SEARCH accounts USING {by}")), "{sql}: {step}");
             }

@@ -112,7 +112,7 @@ async fn accounts(store: &dyn Store, now: Timestamp, text: &mut String) {
             account.created_at,
             account.registered_at.0,
             or_none(account.last_seen),
-            or_none(account.left_at)
+            or_none(account.last_offline)
         )
         .unwrap();
         let credentials = store.credentials(&account.username).await.unwrap().unwrap();
@@ -121,7 +121,7 @@ async fn accounts(store: &dyn Store, now: Timestamp, text: &mut String) {
             writeln!(text, "  keys {} {salt} {stored} {server}", keys.iterations).unwrap();
         }
         writeln!(text, "  topics {}", listed(store.subscriptions(account.id).await.unwrap())).unwrap();
-        let past = store.past(account.id, None, 1000).await.unwrap();
+        let past = store.account_history(account.id, None, 1000).await.unwrap();
         let past = past.items.iter();
         let past = past.map(|past| format!("{} {}", name(&past.record.notification), past.outcome.as_str()));
         writeln!(text, "  past: {}", listed(past)).unwrap();

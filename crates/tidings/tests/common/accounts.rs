@@ -39,10 +39,10 @@ pub async fn create(database: &Path, names: impl IntoIterator<Item = String>, to
     store.close().await;
 }
 
-/// Counters that disagree with a recount; nobody else may have the store open.
-pub async fn recount(database: &Path) -> Vec<String> {
+/// Counters that disagree with rows and cursors; no server may have the store open.
+pub async fn verify_counters(database: &Path) -> Vec<String> {
     let store = SqliteStore::open(database, SqliteOptions::default()).expect("a store");
-    let wrong = store.recount().await.expect("a recount");
+    let wrong = store.verify_counters().await.expect("counters");
     store.close().await;
     wrong
 }

@@ -16,7 +16,7 @@ use super::standing::Standing;
 use super::writer::Writer;
 
 /// Names each counter that disagrees with what it counts.
-pub(super) fn recount(connection: &Connection) -> Done<Vec<String>> {
+pub(super) fn verify_counters(connection: &Connection) -> Done<Vec<String>> {
     let mut wrong = Vec::new();
     let pending = pending(connection, &mut wrong)?;
     notifications(connection, &pending, &mut wrong)?;

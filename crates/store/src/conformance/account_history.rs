@@ -4,8 +4,8 @@ use tidings_core::store::{Outcome, Store};
 use super::world::{account, ack, at, fed, keyed, note, send, to_topic, topic, users};
 
 /// The numbers of what no longer waits for an account, each with what became of it.
-async fn past(store: &dyn Store, account: AccountId) -> String {
-    let page = store.past(account, None, 100).await.unwrap();
+async fn history(store: &dyn Store, account: AccountId) -> String {
+    let page = store.account_history(account, None, 100).await.unwrap();
     assert_eq!(page.next, None);
     let told =
         page.items.iter().map(|past| format!("{} {}", past.record.notification.id.0, past.outcome.as_str()));
@@ -21,20 +21,20 @@ pub(super) async fn of_named_accounts(store: &dyn Store) {
     }
     assert!(store.opened(anna, NotificationId(2)).await.unwrap());
     send(store, note(3, users(&["bert"]))).await;
-    assert_eq!(past(store, anna).await, "2 opened, 1 delivered");
-    assert_eq!(past(store, bert).await, "", "what is pending is not past");
+    assert_eq!(history(store, anna).await, "2 opened, 1 delivered");
+    assert_eq!(history(store, bert).await, "", "what is pending is not past");
 
     store.cancel(NotificationId(1)).await.unwrap();
-    assert_eq!(past(store, bert).await, "1 cancelled");
+    assert_eq!(history(store, bert).await, "1 cancelled");
     send(store, keyed(4, both.clone(), "k")).await;
     send(store, keyed(5, users(&["bert"]), "k")).await;
-    assert_eq!(past(store, bert).await, "4 cancelled, 1 cancelled", "replaced for one of two");
+    assert_eq!(history(store, bert).await, "4 cancelled, 1 cancelled", "replaced for one of two");
     store.expire_due(at(2000), 100).await.unwrap();
-    assert_eq!(past(store, anna).await, "4 expired, 2 opened, 1 delivered");
-    assert_eq!(past(store, bert).await, "5 expired, 4 cancelled, 3 expired, 2 expired, 1 cancelled");
+    assert_eq!(history(store, anna).await, "4 expired, 2 opened, 1 delivered");
+    assert_eq!(history(store, bert).await, "5 expired, 4 cancelled, 3 expired, 2 expired, 1 cancelled");
 
     store.remove_account(anna).await.unwrap();
-    assert_eq!(past(store, anna).await, "");
+    assert_eq!(history(store, anna).await, "");
 }
 
 pub(super) async fn of_what_is_shared(store: &dyn Store) {
@@ -47,15 +47,15 @@ pub(super) async fn of_what_is_shared(store: &dyn Store) {
     store.cancel(NotificationId(3)).await.unwrap();
     assert_eq!(ack(store, bert, third).await, 0);
     let fourth = send(store, note(4, Audience::All)).await.notification.seq;
-    assert_eq!(past(store, anna).await, "3 cancelled");
+    assert_eq!(history(store, anna).await, "3 cancelled");
     // Whoever comes later than the end has had the later one, and not this one.
     ack(store, anna, fourth).await;
-    assert_eq!(past(store, anna).await, "4 delivered, 3 cancelled");
+    assert_eq!(history(store, anna).await, "4 delivered, 3 cancelled");
     assert_eq!(fed(store, anna).await, [1]);
-    assert_eq!(past(store, bert).await, "3 cancelled");
+    assert_eq!(history(store, bert).await, "3 cancelled");
     store.expire_due(at(2000), 100).await.unwrap();
-    assert_eq!(past(store, anna).await, "4 delivered, 3 cancelled, 1 expired");
-    assert_eq!(past(store, bert).await, "4 expired, 3 cancelled, 2 expired");
+    assert_eq!(history(store, anna).await, "4 delivered, 3 cancelled, 1 expired");
+    assert_eq!(history(store, bert).await, "4 expired, 3 cancelled, 2 expired");
 
     let mut fifth = note(5, Audience::All);
     fifth.expires_at = at(9000);
@@ -64,12 +64,12 @@ pub(super) async fn of_what_is_shared(store: &dyn Store) {
         ack(store, account, fifth).await;
     }
     assert!(store.opened(bert, NotificationId(5)).await.unwrap());
-    assert_eq!(past(store, anna).await, "5 delivered, 4 delivered, 3 cancelled, 1 expired");
-    assert_eq!(past(store, bert).await, "5 opened, 4 expired, 3 cancelled, 2 expired");
+    assert_eq!(history(store, anna).await, "5 delivered, 4 delivered, 3 cancelled, 1 expired");
+    assert_eq!(history(store, bert).await, "5 opened, 4 expired, 3 cancelled, 2 expired");
 
     // Once it is unsubscribed, a topic's are not this account's any more.
     store.unsubscribe(bert, topic("news")).await.unwrap();
-    assert_eq!(past(store, bert).await, "5 opened, 4 expired, 3 cancelled");
+    assert_eq!(history(store, bert).await, "5 opened, 4 expired, 3 cancelled");
     // A replaced one ends by itself, with nobody having had it.
     let mut older = keyed(6, Audience::All, "k");
     older.expires_at = at(9000);
@@ -78,7 +78,7 @@ pub(super) async fn of_what_is_shared(store: &dyn Store) {
     send(store, older).await;
     let newer = send(store, newer).await.notification.seq;
     ack(store, bert, newer).await;
-    let told = past(store, bert).await;
+    let told = history(store, bert).await;
     assert!(told.starts_with("7 delivered, 6 cancelled, 5 opened"), "{told}");
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn goes_on_page_by_page(store: &dyn Store) {
     for limit in 1..=7 {
         let (mut before, mut found) = (None, Vec::new());
         loop {
-            let page = store.past(anna, before, limit).await.unwrap();
+            let page = store.account_history(anna, before, limit).await.unwrap();
             assert!(page.items.iter().all(|past| past.outcome == Outcome::Delivered));
             found.extend(page.items.iter().map(|past| past.record.notification.id.0));
             before = page.next;
@@ -119,12 +119,12 @@ pub(super) async fn is_forgotten_with_the_history(store: &dyn Store) {
         send(store, new).await;
     }
     store.expire_due(at(2000), 100).await.unwrap();
-    assert_eq!(past(store, anna).await, "3 expired, 2 expired, 1 expired");
+    assert_eq!(history(store, anna).await, "3 expired, 2 expired, 1 expired");
     store.purge(at(3), Timestamp(0), 100).await.unwrap();
-    assert_eq!(past(store, anna).await, "3 expired");
+    assert_eq!(history(store, anna).await, "3 expired");
     let fourth = send(store, note(4, Audience::All)).await.notification.seq;
     ack(store, anna, fourth).await;
-    assert_eq!(past(store, anna).await, "4 delivered, 3 expired");
+    assert_eq!(history(store, anna).await, "4 delivered, 3 expired");
     store.purge(at(3000), Timestamp(0), 100).await.unwrap();
-    assert_eq!(past(store, anna).await, "");
+    assert_eq!(history(store, anna).await, "");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use tidings_core::model::{AccountId, Priority};
-use tidings_core::store::{Outcome, Page, PastNotification};
+use tidings_core::store::{HistoryEntry, Outcome, Page};
 
 use super::convert::{self, int, state, uint};
 use super::fault::{Done, Fault};
@@ -16,12 +16,12 @@ const LOOKED_AT: usize = 4096;
 /// Runs of positions that one page looks through, at most: millions of notifications.
 const RUNS: usize = 4096;
 
-pub(super) fn past(
+pub(super) fn account_history(
     connection: &Connection,
     account: AccountId,
     before: Option<u64>,
     limit: usize,
-) -> Done<Page<PastNotification, u64>> {
+) -> Done<Page<HistoryEntry, u64>> {
     let limit = limit.max(1);
     let mut page = Page { items: Vec::new(), next: None };
     let Some(mut reader) = Reader::new(connection, account)? else { return Ok(page) };
@@ -45,7 +45,7 @@ pub(super) fn past(
                 return Ok(page);
             }
             if let Some(record) = records::at(connection, position)? {
-                page.items.push(PastNotification { record, outcome });
+                page.items.push(HistoryEntry { record, outcome });
             }
         }
         reached = first;
