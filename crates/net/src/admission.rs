@@ -1,4 +1,4 @@
-//! Who may come in, how many are in, and the order to leave.
+//! How many connections there may be and are, and the order to end them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::parking::Parking;
+use crate::deadlines::Deadlines;
 
 /// What has happened since the start, and what is there now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,9 +35,9 @@ pub struct Counts {
 pub(crate) enum Stop {
     /// Not at all.
     Running = 0,
-    /// Say goodbye and finish writing.
+    /// End the stream and finish writing.
     Graceful = 1,
-    /// Leave at once.
+    /// Drop the connection at once.
     Now = 2,
 }
 
@@ -52,10 +52,10 @@ pub(crate) struct Bounds {
     pub(crate) unauthenticated: usize,
 }
 
-/// What all connections share.
-pub(crate) struct House {
+/// The limits that all connections of a server are under, and what is counted of them.
+pub(crate) struct ConnectionLimits {
     pub(crate) bounds: Bounds,
-    pub(crate) parking: Parking,
+    pub(crate) deadlines: Deadlines,
     pub(crate) accepted: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) handshake_failures: AtomicU64,
@@ -63,30 +63,30 @@ pub(crate) struct House {
     open: AtomicUsize,
     unauthenticated: AtomicUsize,
     stop: AtomicU8,
-    /// Told when the last connection has gone.
+    /// Notified when the last connection has gone.
     pub(crate) empty: Notify,
     addresses: Addresses,
 }
 
-/// The permission to be here. Give it back with [`House::depart`].
+/// A connection's share of the limits. Give it back with [`ConnectionLimits::depart`].
 #[derive(Debug)]
 pub(crate) struct Admission {
     /// Only where addresses are counted.
     address: Option<Box<IpAddr>>,
     authenticated: bool,
-    /// Its peer was told that the server ends.
-    pub(crate) told: bool,
+    /// The session has ended the stream because the server stops.
+    pub(crate) shutdown_sent: bool,
 }
 
 /// The connection is one too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused;
 
-impl House {
+impl ConnectionLimits {
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            parking: Parking::new(),
+            deadlines: Deadlines::new(),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             handshake_failures: AtomicU64::new(0),
@@ -116,7 +116,7 @@ impl House {
         }
         self.accepted.fetch_add(1, Ordering::Relaxed);
         self.unauthenticated.fetch_add(1, Ordering::Relaxed);
-        Ok(Admission { address: counted, authenticated: false, told: false })
+        Ok(Admission { address: counted, authenticated: false, shutdown_sent: false })
     }
 
     /// The connection has logged in.
@@ -136,14 +136,14 @@ impl House {
         self.left();
     }
 
-    /// Whether newcomers should wait in the kernel's queue: too many are logging in.
-    pub(crate) fn is_crowded(&self) -> bool {
+    /// Whether new connections should wait in the kernel's queue: too many are logging in.
+    pub(crate) fn is_saturated(&self) -> bool {
         self.unauthenticated.load(Ordering::Relaxed) >= self.bounds.unauthenticated
     }
 
-    /// How long a newcomer may take for the TLS handshake. Less when many are at it,
+    /// How long a new connection may take for the TLS handshake. Less when many are at it,
     /// so that silent connections make room.
-    pub(crate) fn patience(&self, usual: Duration) -> Duration {
+    pub(crate) fn handshake_time(&self, usual: Duration) -> Duration {
         if self.unauthenticated.load(Ordering::Relaxed) > self.bounds.unauthenticated / 2 {
             usual.min(Duration::from_secs(10))
         } else {
@@ -162,7 +162,7 @@ impl House {
     /// Tells every connection.
     pub(crate) fn set_stop(&self, stop: Stop) {
         self.stop.fetch_max(stop as u8, Ordering::AcqRel);
-        self.parking.wake_all();
+        self.deadlines.wake_all();
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -231,15 +231,15 @@ impl Addresses {
     }
 }
 
-/// How fast newcomers are let in: a bucket that holds one second's worth.
+/// How fast connections are accepted: a token bucket that holds one second's worth.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct AcceptRate {
     per_second: f64,
     tokens: f64,
     at: Instant,
 }
 
-impl Pace {
+impl AcceptRate {
     pub(crate) fn new(per_second: u32) -> Self {
         let per_second = f64::from(per_second.max(1));
         Self { per_second, tokens: per_second, at: Instant::now() }
@@ -264,8 +264,8 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn house(connections: usize, per_address: usize) -> House {
-        House::new(Bounds { connections, per_address, unauthenticated: 4 })
+    fn limits(connections: usize, per_address: usize) -> ConnectionLimits {
+        ConnectionLimits::new(Bounds { connections, per_address, unauthenticated: 4 })
     }
 
     fn address(text: &str) -> IpAddr {
@@ -274,44 +274,44 @@ mod tests {
 
     #[tokio::test]
     async fn the_total_is_bounded_and_recovers() {
-        let house = house(2, 0);
-        let mut one = house.admit(address("10.0.0.1")).unwrap();
-        let _two = house.admit(address("10.0.0.1")).unwrap();
-        assert_eq!(house.admit(address("10.0.0.2")).unwrap_err(), Refused);
-        house.authenticated(&mut one);
+        let limits = limits(2, 0);
+        let mut one = limits.admit(address("10.0.0.1")).unwrap();
+        let _two = limits.admit(address("10.0.0.1")).unwrap();
+        assert_eq!(limits.admit(address("10.0.0.2")).unwrap_err(), Refused);
+        limits.authenticated(&mut one);
         assert_eq!(
-            house.counts(),
+            limits.counts(),
             Counts { accepted: 2, refused: 1, open: 2, unauthenticated: 1, ..Counts::default() }
         );
-        house.depart(&mut one);
-        assert!(house.admit(address("10.0.0.2")).is_ok());
+        limits.depart(&mut one);
+        assert!(limits.admit(address("10.0.0.2")).is_ok());
     }
 
     #[tokio::test]
     async fn one_network_is_bounded_by_itself() {
-        let house = house(100, 2);
-        let mut one = house.admit(address("2001:db8::1")).unwrap();
-        let _two = house.admit(address("2001:db8::ffff")).unwrap();
-        assert!(house.admit(address("2001:db8::2")).is_err());
-        assert!(house.admit(address("2001:db8:0:1::2")).is_ok());
-        let _mapped = house.admit(address("::ffff:10.0.0.1")).unwrap();
-        let _plain = house.admit(address("10.0.0.1")).unwrap();
-        assert!(house.admit(address("10.0.0.1")).is_err());
-        house.depart(&mut one);
-        assert!(house.admit(address("2001:db8::2")).is_ok());
-        assert_eq!(house.open(), 5);
+        let limits = limits(100, 2);
+        let mut one = limits.admit(address("2001:db8::1")).unwrap();
+        let _two = limits.admit(address("2001:db8::ffff")).unwrap();
+        assert!(limits.admit(address("2001:db8::2")).is_err());
+        assert!(limits.admit(address("2001:db8:0:1::2")).is_ok());
+        let _mapped = limits.admit(address("::ffff:10.0.0.1")).unwrap();
+        let _plain = limits.admit(address("10.0.0.1")).unwrap();
+        assert!(limits.admit(address("10.0.0.1")).is_err());
+        limits.depart(&mut one);
+        assert!(limits.admit(address("2001:db8::2")).is_ok());
+        assert_eq!(limits.open(), 5);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn newcomers_are_let_in_at_a_pace() {
-        let mut pace = Pace::new(10);
+    async fn connections_are_accepted_at_a_rate() {
+        let mut rate = AcceptRate::new(10);
         for _ in 0..10 {
-            assert_eq!(pace.take(), None);
+            assert_eq!(rate.take(), None);
         }
-        let wait = pace.take().unwrap();
+        let wait = rate.take().unwrap();
         assert!(wait <= Duration::from_millis(100), "{wait:?}");
         tokio::time::advance(Duration::from_millis(101)).await;
-        assert_eq!(pace.take(), None);
-        assert!(pace.take().is_some());
+        assert_eq!(rate.take(), None);
+        assert!(rate.take().is_some());
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! The future of [`Driver::run`] is what an idle connection costs, so it is kept
 //! small: it holds the wait and nothing else. What follows an event is boxed for as
-//! long as it runs, buffers belong to the thread, and the alarm clock is shared.
+//! long as it runs, buffers belong to the thread, and all connections have one table of
+//! deadlines.
 
 use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
@@ -17,13 +18,13 @@ use tidings_core::session::{Control, Peer, TlsBinding};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::admission::{Admission, House, Stop};
+use crate::admission::{Admission, ConnectionLimits, Stop};
 use crate::certificate::Certificates;
+use crate::deadlines::Slot;
 use crate::link::{End, Incoming, Link};
-use crate::parking::Place;
 use crate::scratch;
 use crate::server::Security;
-use crate::session::{Door, Session};
+use crate::session::{Session, SessionFactory};
 
 /// How long a closing connection waits for the peer to close too.
 const LINGER: Duration = Duration::from_secs(2);
@@ -31,38 +32,39 @@ const LINGER: Duration = Duration::from_secs(2);
 const SLACK: usize = 1024 * 1024;
 
 /// What the connections of one server have in common.
-pub(crate) struct Shared<D> {
-    pub(crate) house: House,
-    pub(crate) door: D,
+pub(crate) struct ServerState<F> {
+    pub(crate) connections: ConnectionLimits,
+    pub(crate) factory: F,
     pub(crate) certificates: Arc<Certificates>,
 }
 
 /// One connection.
-pub(crate) struct Driver<T, D: Door> {
+pub(crate) struct Driver<T, F: SessionFactory> {
     link: Link<T>,
-    session: Option<D::Session>,
-    seat: Seat<D>,
+    session: Option<F::Session>,
+    guard: ConnectionGuard<F>,
     /// Until there is a session.
-    arrival: Option<Box<Arrival>>,
+    accepted: Option<Box<Accepted>>,
 }
 
 /// How a connection came.
-struct Arrival {
+struct Accepted {
     peer: Peer,
     security: Security,
 }
 
-/// A connection's place in the house, given back when it goes, however it goes.
-struct Seat<D> {
-    shared: Arc<Shared<D>>,
+/// What a connection occupies: its share of the limits and its row among the deadlines.
+/// Given back when it is dropped, however it ends.
+struct ConnectionGuard<F> {
+    state: Arc<ServerState<F>>,
     admission: Admission,
-    place: Place,
+    slot: Slot,
 }
 
-impl<D> Drop for Seat<D> {
+impl<F> Drop for ConnectionGuard<F> {
     fn drop(&mut self) {
-        self.shared.house.parking.leave(self.place);
-        self.shared.house.depart(&mut self.admission);
+        self.state.connections.deadlines.leave(self.slot);
+        self.state.connections.depart(&mut self.admission);
     }
 }
 
@@ -82,30 +84,30 @@ enum Event {
 
 enum After {
     Continue,
-    /// Everything is said: write it, and see the peer off.
+    /// Write what waits, and close.
     Close,
-    /// There is nobody to talk to.
+    /// The peer is gone: drop the connection.
     Gone,
 }
 
-impl<T, D> Driver<T, D>
+impl<T, F> Driver<T, F>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    D: Door,
+    F: SessionFactory,
 {
     pub(crate) fn new(
         transport: T,
         peer: Peer,
         security: Security,
-        shared: Arc<Shared<D>>,
+        state: Arc<ServerState<F>>,
         admission: Admission,
     ) -> Self {
-        let place = shared.house.parking.enter();
+        let slot = state.connections.deadlines.enter();
         Self {
             link: Link::new(transport),
             session: None,
-            seat: Seat { shared, admission, place },
-            arrival: Some(Box::new(Arrival { peer, security })),
+            guard: ConnectionGuard { state, admission, slot },
+            accepted: Some(Box::new(Accepted { peer, security })),
         }
     }
 
@@ -114,7 +116,7 @@ where
     #[expect(clippy::manual_async_fn, reason = "the future is half the size")]
     pub(crate) fn run(mut self) -> impl Future<Output = ()> + Send {
         async move {
-            let mut after = match self.arrival.as_ref().map(|arrival| arrival.security) {
+            let mut after = match self.accepted.as_ref().map(|accepted| accepted.security) {
                 Some(Security::Direct) => Box::pin(self.handshake()).await,
                 Some(Security::StartTls) | None => self.open(None),
             };
@@ -128,24 +130,24 @@ where
 
     /// Opens the session.
     fn open(&mut self, tls: Option<TlsBinding>) -> After {
-        let Some(arrival) = self.arrival.take() else { return After::Gone };
-        self.session = Some(self.seat.shared.door.open(arrival.peer, tls));
+        let Some(accepted) = self.accepted.take() else { return After::Gone };
+        self.session = Some(self.guard.state.factory.open(accepted.peer, tls));
         After::Continue
     }
 
     /// The TLS handshake where it comes first: no session is opened before it is done.
     async fn handshake(&mut self) -> After {
-        let settings = self.seat.shared.certificates.direct();
+        let settings = self.guard.state.certificates.direct();
         if let Err(error) = self.link.start_tls(&settings) {
             tracing::error!(%error, "cannot start TLS");
             return After::Gone;
         }
-        let patience = Duration::from_secs(self.seat.shared.door.limits().auth_seconds);
-        let until = Instant::now() + self.seat.shared.house.patience(patience);
+        let usual = Duration::from_secs(self.guard.state.factory.limits().auth_seconds);
+        let until = Instant::now() + self.guard.state.connections.handshake_time(usual);
         let incoming = poll_fn(|cx| {
-            let house = &self.seat.shared.house;
-            house.parking.arm(&mut self.seat.place, cx.waker(), Some(until));
-            if house.stop() != Stop::Running {
+            let connections = &self.guard.state.connections;
+            connections.deadlines.arm(&mut self.guard.slot, cx.waker(), Some(until));
+            if connections.stop() != Stop::Running {
                 return Poll::Ready(None);
             }
             if Instant::now() >= until {
@@ -170,24 +172,24 @@ where
 
     /// Waits for what happens next.
     async fn next(&mut self) -> Event {
-        let Self { link, session, seat, .. } = self;
+        let Self { link, session, guard, .. } = self;
         let Some(session) = session.as_ref() else { return Event::StopNow };
         let mut woken = pin!(session.woken());
         // What is cheap to look up is looked up each time: all that lives here is
         // there once a connection.
         poll_fn(move |cx| {
-            let shared = &seat.shared;
-            let limits = shared.door.limits();
+            let state = &guard.state;
+            let limits = state.factory.limits();
             let (limit, stall) = (limits.outgoing_bytes, Duration::from_secs(limits.stall_seconds));
             let deadline = session.deadline();
-            // The place is taken before the order to stop is looked for: whoever gives
-            // the order afterwards finds the waker.
+            // The waker is left in the slot before the order to stop is looked for: an order
+            // that is given afterwards finds it.
             let stuck = link.stuck_since().map(|since| since + stall);
             let wanted = [deadline, stuck].into_iter().flatten().min();
-            shared.house.parking.arm(&mut seat.place, cx.waker(), wanted);
-            match shared.house.stop() {
+            state.connections.deadlines.arm(&mut guard.slot, cx.waker(), wanted);
+            match state.connections.stop() {
                 Stop::Now => return Poll::Ready(Event::StopNow),
-                Stop::Graceful if !seat.admission.told => return Poll::Ready(Event::Stop),
+                Stop::Graceful if !guard.admission.shutdown_sent => return Poll::Ready(Event::Stop),
                 Stop::Graceful | Stop::Running => {}
             }
             if link.pending() > 0 {
@@ -202,7 +204,7 @@ where
             if link.pending() == 0 && session.backpressured() {
                 return Poll::Ready(Event::Drained);
             }
-            // Whoever does not read its answers is not asked for more.
+            // A peer that does not read its answers is not read from either.
             if link.pending() <= limit
                 && let Poll::Ready(incoming) = link.poll_incoming(cx)
             {
@@ -227,14 +229,14 @@ where
     /// that is not needed.
     fn handle(&mut self, event: Event) -> Pin<Box<dyn Future<Output = After> + Send + '_>> {
         let after = match event {
-            Event::Incoming(Incoming::Bytes(bytes)) => return Box::pin(self.hear(bytes)),
+            Event::Incoming(Incoming::Bytes(bytes)) => return Box::pin(self.on_bytes(bytes)),
             Event::Incoming(Incoming::Secured(binding, bytes)) => {
                 if let Some(session) = &mut self.session {
                     session.tls_started(binding);
                 }
-                return Box::pin(self.hear(bytes));
+                return Box::pin(self.on_bytes(bytes));
             }
-            Event::Incoming(Incoming::End(bytes, end)) => return Box::pin(self.last_words(bytes, end)),
+            Event::Incoming(Incoming::End(bytes, end)) => return Box::pin(self.on_eof(bytes, end)),
             Event::Broken(end) => self.ended(&end),
             Event::Woken => return Box::pin(self.wake()),
             Event::Drained => match &self.session {
@@ -243,7 +245,7 @@ where
             },
             Event::Deadline => return Box::pin(self.timeout()),
             Event::Stalled => {
-                self.seat.shared.house.stalled.fetch_add(1, Ordering::Relaxed);
+                self.guard.state.connections.stalled.fetch_add(1, Ordering::Relaxed);
                 tracing::debug!(pending = self.link.pending(), "dropped: it does not read");
                 After::Gone
             }
@@ -253,14 +255,14 @@ where
         Box::pin(ready(after))
     }
 
-    async fn hear(&mut self, bytes: Vec<u8>) -> After {
+    async fn on_bytes(&mut self, bytes: Vec<u8>) -> After {
         let after = self.receive(&bytes).await;
         scratch::give_back(bytes);
         after
     }
 
-    /// The last words may be the stream's end, which settles what it acknowledges.
-    async fn last_words(&mut self, bytes: Vec<u8>, end: End) -> After {
+    /// The last bytes may be the stream's end, which settles what it acknowledges.
+    async fn on_eof(&mut self, bytes: Vec<u8>, end: End) -> After {
         match self.receive(&bytes).await {
             After::Continue => self.ended(&end),
             after => after,
@@ -271,16 +273,16 @@ where
         let mut out = scratch::words();
         let Some(session) = &mut self.session else { return After::Gone };
         let control = session.timeout(&mut out).await;
-        self.conclude(control, &out).await
+        self.write_and_apply(control, &out).await
     }
 
     /// The server ends.
     async fn stop(&mut self) -> After {
-        self.seat.admission.told = true;
+        self.guard.admission.shutdown_sent = true;
         let mut out = scratch::words();
         let Some(session) = &mut self.session else { return After::Gone };
         session.shutdown(&mut out);
-        self.conclude(Control::Close, &out).await
+        self.write_and_apply(Control::Close, &out).await
     }
 
     async fn receive(&mut self, bytes: &[u8]) -> After {
@@ -291,24 +293,20 @@ where
         let Some(session) = &mut self.session else { return After::Gone };
         let control = session.receive(bytes, &mut out).await;
         if session.established() {
-            self.seat.shared.house.authenticated(&mut self.seat.admission);
+            self.guard.state.connections.authenticated(&mut self.guard.admission);
         }
-        let after = self.conclude(control, &out).await;
-        scratch::give_back(out);
-        after
+        self.write_and_apply(control, &out).await
     }
 
     async fn wake(&mut self) -> After {
         let mut out = scratch::words();
         let Some(session) = &mut self.session else { return After::Gone };
         let control = session.wake(self.link.pending(), &mut out).await;
-        let after = self.conclude(control, &out).await;
-        scratch::give_back(out);
-        after
+        self.write_and_apply(control, &out).await
     }
 
     /// Writes what the session said, and does what it asked for.
-    async fn conclude(&mut self, control: Control, out: &[u8]) -> After {
+    async fn write_and_apply(&mut self, control: Control, out: &[u8]) -> After {
         if !out.is_empty() {
             let sent = poll_fn(|cx| Poll::Ready(self.link.send(cx, out))).await;
             if let Err(end) = sent {
@@ -321,7 +319,7 @@ where
             Control::StartTls => {
                 // Everything read so far went to the session, which dropped what came
                 // after <starttls/>: nothing said in the clear survives (RFC 6120, 5.4.3.3).
-                match self.link.start_tls(&self.seat.shared.certificates.starttls()) {
+                match self.link.start_tls(&self.guard.state.certificates.starttls()) {
                     Ok(()) => After::Continue,
                     Err(error) => {
                         tracing::error!(%error, "cannot start TLS");
@@ -335,8 +333,8 @@ where
     /// Nothing more comes from the peer.
     fn ended(&self, end: &End) -> After {
         if self.link.is_handshaking() {
-            self.seat.shared.house.handshake_failures.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(peer = ?self.arrival.as_ref().map(|arrival| arrival.peer.address), ?end, "TLS handshake failed");
+            self.guard.state.connections.handshake_failures.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(peer = ?self.accepted.as_ref().map(|accepted| accepted.peer.address), ?end, "TLS handshake failed");
         }
         match end {
             End::Closed | End::Tls(_) => After::Close,
@@ -344,7 +342,7 @@ where
         }
     }
 
-    /// Says goodbye and leaves.
+    /// Sends `close_notify` and ends the session.
     async fn finish(&mut self, after: After) {
         if let After::Close = after {
             poll_fn(|cx| {
@@ -363,7 +361,7 @@ where
 
     /// Writes what is left and waits for the peer to close, within limits.
     async fn linger(&mut self) {
-        let stall = Duration::from_secs(self.seat.shared.door.limits().stall_seconds);
+        let stall = Duration::from_secs(self.guard.state.factory.limits().stall_seconds);
         let mut until = Instant::now() + stall;
         let mut written = false;
         let mut drained = 0;
@@ -373,9 +371,9 @@ where
                 written = true;
                 until = until.min(Instant::now() + LINGER);
             }
-            let house = &self.seat.shared.house;
-            house.parking.arm(&mut self.seat.place, cx.waker(), Some(until));
-            if over || house.stop() == Stop::Now || Instant::now() >= until {
+            let connections = &self.guard.state.connections;
+            connections.deadlines.arm(&mut self.guard.slot, cx.waker(), Some(until));
+            if over || connections.stop() == Stop::Now || Instant::now() >= until {
                 return Poll::Ready(());
             }
             Poll::Pending

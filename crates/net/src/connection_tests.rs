@@ -1,3 +1,5 @@
+//! The driver over real sockets and pipes, with sessions that speak lines.
+
 use std::io;
 use std::net::SocketAddr;
 
@@ -11,26 +13,26 @@ use tokio_rustls::client::TlsStream;
 use super::*;
 use crate::admission::Counts;
 use crate::server::{Running, Settings};
-use crate::testing::{self, Toy, ToyDoor, World};
+use crate::testing::{self, Toy, ToyFactory, ToyState};
 
-struct House {
-    running: Running<ToyDoor>,
-    world: Arc<World>,
+struct TestServer {
+    running: Running<ToyFactory>,
+    toys: Arc<ToyState>,
 }
 
-impl House {
-    fn open(change: impl FnOnce(&mut ToyDoor)) -> Self {
-        let mut door = ToyDoor::default();
-        change(&mut door);
-        let world = Arc::clone(&door.world);
+impl TestServer {
+    fn open(change: impl FnOnce(&mut ToyFactory)) -> Self {
+        let mut factory = ToyFactory::default();
+        change(&mut factory);
+        let toys = Arc::clone(&factory.toys);
         let any: Option<SocketAddr> = Some("127.0.0.1:0".parse().unwrap());
         let settings = Settings { xmpp: any, xmpps: any, ..Settings::default() };
-        let running = Running::start(door, &settings, testing::certificates()).unwrap();
-        Self { running, world }
+        let running = Running::start(factory, &settings, testing::certificates()).unwrap();
+        Self { running, toys }
     }
 
     fn counts(&self) -> Counts {
-        self.running.shared.house.counts()
+        self.running.state.connections.counts()
     }
 
     async fn tcp(&self, security: Security) -> TcpStream {
@@ -96,29 +98,29 @@ async fn rest<T: AsyncRead + Unpin>(stream: &mut T) -> String {
 }
 
 #[tokio::test]
-async fn direct_tls_carries_a_session_from_hello_to_goodbye() {
-    let house = House::open(|_| {});
+async fn direct_tls_carries_a_session_from_hello_to_close_notify() {
+    let server = TestServer::open(|_| {});
     for version in [&TLS13, &TLS12] {
-        let mut client = house.direct(version).await;
+        let mut client = server.direct(version).await;
         say(&mut client, b"login\necho one\n").await;
         expect(&mut client, "welcome\none\n").await;
-        assert_eq!(house.counts().unauthenticated, 0);
+        assert_eq!(server.counts().unauthenticated, 0);
         say(&mut client, b"bye\n").await;
         assert_eq!(rest(&mut client).await, "goodbye\n");
         client.shutdown().await.unwrap();
     }
-    house.emptied().await;
-    let bindings = house.world.bindings.lock().clone();
+    server.emptied().await;
+    let bindings = server.toys.bindings.lock().clone();
     assert_eq!(bindings.iter().map(|b| b.version).collect::<Vec<_>>(), ["TLSv1.3", "TLSv1.2"]);
-    assert_eq!(*house.world.closed.lock(), 2);
-    assert_eq!(house.counts().handshake_failures, 0);
+    assert_eq!(*server.toys.closed.lock(), 2);
+    assert_eq!(server.counts().handshake_failures, 0);
 }
 
 #[tokio::test]
 async fn starttls_turns_the_same_socket_into_tls() {
-    let house = House::open(|_| {});
+    let server = TestServer::open(|_| {});
     for version in [&TLS13, &TLS12] {
-        let mut tcp = house.tcp(Security::StartTls).await;
+        let mut tcp = server.tcp(Security::StartTls).await;
         say(&mut tcp, b"echo clear\nstart").await;
         expect(&mut tcp, "clear\n").await;
         say(&mut tcp, b"tls\n").await;
@@ -128,38 +130,38 @@ async fn starttls_turns_the_same_socket_into_tls() {
             client.get_ref().1.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""));
         say(&mut client, b"login\nbye\n").await;
         assert_eq!(rest(&mut client).await, "welcome\ngoodbye\n");
-        let binding = house.world.bindings.lock().pop().unwrap();
+        let binding = server.toys.bindings.lock().pop().unwrap();
         assert_eq!(binding.exporter, (version.version == TLS13.version).then(|| exporter.unwrap().into()));
     }
-    house.emptied().await;
+    server.emptied().await;
 }
 
 #[tokio::test]
 async fn what_is_smuggled_in_behind_starttls_is_dropped() {
-    let house = House::open(|_| {});
-    let mut tcp = house.tcp(Security::StartTls).await;
+    let server = TestServer::open(|_| {});
+    let mut tcp = server.tcp(Security::StartTls).await;
     say(&mut tcp, b"starttls\necho smuggled\nlogin\n").await;
     expect(&mut tcp, "proceed\n").await;
     let mut client = secure(tcp, testing::client(&TLS13)).await.unwrap();
-    assert_eq!(house.counts().unauthenticated, 1);
+    assert_eq!(server.counts().unauthenticated, 1);
     say(&mut client, b"echo real\nbye\n").await;
     assert_eq!(rest(&mut client).await, "real\ngoodbye\n");
 }
 
 #[tokio::test]
 async fn garbage_instead_of_tls_gets_an_alert_and_the_end() {
-    let house = House::open(|_| {});
-    let mut tcp = house.tcp(Security::Direct).await;
+    let server = TestServer::open(|_| {});
+    let mut tcp = server.tcp(Security::Direct).await;
     say(&mut tcp, b"<stream:stream xmlns='jabber:client'>").await;
     let mut answer = Vec::new();
     tcp.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer.first(), Some(&0x15));
     drop(tcp);
-    house.emptied().await;
-    assert_eq!(house.counts().handshake_failures, 1);
-    assert_eq!(*house.world.closed.lock(), 0, "no session was opened");
+    server.emptied().await;
+    assert_eq!(server.counts().handshake_failures, 1);
+    assert_eq!(*server.toys.closed.lock(), 0, "no session was opened");
 
-    let mut tcp = house.tcp(Security::StartTls).await;
+    let mut tcp = server.tcp(Security::StartTls).await;
     say(&mut tcp, b"starttls\n").await;
     expect(&mut tcp, "proceed\n").await;
     say(&mut tcp, b"echo not TLS\n").await;
@@ -167,15 +169,15 @@ async fn garbage_instead_of_tls_gets_an_alert_and_the_end() {
     tcp.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer.first(), Some(&0x15));
     drop(tcp);
-    house.emptied().await;
-    assert_eq!(house.counts().handshake_failures, 2);
-    assert_eq!(*house.world.closed.lock(), 1);
+    server.emptied().await;
+    assert_eq!(server.counts().handshake_failures, 2);
+    assert_eq!(*server.toys.closed.lock(), 1);
 }
 
 #[tokio::test]
 async fn an_error_is_read_by_a_client_that_had_more_to_say() {
-    let house = House::open(|_| {});
-    let mut client = house.direct(&TLS13).await;
+    let server = TestServer::open(|_| {});
+    let mut client = server.direct(&TLS13).await;
     let mut flood = b"nonsense\n".to_vec();
     flood.resize(200_000, b'a');
     say(&mut client, &flood).await;
@@ -184,34 +186,34 @@ async fn an_error_is_read_by_a_client_that_had_more_to_say() {
 
 #[tokio::test]
 async fn a_client_that_ends_its_side_gets_what_it_asked_for() {
-    let house = House::open(|_| {});
-    let mut client = house.direct(&TLS13).await;
+    let server = TestServer::open(|_| {});
+    let mut client = server.direct(&TLS13).await;
     say(&mut client, b"login\necho last\n").await;
     client.shutdown().await.unwrap();
     assert_eq!(rest(&mut client).await, "welcome\nlast\n");
-    house.emptied().await;
-    assert_eq!(*house.world.closed.lock(), 1);
+    server.emptied().await;
+    assert_eq!(*server.toys.closed.lock(), 1);
 }
 
 #[tokio::test]
 async fn a_client_that_vanishes_is_cleared_away() {
-    let house = House::open(|_| {});
+    let server = TestServer::open(|_| {});
     for security in [Security::Direct, Security::StartTls] {
-        drop(house.tcp(security).await);
+        drop(server.tcp(security).await);
     }
-    let mut client = house.direct(&TLS13).await;
+    let mut client = server.direct(&TLS13).await;
     say(&mut client, b"login\n").await;
     expect(&mut client, "welcome\n").await;
     drop(client.into_inner().0);
-    house.emptied().await;
-    assert_eq!(house.counts().unauthenticated, 0);
+    server.emptied().await;
+    assert_eq!(server.counts().unauthenticated, 0);
 }
 
 #[tokio::test]
 async fn huge_output_arrives_whole() {
-    let house = House::open(|_| {});
+    let server = TestServer::open(|_| {});
     for version in [&TLS13, &TLS12] {
-        let mut client = house.direct(version).await;
+        let mut client = server.direct(version).await;
         say(&mut client, b"huge 1000000\nbye\n").await;
         let all = rest(&mut client).await;
         assert_eq!(all.len(), 1_000_001 + "goodbye\n".len());
@@ -221,8 +223,8 @@ async fn huge_output_arrives_whole() {
 
 #[tokio::test]
 async fn many_small_exchanges_keep_their_order() {
-    let house = House::open(|_| {});
-    let client = house.direct(&TLS13).await;
+    let server = TestServer::open(|_| {});
+    let client = server.direct(&TLS13).await;
     let (mut reader, mut writer) = tokio::io::split(client);
     let writing = tokio::spawn(async move {
         for number in 0..2000 {
@@ -237,83 +239,83 @@ async fn many_small_exchanges_keep_their_order() {
 }
 
 #[tokio::test]
-async fn mail_is_written_when_somebody_knocks() {
-    let house = House::open(|_| {});
-    let mut client = house.direct(&TLS13).await;
+async fn what_a_session_is_woken_for_is_written() {
+    let server = TestServer::open(|_| {});
+    let mut client = server.direct(&TLS13).await;
     say(&mut client, b"login\n").await;
     expect(&mut client, "welcome\n").await;
     for _ in 0..3 {
-        house.world.mail.lock().extend_from_slice(b"news\n");
-        house.world.knock.notify_one();
+        server.toys.queued.lock().extend_from_slice(b"news\n");
+        server.toys.wake_up.notify_one();
         expect(&mut client, "news\n").await;
     }
 }
 
 #[tokio::test]
 async fn a_session_that_waits_for_room_goes_on_when_all_was_written_at_once() {
-    let house = House::open(|_| {});
-    let mut client = house.direct(&TLS13).await;
+    let server = TestServer::open(|_| {});
+    let mut client = server.direct(&TLS13).await;
     say(&mut client, b"login\n").await;
     expect(&mut client, "welcome\n").await;
-    house.world.mail.lock().extend_from_slice(b"the rest\n");
+    server.toys.queued.lock().extend_from_slice(b"the rest\n");
     say(&mut client, b"part\n").await;
     expect(&mut client, "part\nthe rest\n").await;
 }
 
 #[tokio::test]
-async fn the_end_of_the_server_is_told_to_everyone() {
-    let house = House::open(|_| {});
-    let mut direct = house.direct(&TLS13).await;
+async fn the_end_of_the_server_reaches_every_stream() {
+    let server = TestServer::open(|_| {});
+    let mut direct = server.direct(&TLS13).await;
     say(&mut direct, b"login\n").await;
     expect(&mut direct, "welcome\n").await;
-    let mut clear = house.tcp(Security::StartTls).await;
+    let mut clear = server.tcp(Security::StartTls).await;
     say(&mut clear, b"echo hello\n").await;
     expect(&mut clear, "hello\n").await;
-    let silent = house.tcp(Security::Direct).await;
+    let silent = server.tcp(Security::Direct).await;
 
-    let address = house.running.addresses.xmpps.unwrap();
-    let world = Arc::clone(&house.world);
-    let ended = tokio::spawn(house.running.shutdown(Duration::from_secs(8)));
+    let address = server.running.addresses.xmpps.unwrap();
+    let toys = Arc::clone(&server.toys);
+    let ended = tokio::spawn(server.running.shutdown(Duration::from_secs(8)));
     assert_eq!(rest(&mut direct).await, "system-shutdown\n");
     assert_eq!(rest(&mut clear).await, "system-shutdown\n");
     drop((direct, clear, silent));
     assert_eq!(ended.await.unwrap(), 0);
-    assert_eq!(*world.closed.lock(), 2);
+    assert_eq!(*toys.closed.lock(), 2);
     assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]
 async fn one_connection_too_many_is_closed() {
-    let house = House::open(|door| door.limits.connections = 1);
-    let mut first = house.direct(&TLS13).await;
-    let mut second = house.tcp(Security::Direct).await;
+    let server = TestServer::open(|factory| factory.limits.connections = 1);
+    let mut first = server.direct(&TLS13).await;
+    let mut second = server.tcp(Security::Direct).await;
     assert_eq!(second.read(&mut [0]).await.unwrap_or(0), 0);
-    assert_eq!(house.counts().refused, 1);
+    assert_eq!(server.counts().refused, 1);
     say(&mut first, b"bye\n").await;
     rest(&mut first).await;
     drop(first);
-    house.emptied().await;
-    house.direct(&TLS13).await;
+    server.emptied().await;
+    server.direct(&TLS13).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn silence_before_the_login_is_bounded() {
-    let house = House::open(|door| door.limits.auth_seconds = 30);
+    let server = TestServer::open(|factory| factory.limits.auth_seconds = 30);
     let start = Instant::now();
-    let mut direct = house.pipe(Security::Direct, 4096);
-    let mut clear = house.pipe(Security::StartTls, 4096);
+    let mut direct = server.pipe(Security::Direct, 4096);
+    let mut clear = server.pipe(Security::StartTls, 4096);
     assert_eq!(rest(&mut direct).await, "");
     assert_eq!(rest(&mut clear).await, "connection-timeout\n");
     assert!(start.elapsed() >= Duration::from_secs(30));
-    assert_eq!(house.counts().handshake_failures, 1);
+    assert_eq!(server.counts().handshake_failures, 1);
     drop((direct, clear));
-    house.emptied().await;
+    server.emptied().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn silence_after_the_login_lasts_as_long_as_the_session_says() {
-    let house = House::open(|door| door.limits.idle_seconds = 1200);
-    let mut client = house.login(Security::Direct, 4096).await;
+    let server = TestServer::open(|factory| factory.limits.idle_seconds = 1200);
+    let mut client = server.login(Security::Direct, 4096).await;
     tokio::time::sleep(Duration::from_secs(1000)).await;
     say(&mut client, b"echo here\n").await;
     expect(&mut client, "here\n").await;
@@ -323,31 +325,31 @@ async fn silence_after_the_login_lasts_as_long_as_the_session_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_never_reads_is_dropped_and_nobody_else_notices() {
-    let house = House::open(|door| door.limits.stall_seconds = 60);
-    let mut slow = house.login(Security::Direct, 2048).await;
-    let mut other = house.login(Security::Direct, 2048).await;
+async fn a_peer_that_never_reads_is_dropped_and_another_does_not_notice() {
+    let server = TestServer::open(|factory| factory.limits.stall_seconds = 60);
+    let mut slow = server.login(Security::Direct, 2048).await;
+    let mut other = server.login(Security::Direct, 2048).await;
     say(&mut slow, b"huge 100000\n").await;
     let start = Instant::now();
-    while house.counts().stalled == 0 {
+    while server.counts().stalled == 0 {
         say(&mut other, b"echo still here\n").await;
         expect(&mut other, "still here\n").await;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     assert!(start.elapsed() >= Duration::from_secs(60));
-    while house.counts().open > 1 {
+    while server.counts().open > 1 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(*house.world.closed.lock(), 1);
+    assert_eq!(*server.toys.closed.lock(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_reads_slowly_gets_everything() {
-    let house = House::open(|door| door.limits.stall_seconds = 60);
-    let mut slow = house.login(Security::Direct, 512).await;
+async fn a_peer_that_reads_slowly_gets_everything() {
+    let server = TestServer::open(|factory| factory.limits.stall_seconds = 60);
+    let mut slow = server.login(Security::Direct, 512).await;
     say(&mut slow, b"huge 20000\n").await;
-    house.world.mail.lock().extend_from_slice(b"mail\n");
-    house.world.knock.notify_one();
+    server.toys.queued.lock().extend_from_slice(b"mail\n");
+    server.toys.wake_up.notify_one();
     let mut received = Vec::new();
     while !received.ends_with(b"mail\n") {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -356,25 +358,25 @@ async fn who_reads_slowly_gets_everything() {
         received.extend_from_slice(&buffer[..read]);
     }
     assert_eq!(received.len(), 20_001 + 5);
-    let wakes = house.world.wakes.lock().clone();
+    let wakes = server.toys.wakes.lock().clone();
     assert!(wakes.first().is_some_and(|pending| *pending > 10_000), "{wakes:?}");
     assert_eq!(wakes.last(), Some(&0));
-    assert_eq!(house.counts().stalled, 0);
+    assert_eq!(server.counts().stalled, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn too_much_for_one_peer_ends_its_connection() {
-    let house = House::open(|door| door.limits.outgoing_bytes = 1000);
-    let mut slow = house.login(Security::Direct, 2048).await;
+    let server = TestServer::open(|factory| factory.limits.outgoing_bytes = 1000);
+    let mut slow = server.login(Security::Direct, 2048).await;
     say(&mut slow, b"huge 2000000\n").await;
-    house.emptied().await;
-    assert_eq!(house.counts().stalled, 1);
+    server.emptied().await;
+    assert_eq!(server.counts().stalled, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_does_not_read_its_answers_is_not_asked_for_more() {
-    let house = House::open(|door| door.limits.outgoing_bytes = 5000);
-    let slow = house.login(Security::Direct, 1024).await;
+async fn a_peer_that_does_not_read_its_answers_is_not_read_from() {
+    let server = TestServer::open(|factory| factory.limits.outgoing_bytes = 5000);
+    let slow = server.login(Security::Direct, 1024).await;
     let (_reader, mut writer) = tokio::io::split(slow);
     let flood = async {
         loop {
@@ -382,33 +384,33 @@ async fn who_does_not_read_its_answers_is_not_asked_for_more() {
         }
     };
     assert!(tokio::time::timeout(Duration::from_secs(30), flood).await.is_err());
-    assert_eq!(house.counts().stalled, 0);
-    house.emptied().await;
-    assert_eq!(house.counts().stalled, 1);
+    assert_eq!(server.counts().stalled, 0);
+    server.emptied().await;
+    assert_eq!(server.counts().stalled, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_the_server_does_not_wait_for_who_does_not_read() {
-    let house = House::open(|_| {});
-    let mut slow = house.login(Security::Direct, 1024).await;
+async fn the_end_of_the_server_does_not_wait_for_a_peer_that_does_not_read() {
+    let server = TestServer::open(|_| {});
+    let mut slow = server.login(Security::Direct, 1024).await;
     say(&mut slow, b"huge 100000\n").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let start = Instant::now();
-    assert_eq!(house.running.shutdown(Duration::from_secs(8)).await, 1);
+    assert_eq!(server.running.shutdown(Duration::from_secs(8)).await, 1);
     assert!(start.elapsed() < Duration::from_secs(9));
-    assert_eq!(*house.world.closed.lock(), 1);
+    assert_eq!(*server.toys.closed.lock(), 1);
 }
 
 #[tokio::test]
 async fn an_idle_connection_is_small() {
-    let house = House::open(|_| {});
+    let server = TestServer::open(|_| {});
     let (_, theirs) = duplex(1);
-    let tcp = house.tcp(Security::Direct).await;
+    let tcp = server.tcp(Security::Direct).await;
     drop(theirs);
-    let admission = house.running.shared.house.admit("192.0.2.1".parse().unwrap()).unwrap();
+    let admission = server.running.state.connections.admit("192.0.2.1".parse().unwrap()).unwrap();
     let peer = Peer { address: "192.0.2.1:1000".parse().unwrap() };
-    let shared = Arc::clone(&house.running.shared);
-    let future = Driver::new(tcp, peer, Security::Direct, shared, admission).run();
+    let state = Arc::clone(&server.running.state);
+    let future = Driver::new(tcp, peer, Security::Direct, state, admission).run();
     let size = size_of_val(&future);
     let session = size_of::<Option<Toy>>();
     println!("future {size}, of which the session {session}");
@@ -422,16 +424,17 @@ async fn an_idle_connection_of_the_product_is_small() {
     use tidings_core::config::Config;
     use tidings_core::session::Connection;
 
-    use crate::session::CoreDoor;
+    use crate::session::CoreSessionFactory;
 
     let store = Arc::new(tidings_store::MemoryStore::new());
     let clock = Arc::new(SystemClock);
     let core = Core::start(Config::default(), store, clock, Arc::new(SystemRandom)).await.unwrap();
-    let server = Running::start(CoreDoor(core), &Settings::default(), testing::certificates()).unwrap();
+    let server =
+        Running::start(CoreSessionFactory(core), &Settings::default(), testing::certificates()).unwrap();
     let peer = Peer { address: "192.0.2.1:1000".parse().unwrap() };
-    let admission = server.shared.house.admit(peer.address.ip()).unwrap();
+    let admission = server.state.connections.admit(peer.address.ip()).unwrap();
     let (ours, _theirs) = duplex(1);
-    let future = Driver::new(ours, peer, Security::StartTls, Arc::clone(&server.shared), admission).run();
+    let future = Driver::new(ours, peer, Security::StartTls, Arc::clone(&server.state), admission).run();
     // A socket takes 24 bytes more than a pipe.
     println!("future {}, of which the session {}", size_of_val(&future) + 24, size_of::<Connection>());
     assert!(size_of_val(&future) + 24 <= 400, "{}", size_of_val(&future));

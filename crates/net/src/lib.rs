@@ -16,9 +16,9 @@
 mod admission;
 pub mod certificate;
 mod connection;
+mod deadlines;
 mod link;
 mod listener;
-mod parking;
 mod scratch;
 pub mod server;
 mod session;

@@ -28,7 +28,8 @@ struct Backlog {
     written: usize,
     /// When the peer took something last.
     moved: Instant,
-    /// It is a session ticket, which nobody waits for: it goes out with what is said next.
+    /// It is a session ticket, which the client does not wait for: it goes out with what is
+    /// written next.
     ticket: bool,
 }
 
@@ -112,13 +113,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
             return Poll::Ready(Some(Incoming::End(Vec::new(), End::Closed)));
         }
         let Some(tls) = &mut self.tls else {
-            let mut heard = scratch::words();
-            heard.extend_from_slice(input.get(..read).unwrap_or_default());
-            return Poll::Ready(Some(Incoming::Bytes(heard)));
+            let mut bytes = scratch::words();
+            bytes.extend_from_slice(input.get(..read).unwrap_or_default());
+            return Poll::Ready(Some(Incoming::Bytes(bytes)));
         };
         let mut plain = scratch::words();
         let outcome = tls.receive(input, read, &mut plain, output);
-        let secured = outcome.as_ref().ok().and_then(|progress| progress.secured.as_ref());
+        let secured = outcome.as_ref().ok().and_then(|received| received.secured.as_ref());
         // In TLS 1.3 the server has nothing left to say then but tickets.
         let written = match secured.is_some_and(|binding| binding.version == "TLSv1.3") {
             true => {
@@ -130,7 +131,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
         Poll::Ready(match (outcome, written) {
             (Err(error), _) => Some(Incoming::End(plain, End::Tls(error))),
             (_, Err(error)) => Some(Incoming::End(plain, End::Transport(error))),
-            (Ok(progress), Ok(())) => match progress.secured {
+            (Ok(received), Ok(())) => match received.secured {
                 Some(binding) => Some(Incoming::Secured(binding, plain)),
                 None if plain.is_empty() => {
                     scratch::give_back(plain);
@@ -158,12 +159,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
         Ok(())
     }
 
-    /// Says goodbye in TLS, where there is TLS.
+    /// Sends `close_notify`, where there is TLS.
     pub(crate) fn send_close(&mut self, cx: &mut Context<'_>) {
         scratch::with(|scratch| {
             if let Some(tls) = &mut self.tls {
                 tls.close(&mut scratch.output);
-                // Whoever is gone needs no goodbye.
+                // A peer that is gone needs no `close_notify`.
                 let _ = self.write(cx, &scratch.output);
             }
         });
@@ -208,7 +209,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
         Poll::Ready(())
     }
 
-    /// Saves a write of its own for what nobody waits for.
+    /// Keeps session tickets for the next write: the client does not wait for them.
     fn keep_ticket(&mut self, bytes: &[u8]) {
         if let Some(backlog) = &mut self.backlog {
             backlog.bytes.extend_from_slice(bytes);

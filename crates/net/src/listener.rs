@@ -10,14 +10,15 @@ use socket2::{SockRef, TcpKeepalive};
 use tidings_core::session::Peer;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::admission::Pace;
-use crate::connection::{Driver, Shared};
+use crate::admission::AcceptRate;
+use crate::connection::{Driver, ServerState};
 use crate::server::Security;
-use crate::session::Door;
+use crate::session::SessionFactory;
 
 /// Connections that wait in the kernel to be taken.
 const BACKLOG: u32 = 4096;
-/// How long to leave a full house, or a machine out of descriptors, alone.
+/// How long to accept nothing while too many connections are logging in, and while the
+/// machine is out of descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 const EXHAUSTED: Duration = Duration::from_millis(250);
 
@@ -45,38 +46,38 @@ fn adjust(socket: &SockRef<'_>) -> io::Result<()> {
 }
 
 /// Takes connections for ever, each into a task of its own.
-pub(crate) async fn accept<D: Door>(
+pub(crate) async fn accept<F: SessionFactory>(
     listener: TcpListener,
     security: Security,
-    shared: Arc<Shared<D>>,
-    pace: Arc<Mutex<Pace>>,
+    state: Arc<ServerState<F>>,
+    rate: Arc<Mutex<AcceptRate>>,
 ) {
-    let mut complained = false;
-    let mut crowded = false;
+    let mut exhausted = false;
+    let mut saturated = false;
     loop {
-        while shared.house.is_crowded() {
-            if !std::mem::replace(&mut crowded, true) {
+        while state.connections.is_saturated() {
+            if !std::mem::replace(&mut saturated, true) {
                 tracing::warn!("too many connections are logging in: new ones wait");
             }
             tokio::time::sleep(PAUSE).await;
         }
-        crowded = false;
+        saturated = false;
         // Bound first: a lock that lives as long as the loop's condition would be
         // held while waiting.
-        let mut wait = pace.lock().take();
+        let mut wait = rate.lock().take();
         while let Some(time) = wait {
             tokio::time::sleep(time).await;
-            wait = pace.lock().take();
+            wait = rate.lock().take();
         }
         match listener.accept().await {
             Ok((socket, address)) => {
-                if std::mem::take(&mut complained) {
+                if std::mem::take(&mut exhausted) {
                     tracing::info!("connections are accepted again");
                 }
-                admit(socket, address, security, &shared);
+                admit(socket, address, security, &state);
             }
             Err(error) if is_exhaustion(&error) => {
-                if !std::mem::replace(&mut complained, true) {
+                if !std::mem::replace(&mut exhausted, true) {
                     tracing::error!(%error, "cannot accept connections for now");
                 }
                 tokio::time::sleep(EXHAUSTED).await;
@@ -87,14 +88,19 @@ pub(crate) async fn accept<D: Door>(
     }
 }
 
-fn admit<D: Door>(socket: TcpStream, address: SocketAddr, security: Security, shared: &Arc<Shared<D>>) {
-    // Closing the socket is the whole answer: whoever floods is not talked to.
-    let Ok(admission) = shared.house.admit(address.ip()) else { return };
+fn admit<F: SessionFactory>(
+    socket: TcpStream,
+    address: SocketAddr,
+    security: Security,
+    state: &Arc<ServerState<F>>,
+) {
+    // Closing the socket is the whole answer: a flood gets no bytes.
+    let Ok(admission) = state.connections.admit(address.ip()) else { return };
     if cfg!(not(target_os = "linux")) {
         // Elsewhere the listener's settings may not be inherited; the connection works without.
         let _ = adjust(&SockRef::from(&socket));
     }
-    let driver = Driver::new(socket, Peer { address }, security, Arc::clone(shared), admission);
+    let driver = Driver::new(socket, Peer { address }, security, Arc::clone(state), admission);
     tokio::spawn(driver.run());
 }
 

@@ -13,19 +13,19 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinHandle};
 
-use crate::admission::{Bounds, House, Pace, Stop};
+use crate::admission::{AcceptRate, Bounds, ConnectionLimits, Stop};
 use crate::certificate::Certificates;
-use crate::connection::{Driver, Shared};
+use crate::connection::{Driver, ServerState};
+use crate::deadlines;
 use crate::listener;
-use crate::parking;
-use crate::session::{CoreDoor, Door};
+use crate::session::{CoreSessionFactory, SessionFactory};
 
 pub use crate::admission::Counts;
 
 /// Descriptors that are not for devices: the store, HTTP, the runtime.
 const RESERVED: usize = 256;
 /// Handshakes and accepts that one processor can be asked for in a second, before
-/// those who are connected notice. A handshake takes it about 0.2 ms.
+/// connected devices notice. A handshake takes it about 0.2 ms.
 const ACCEPTS_PER_PROCESSOR: usize = 2500;
 
 /// Where to listen, and how fast to take connections.
@@ -75,9 +75,9 @@ pub enum NetError {
 }
 
 /// The running server. Dropping it drops every connection;
-/// [`shutdown`](Self::shutdown) is the polite way.
+/// [`shutdown`](Self::shutdown) ends the streams first.
 pub struct Server {
-    running: Running<CoreDoor>,
+    running: Running<CoreSessionFactory>,
 }
 
 impl Server {
@@ -90,7 +90,7 @@ impl Server {
         settings: &Settings,
         certificates: Arc<Certificates>,
     ) -> Result<Self, NetError> {
-        Ok(Self { running: Running::start(CoreDoor(core), settings, certificates)? })
+        Ok(Self { running: Running::start(CoreSessionFactory(core), settings, certificates)? })
     }
 
     /// The addresses that are listened on, with the ports that were picked.
@@ -100,7 +100,7 @@ impl Server {
 
     /// What has happened so far.
     pub fn counts(&self) -> Counts {
-        self.running.shared.house.counts()
+        self.running.state.connections.counts()
     }
 
     /// Serves one connection over any transport, in a task of its own, under the
@@ -113,10 +113,10 @@ impl Server {
     }
 
     /// Stops: closes the listeners, tells every stream, writes what there is to
-    /// write, and waits until all are closed or `patience` is over; then drops what
+    /// write, and waits until all are closed or `time` is over; then drops what
     /// is left. Answers how many were dropped.
-    pub async fn shutdown(self, patience: Duration) -> usize {
-        self.running.shutdown(patience).await
+    pub async fn shutdown(self, time: Duration) -> usize {
+        self.running.shutdown(time).await
     }
 }
 
@@ -126,17 +126,17 @@ impl std::fmt::Debug for Server {
     }
 }
 
-/// A server behind any door.
-pub(crate) struct Running<D> {
-    pub(crate) shared: Arc<Shared<D>>,
+/// A server for the sessions of any factory.
+pub(crate) struct Running<F> {
+    pub(crate) state: Arc<ServerState<F>>,
     pub(crate) addresses: Addresses,
     listeners: Vec<AbortHandle>,
     sweeper: AbortHandle,
 }
 
-impl<D: Door> Running<D> {
+impl<F: SessionFactory> Running<F> {
     pub(crate) fn start(
-        door: D,
+        factory: F,
         settings: &Settings,
         certificates: Arc<Certificates>,
     ) -> Result<Self, NetError> {
@@ -149,73 +149,74 @@ impl<D: Door> Running<D> {
         let (starttls, xmpp) = bind(settings.xmpp)?;
         let (direct, xmpps) = bind(settings.xmpps)?;
 
-        let house = House::new(bounds(door.limits(), settings));
-        let shared = Arc::new(Shared { house, door, certificates });
-        let pace = Arc::new(Mutex::new(Pace::new(accepts_per_second(settings))));
+        let connections = ConnectionLimits::new(bounds(factory.limits(), settings));
+        let state = Arc::new(ServerState { connections, factory, certificates });
+        let rate = Arc::new(Mutex::new(AcceptRate::new(accepts_per_second(settings))));
         let listeners = [(starttls, Security::StartTls), (direct, Security::Direct)]
             .into_iter()
             .filter_map(|(listener, security)| Some((listener?, security)))
             .map(|(listener, security)| {
-                let loops = listener::accept(listener, security, Arc::clone(&shared), Arc::clone(&pace));
+                let loops = listener::accept(listener, security, Arc::clone(&state), Arc::clone(&rate));
                 tokio::spawn(loops).abort_handle()
             })
             .collect();
-        let sweeper = tokio::spawn(sweep(Arc::clone(&shared))).abort_handle();
-        Ok(Self { shared, addresses: Addresses { xmpp, xmpps }, listeners, sweeper })
+        let sweeper = tokio::spawn(sweep(Arc::clone(&state))).abort_handle();
+        Ok(Self { state, addresses: Addresses { xmpp, xmpps }, listeners, sweeper })
     }
 
     pub(crate) fn attach<T>(&self, transport: T, peer: Peer, security: Security) -> Option<JoinHandle<()>>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let admission = self.shared.house.admit(peer.address.ip()).ok()?;
-        let driver = Driver::new(transport, peer, security, Arc::clone(&self.shared), admission);
+        let admission = self.state.connections.admit(peer.address.ip()).ok()?;
+        let driver = Driver::new(transport, peer, security, Arc::clone(&self.state), admission);
         Some(tokio::spawn(driver.run()))
     }
 
-    pub(crate) async fn shutdown(self, patience: Duration) -> usize {
+    pub(crate) async fn shutdown(self, time: Duration) -> usize {
         for listener in &self.listeners {
             listener.abort();
         }
-        let house = &self.shared.house;
-        house.set_stop(Stop::Graceful);
-        if tokio::time::timeout(patience, emptied(house)).await.is_ok() {
+        let connections = &self.state.connections;
+        connections.set_stop(Stop::Graceful);
+        if tokio::time::timeout(time, emptied(connections)).await.is_ok() {
             return 0;
         }
-        let left = house.open();
+        let left = connections.open();
         tracing::warn!(left, "connections are dropped: they did not close in time");
-        house.set_stop(Stop::Now);
-        // What hangs in the store does not hear it; nobody waits for that.
-        let _ = tokio::time::timeout(Duration::from_millis(500), emptied(house)).await;
+        connections.set_stop(Stop::Now);
+        // A connection that waits for the store does not notice the order; `shutdown` does not
+        // wait for it.
+        let _ = tokio::time::timeout(Duration::from_millis(500), emptied(connections)).await;
         left
     }
 }
 
-impl<D> Drop for Running<D> {
+impl<F> Drop for Running<F> {
     fn drop(&mut self) {
         for listener in &self.listeners {
             listener.abort();
         }
         self.sweeper.abort();
-        self.shared.house.set_stop(Stop::Now);
+        self.state.connections.set_stop(Stop::Now);
     }
 }
 
-/// Resolves when nobody is left.
-async fn emptied(house: &House) {
+/// Resolves when no connection is left.
+async fn emptied(connections: &ConnectionLimits) {
     loop {
-        let notified = house.empty.notified();
-        if house.open() == 0 {
+        let notified = connections.empty.notified();
+        if connections.open() == 0 {
             return;
         }
         notified.await;
     }
 }
 
-async fn sweep<D: Door>(shared: Arc<Shared<D>>) {
+async fn sweep<F: SessionFactory>(state: Arc<ServerState<F>>) {
     loop {
-        tokio::time::sleep(parking::PERIOD).await;
-        shared.house.parking.sweep();
+        tokio::time::sleep(deadlines::PERIOD).await;
+        state.connections.deadlines.sweep();
     }
 }
 

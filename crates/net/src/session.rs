@@ -11,7 +11,7 @@ use tidings_core::session::{Connection, Control, Peer};
 use tokio::time::Instant;
 
 /// Makes a session for each connection.
-pub(crate) trait Door: Send + Sync + 'static {
+pub(crate) trait SessionFactory: Send + Sync + 'static {
     type Session: Session;
 
     fn open(&self, peer: Peer, tls: Option<TlsBinding>) -> Self::Session;
@@ -32,10 +32,10 @@ pub(crate) trait Session: Send + Sync + 'static {
     fn closed(self);
 }
 
-/// The product's door.
-pub(crate) struct CoreDoor(pub(crate) Arc<Core>);
+/// Makes the product's sessions.
+pub(crate) struct CoreSessionFactory(pub(crate) Arc<Core>);
 
-impl Door for CoreDoor {
+impl SessionFactory for CoreSessionFactory {
     type Session = Connection;
 
     fn open(&self, peer: Peer, tls: Option<TlsBinding>) -> Connection {

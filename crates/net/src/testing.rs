@@ -1,5 +1,5 @@
 //! What the tests of this crate share: a certificate, a client that trusts it, and
-//! a door that speaks lines instead of XMPP.
+//! sessions that speak lines instead of XMPP.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::certificate::{CertificateSource, Certificates};
-use crate::session::{Door, Session};
+use crate::session::{Session, SessionFactory};
 use crate::tls;
 
 pub(crate) fn certificates() -> Arc<Certificates> {
@@ -58,27 +58,27 @@ pub(crate) fn name() -> ServerName<'static> {
     ServerName::try_from("push.example").unwrap()
 }
 
-/// A door whose sessions understand lines: `starttls`, `login`, `echo TEXT`,
+/// Makes sessions that understand lines: `starttls`, `login`, `echo TEXT`,
 /// `huge BYTES`, `part`, `bye`. Anything else ends the stream.
 #[derive(Default)]
-pub(crate) struct ToyDoor {
+pub(crate) struct ToyFactory {
     pub(crate) limits: Limits,
-    pub(crate) world: Arc<World>,
+    pub(crate) toys: Arc<ToyState>,
 }
 
 /// What tests see of the sessions, and tell them.
 #[derive(Default)]
-pub(crate) struct World {
+pub(crate) struct ToyState {
     pub(crate) bindings: Mutex<Vec<TlsBinding>>,
     pub(crate) closed: Mutex<usize>,
     /// Pending bytes that `wake` was told.
     pub(crate) wakes: Mutex<Vec<usize>>,
-    pub(crate) mail: Mutex<Vec<u8>>,
-    pub(crate) knock: Notify,
+    pub(crate) queued: Mutex<Vec<u8>>,
+    pub(crate) wake_up: Notify,
 }
 
 pub(crate) struct Toy {
-    world: Arc<World>,
+    toys: Arc<ToyState>,
     line: Vec<u8>,
     secure: bool,
     established: bool,
@@ -87,14 +87,14 @@ pub(crate) struct Toy {
     idle: Duration,
 }
 
-impl Door for ToyDoor {
+impl SessionFactory for ToyFactory {
     type Session = Toy;
 
     fn open(&self, _peer: Peer, tls: Option<TlsBinding>) -> Toy {
         let secure = tls.is_some();
-        self.world.bindings.lock().extend(tls);
+        self.toys.bindings.lock().extend(tls);
         Toy {
-            world: Arc::clone(&self.world),
+            toys: Arc::clone(&self.toys),
             line: Vec::new(),
             secure,
             established: false,
@@ -171,22 +171,22 @@ impl Session for Toy {
 
     fn tls_started(&mut self, tls: TlsBinding) {
         self.secure = true;
-        self.world.bindings.lock().push(tls);
+        self.toys.bindings.lock().push(tls);
     }
 
     async fn woken(&self) {
         if self.established {
-            self.world.knock.notified().await;
+            self.toys.wake_up.notified().await;
         } else {
             pending::<()>().await;
         }
     }
 
     async fn wake(&mut self, pending_bytes: usize, out: &mut Vec<u8>) -> Control {
-        self.world.wakes.lock().push(pending_bytes);
+        self.toys.wakes.lock().push(pending_bytes);
         self.backpressured = pending_bytes > 0;
         if pending_bytes == 0 {
-            out.append(&mut self.world.mail.lock());
+            out.append(&mut self.toys.queued.lock());
         }
         Control::Continue
     }
@@ -213,6 +213,6 @@ impl Session for Toy {
     }
 
     fn closed(self) {
-        *self.world.closed.lock() += 1;
+        *self.toys.closed.lock() += 1;
     }
 }

@@ -176,7 +176,7 @@ async fn a_broadcast_reaches_devices_on_both_ports_and_is_settled() {
 }
 
 #[tokio::test]
-async fn bad_input_gets_the_streams_own_error_and_hurts_nobody() {
+async fn bad_input_gets_the_streams_own_error_and_hurts_no_other_stream() {
     let world = World::new().await;
     let mut other = world.device(Security::Direct, "other").await;
     let flood = "a".repeat(1_000_000);

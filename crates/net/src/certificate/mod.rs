@@ -36,7 +36,7 @@ pub enum CertificateSource {
     },
     /// `cert.pem` and `key.pem` in this directory. What is missing there is made,
     /// for this domain; what the server made itself is renewed when it runs out or
-    /// names another domain. What somebody else put there is used and left alone.
+    /// names another domain. What the operator put there is used and left alone.
     SelfSigned {
         /// The directory, made (0700) when it is missing.
         directory: PathBuf,
@@ -121,7 +121,7 @@ pub enum CertificateError {
 /// The certificate that new connections get. Connections that have one keep theirs.
 pub struct Certificates {
     source: CertificateSource,
-    current: RwLock<Arc<Identity>>,
+    current: RwLock<Arc<LoadedCertificate>>,
 }
 
 impl Certificates {
@@ -135,14 +135,14 @@ impl Certificates {
         if let CertificateSource::SelfSigned { directory, domain } = &source {
             self_signed::ensure(directory, domain, now)?;
         }
-        let identity = Identity::load(&source)?;
-        if identity.expires_at <= now {
+        let loaded = LoadedCertificate::load(&source)?;
+        if loaded.expires_at <= now {
             tracing::warn!(
-                path = %source.chain_path().display(), expired = %identity.expires_at,
+                path = %source.chain_path().display(), expired = %loaded.expires_at,
                 "the certificate has expired: clients that check it will not connect"
             );
         }
-        Ok(Arc::new(Self { source, current: RwLock::new(Arc::new(identity)) }))
+        Ok(Arc::new(Self { source, current: RwLock::new(Arc::new(loaded)) }))
     }
 
     /// Reads the files again. Answers whether the certificate is another one now.
@@ -196,11 +196,11 @@ impl Certificates {
         TlsSettings { config: Arc::clone(&current.direct), end_point: current.end_point.clone() }
     }
 
-    fn read_again(&self, now: Timestamp) -> Result<Identity, CertificateError> {
+    fn read_again(&self, now: Timestamp) -> Result<LoadedCertificate, CertificateError> {
         if let CertificateSource::SelfSigned { directory, domain } = &self.source {
             self_signed::ensure(directory, domain, now)?;
         }
-        let fresh = Identity::load(&self.source)?;
+        let fresh = LoadedCertificate::load(&self.source)?;
         if fresh.expires_at <= now {
             return Err(CertificateError::Expired { path: self.source.chain_path(), at: fresh.expires_at });
         }
@@ -216,7 +216,7 @@ impl std::fmt::Debug for Certificates {
 
 /// One certificate and what is derived from it. A configuration names exactly one,
 /// so a connection's channel binding cannot be that of another.
-struct Identity {
+struct LoadedCertificate {
     chain: Vec<CertificateDer<'static>>,
     key_digest: [u8; 32],
     starttls: Arc<ServerConfig>,
@@ -226,7 +226,7 @@ struct Identity {
     fingerprint: [u8; 32],
 }
 
-impl Identity {
+impl LoadedCertificate {
     fn load(source: &CertificateSource) -> Result<Self, CertificateError> {
         let (chain_path, key_path) = (source.chain_path(), source.key_path());
         let chain = read_chain(&chain_path)?;

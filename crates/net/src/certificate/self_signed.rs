@@ -1,6 +1,6 @@
 //! The certificate that the server makes for itself.
 //!
-//! It is good for ten years. Nobody vouches for it, so clients trust it by having
+//! It is good for ten years. No authority vouches for it, so clients trust it by having
 //! it (`--ca`), or its fingerprint, and each renewal means visiting every device:
 //! a short life would buy nothing and cost that. A renewal keeps the key, for
 //! clients that pin the key alone.
@@ -49,7 +49,7 @@ pub(super) fn ensure(directory: &Path, domain: &str, now: Timestamp) -> Result<(
         (Err(error), _) if error.kind() != io::ErrorKind::NotFound => {
             Err(CertificateError::Read { path: certificate, source: error })
         }
-        // A key without its certificate may be somebody's: it is used, not replaced.
+        // A key without its certificate may be the operator's: it is used, not replaced.
         (Err(_), true) => {
             let text = fs::read_to_string(&key)
                 .map_err(|source| CertificateError::Read { path: key.clone(), source })?;

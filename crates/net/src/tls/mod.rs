@@ -8,7 +8,7 @@ mod stream;
 pub(crate) use self::binding::{ExporterCapture, end_point};
 pub use self::provider::provider;
 pub(crate) use self::provider::ticketer;
-pub use self::stream::{Progress, TlsError, TlsStream};
+pub use self::stream::{Received, TlsError, TlsStream};
 
 /// A TLS configuration together with what a channel binding needs of its certificate.
 #[derive(Clone, Debug)]

@@ -25,7 +25,7 @@ pub struct TlsStream {
     held: Vec<u8>,
     /// Until the handshake is complete.
     handshake: Option<Box<Handshake>>,
-    said_goodbye: bool,
+    close_notify_sent: bool,
     peer_closed: bool,
 }
 
@@ -36,7 +36,7 @@ struct Handshake {
 
 /// What ciphertext from the peer led to.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct Received {
     /// Set once: the handshake is complete.
     pub secured: Option<TlsBinding>,
 }
@@ -68,7 +68,7 @@ impl TlsStream {
             connection: UnbufferedServerConnection::new(Arc::clone(&settings.config))?,
             held: Vec::new(),
             handshake: Some(Box::new(Handshake { end_point: settings.end_point.clone(), exporter: None })),
-            said_goodbye: false,
+            close_notify_sent: false,
             peer_closed: false,
         })
     }
@@ -100,7 +100,7 @@ impl TlsStream {
         read: usize,
         plain: &mut Vec<u8>,
         out: &mut Vec<u8>,
-    ) -> Result<Progress, TlsError> {
+    ) -> Result<Received, TlsError> {
         let held = std::mem::take(&mut self.held);
         let room = buffer.len();
         let (front, _) = buffer.split_at_mut_checked(held.len() + read).ok_or(TlsError::TooLarge)?;
@@ -108,7 +108,7 @@ impl TlsStream {
         start.copy_from_slice(&held);
         drop(held);
 
-        let mut progress = Progress::default();
+        let mut received = Received::default();
         if self.handshake.is_some() {
             ExporterCapture::start();
         }
@@ -129,16 +129,16 @@ impl TlsStream {
             }
             Err(error) => {
                 self.flush_alert(out);
-                self.said_goodbye = true;
+                self.close_notify_sent = true;
                 return Err(error);
             }
         }
         if !self.connection.is_handshaking()
             && let Some(handshake) = self.handshake.take()
         {
-            progress.secured = Some(self.binding(*handshake));
+            received.secured = Some(self.binding(*handshake));
         }
-        Ok(progress)
+        Ok(received)
     }
 
     /// Encrypts `plaintext` and appends the records to `out`.
@@ -146,7 +146,7 @@ impl TlsStream {
     /// # Errors
     /// Before the handshake is complete and after [`close`](Self::close).
     pub fn encrypt(&mut self, plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), TlsError> {
-        if self.said_goodbye {
+        if self.close_notify_sent {
             return Err(TlsError::NotReady);
         }
         for fragment in plaintext.chunks(RECORD) {
@@ -157,11 +157,11 @@ impl TlsStream {
 
     /// Appends a `close_notify` to `out`, once, if the handshake is complete.
     pub fn close(&mut self, out: &mut Vec<u8>) {
-        if !self.said_goodbye && self.handshake.is_none() {
-            // A connection that cannot say goodbye is closed all the same.
+        if !self.close_notify_sent && self.handshake.is_none() {
+            // A connection that cannot send it is closed all the same.
             let _ = self.write(out, OVERHEAD, |writer, room| writer.queue_close_notify(room));
         }
-        self.said_goodbye = true;
+        self.close_notify_sent = true;
     }
 
     /// Lets rustls work until it needs more input. Answers how much of `input` it used.

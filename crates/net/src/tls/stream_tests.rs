@@ -1,3 +1,5 @@
+//! The server's end of TLS against rustls' own client.
+
 use std::io::{Read, Write};
 
 use rustls::version::{TLS12, TLS13};
@@ -35,10 +37,10 @@ impl Pair {
         let held = self.server.held();
         let mut buffer = vec![0; 34 * 1024];
         buffer[held..held + bytes.len()].copy_from_slice(bytes);
-        let progress = self.server.receive(&mut buffer, bytes.len(), &mut self.plain, &mut self.to_client)?;
-        if progress.secured.is_some() {
+        let received = self.server.receive(&mut buffer, bytes.len(), &mut self.plain, &mut self.to_client)?;
+        if received.secured.is_some() {
             assert!(self.binding.is_none());
-            self.binding = progress.secured;
+            self.binding = received.secured;
         }
         Ok(())
     }
@@ -296,7 +298,7 @@ fn large_data_goes_both_ways_in_many_records() {
 }
 
 #[test]
-fn both_sides_say_goodbye() {
+fn both_sides_send_close_notify() {
     let certificates = testing::certificates();
     for version in [&TLS13, &TLS12] {
         let mut pair = Pair::ready(&certificates, version);
@@ -311,7 +313,7 @@ fn both_sides_say_goodbye() {
         pair.server.close(&mut pair.to_client);
         let said = pair.to_client.len();
         pair.server.close(&mut pair.to_client);
-        assert_eq!(pair.to_client.len(), said, "goodbye is said once");
+        assert_eq!(pair.to_client.len(), said, "close_notify is sent once");
         assert!(pair.server.encrypt(b"x", &mut pair.to_client).is_err());
         let bytes = std::mem::take(&mut pair.to_client);
         pair.client.read_tls(&mut bytes.as_slice()).unwrap();
@@ -322,7 +324,7 @@ fn both_sides_say_goodbye() {
 }
 
 #[test]
-fn goodbye_during_the_handshake_says_nothing() {
+fn closing_during_the_handshake_sends_nothing() {
     let certificates = testing::certificates();
     let mut pair = Pair::new(&certificates, testing::client(&TLS13));
     pair.server.close(&mut pair.to_client);

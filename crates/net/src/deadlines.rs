@@ -1,5 +1,5 @@
-//! One alarm clock for all connections: a table of who waits and until when,
-//! looked through once a second. A row costs 24 bytes where a timer of the
+//! The deadlines of all connections: a table of wakers and when each is due, looked
+//! through once a second. A row costs 24 bytes where a timer of the
 //! runtime's costs over a hundred, and a second late is early enough for limits
 //! that are counted in minutes.
 
@@ -16,10 +16,10 @@ const NEVER: u32 = u32::MAX;
 /// The row has no waker yet.
 const UNKNOWN: u32 = 0;
 
-/// How often [`Parking::sweep`] is called.
+/// How often [`Deadlines::sweep`] is called.
 pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 
-pub(crate) struct Parking {
+pub(crate) struct Deadlines {
     start: Instant,
     next: AtomicU32,
     shards: Vec<Mutex<Shard>>,
@@ -38,16 +38,16 @@ struct Row {
     due: u32,
 }
 
-/// A row of the table. Give it back with [`Parking::leave`].
+/// A row of the table. Give it back with [`Deadlines::leave`].
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct Slot {
     /// The row times [`SHARDS`], plus the shard.
     number: u32,
     /// As written in the row.
     due: u32,
 }
 
-impl Place {
+impl Slot {
     fn shard(self) -> u32 {
         self.number % SHARDS
     }
@@ -57,7 +57,7 @@ impl Place {
     }
 }
 
-impl Parking {
+impl Deadlines {
     pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
@@ -66,7 +66,7 @@ impl Parking {
         }
     }
 
-    pub(crate) fn enter(&self) -> Place {
+    pub(crate) fn enter(&self) -> Slot {
         let shard = self.next.fetch_add(1, Ordering::Relaxed) % SHARDS;
         let row = self.with(shard, |rows| {
             let fresh = Row { waker: None, due: NEVER };
@@ -79,13 +79,13 @@ impl Parking {
             rows.rows.push(fresh);
             u32::try_from(rows.rows.len() - 1).unwrap_or(NEVER)
         });
-        Place { number: row.saturating_mul(SHARDS).saturating_add(shard), due: UNKNOWN }
+        Slot { number: row.saturating_mul(SHARDS).saturating_add(shard), due: UNKNOWN }
     }
 
-    pub(crate) fn leave(&self, place: Place) {
-        let waker = self.with(place.shard(), |rows| {
-            let row = rows.rows.get_mut(place.row())?;
-            rows.free.push(place.number / SHARDS);
+    pub(crate) fn leave(&self, slot: Slot) {
+        let waker = self.with(slot.shard(), |rows| {
+            let row = rows.rows.get_mut(slot.row())?;
+            rows.free.push(slot.number / SHARDS);
             row.due = NEVER;
             row.waker.take()
         });
@@ -96,26 +96,26 @@ impl Parking {
     /// Has `waker` called at `at` or up to two seconds later; earlier calls happen,
     /// for a deadline that moves away is not written down each time. The waker of
     /// the first call is the one used: a connection stays in one task.
-    pub(crate) fn arm(&self, place: &mut Place, waker: &Waker, at: Option<Instant>) {
-        // From 1 on: 0 means that the place is new.
+    pub(crate) fn arm(&self, slot: &mut Slot, waker: &Waker, at: Option<Instant>) {
+        // From 1 on: 0 means that the slot is new.
         let due = at.map_or(NEVER, |at| self.second(at).saturating_add(1));
-        // A new place is due already, so it gets past this.
-        if due >= place.due && place.due > self.second(Instant::now()) {
+        // A new slot is due already, so it gets past this.
+        if due >= slot.due && slot.due > self.second(Instant::now()) {
             return;
         }
-        self.with(place.shard(), |rows| {
-            if let Some(row) = rows.rows.get_mut(place.row()) {
-                if place.due == UNKNOWN {
+        self.with(slot.shard(), |rows| {
+            if let Some(row) = rows.rows.get_mut(slot.row()) {
+                if slot.due == UNKNOWN {
                     row.waker = Some(waker.clone());
                 }
                 row.due = due;
             }
             rows.earliest = rows.earliest.min(due);
         });
-        place.due = due;
+        slot.due = due;
     }
 
-    /// Wakes everyone who is due.
+    /// Wakes every connection that is due.
     pub(crate) fn sweep(&self) {
         let now = self.second(Instant::now());
         for shard in &self.shards {
@@ -137,7 +137,7 @@ impl Parking {
         }
     }
 
-    /// Wakes everyone.
+    /// Wakes every connection.
     pub(crate) fn wake_all(&self) {
         for shard in &self.shards {
             for row in &shard.lock().rows {
@@ -184,15 +184,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_is_never_early_and_at_most_two_seconds_late() {
-        let parking = Parking::new();
+        let deadlines = Deadlines::new();
         let (count, waker) = waker();
-        let mut place = parking.enter();
+        let mut slot = deadlines.enter();
         tokio::time::advance(Duration::from_millis(300)).await;
         let at = Instant::now() + Duration::from_millis(10_400);
-        parking.arm(&mut place, &waker, Some(at));
+        deadlines.arm(&mut slot, &waker, Some(at));
         while count.0.load(Ordering::Relaxed) == 0 {
             tokio::time::advance(PERIOD).await;
-            parking.sweep();
+            deadlines.sweep();
             assert!(Instant::now() < at + Duration::from_secs(3));
         }
         assert!(Instant::now() >= at);
@@ -200,34 +200,34 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_can_come_nearer_and_be_set_again_after_it_passed() {
-        let parking = Parking::new();
+        let deadlines = Deadlines::new();
         let (count, waker) = waker();
-        let mut place = parking.enter();
-        parking.arm(&mut place, &waker, Some(Instant::now() + Duration::from_secs(1000)));
-        parking.arm(&mut place, &waker, Some(Instant::now() + Duration::from_secs(5)));
+        let mut slot = deadlines.enter();
+        deadlines.arm(&mut slot, &waker, Some(Instant::now() + Duration::from_secs(1000)));
+        deadlines.arm(&mut slot, &waker, Some(Instant::now() + Duration::from_secs(5)));
         tokio::time::advance(Duration::from_secs(7)).await;
-        parking.sweep();
+        deadlines.sweep();
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        parking.arm(&mut place, &waker, Some(Instant::now() + Duration::from_secs(993)));
+        deadlines.arm(&mut slot, &waker, Some(Instant::now() + Duration::from_secs(993)));
         tokio::time::advance(Duration::from_secs(995)).await;
-        parking.sweep();
+        deadlines.sweep();
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_left_is_not_woken_and_its_row_is_used_again() {
-        let parking = Parking::new();
+    async fn a_slot_that_was_left_is_not_woken_and_its_row_is_used_again() {
+        let deadlines = Deadlines::new();
         let (count, waker) = waker();
         for _ in 0..1000 {
-            let mut place = parking.enter();
-            parking.arm(&mut place, &waker, Some(Instant::now()));
-            parking.leave(place);
+            let mut slot = deadlines.enter();
+            deadlines.arm(&mut slot, &waker, Some(Instant::now()));
+            deadlines.leave(slot);
         }
         tokio::time::advance(Duration::from_secs(5)).await;
-        parking.sweep();
-        parking.wake_all();
+        deadlines.sweep();
+        deadlines.wake_all();
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
         assert_eq!(Arc::strong_count(&count), 2);
-        assert!(parking.shards.iter().all(|shard| shard.lock().rows.len() <= 1));
+        assert!(deadlines.shards.iter().all(|shard| shard.lock().rows.len() <= 1));
     }
 }
