@@ -22,7 +22,7 @@ use crate::admission::{Admission, ConnectionLimits, Stop};
 use crate::certificate::Certificates;
 use crate::deadlines::Slot;
 use crate::link::{End, Incoming, Link};
-use crate::scratch;
+use crate::scratch::Buffer;
 use crate::server::Security;
 use crate::session::{Session, SessionFactory};
 
@@ -152,10 +152,10 @@ where
             }
             if Instant::now() >= until {
                 let late = End::Transport(std::io::ErrorKind::TimedOut.into());
-                return Poll::Ready(Some(Incoming::End(Vec::new(), late)));
+                return Poll::Ready(Some(Incoming::End(Buffer::default(), late)));
             }
             if let Poll::Ready(Err(error)) = self.link.poll_flush(cx) {
-                return Poll::Ready(Some(Incoming::End(Vec::new(), End::Transport(error))));
+                return Poll::Ready(Some(Incoming::End(Buffer::default(), End::Transport(error))));
             }
             self.link.poll_incoming(cx).map(Some)
         })
@@ -255,14 +255,12 @@ where
         Box::pin(ready(after))
     }
 
-    async fn on_bytes(&mut self, bytes: Vec<u8>) -> After {
-        let after = self.receive(&bytes).await;
-        scratch::give_back(bytes);
-        after
+    async fn on_bytes(&mut self, bytes: Buffer) -> After {
+        self.receive(&bytes).await
     }
 
     /// The last bytes may be the stream's end, which settles what it acknowledges.
-    async fn on_eof(&mut self, bytes: Vec<u8>, end: End) -> After {
+    async fn on_eof(&mut self, bytes: Buffer, end: End) -> After {
         match self.receive(&bytes).await {
             After::Continue => self.ended(&end),
             after => after,
@@ -270,7 +268,7 @@ where
     }
 
     async fn timeout(&mut self) -> After {
-        let mut out = scratch::words();
+        let mut out = Buffer::take();
         let Some(session) = &mut self.session else { return After::Gone };
         let control = session.timeout(&mut out).await;
         self.write_and_apply(control, &out).await
@@ -279,7 +277,7 @@ where
     /// The server ends.
     async fn stop(&mut self) -> After {
         self.guard.admission.shutdown_sent = true;
-        let mut out = scratch::words();
+        let mut out = Buffer::take();
         let Some(session) = &mut self.session else { return After::Gone };
         session.shutdown(&mut out);
         self.write_and_apply(Control::Close, &out).await
@@ -289,7 +287,7 @@ where
         if bytes.is_empty() {
             return After::Continue;
         }
-        let mut out = scratch::words();
+        let mut out = Buffer::take();
         let Some(session) = &mut self.session else { return After::Gone };
         let control = session.receive(bytes, &mut out).await;
         if session.established() {
@@ -299,7 +297,7 @@ where
     }
 
     async fn wake(&mut self) -> After {
-        let mut out = scratch::words();
+        let mut out = Buffer::take();
         let Some(session) = &mut self.session else { return After::Gone };
         let control = session.wake(self.link.pending(), &mut out).await;
         self.write_and_apply(control, &out).await

@@ -8,7 +8,7 @@ use tidings_core::session::TlsBinding;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use crate::scratch::{self, Scratch};
+use crate::scratch::{self, Buffer, Scratch};
 use crate::tls::{TlsError, TlsSettings, TlsStream};
 
 /// Plaintext that is encrypted before it is written: four full records.
@@ -37,11 +37,11 @@ struct Backlog {
 #[derive(Debug)]
 pub(crate) enum Incoming {
     /// Bytes for the layer above.
-    Bytes(Vec<u8>),
+    Bytes(Buffer),
     /// The TLS handshake is complete, and these bytes came along with its end.
-    Secured(TlsBinding, Vec<u8>),
+    Secured(TlsBinding, Buffer),
     /// Nothing more comes; these bytes, if any, were the last.
-    End(Vec<u8>, End),
+    End(Buffer, End),
 }
 
 /// Why nothing more comes.
@@ -98,26 +98,26 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
     fn read_once(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Option<Incoming>> {
         let Scratch { input, output } = scratch;
         if self.tls.as_ref().is_some_and(|tls| tls.is_peer_closed()) {
-            return Poll::Ready(Some(Incoming::End(Vec::new(), End::Closed)));
+            return Poll::Ready(Some(Incoming::End(Buffer::default(), End::Closed)));
         }
         let held = self.tls.as_ref().map_or(0, |tls| tls.held());
         let Some(room) = input.get_mut(held..).filter(|room| !room.is_empty()) else {
-            return Poll::Ready(Some(Incoming::End(Vec::new(), End::Tls(TlsError::TooLarge))));
+            return Poll::Ready(Some(Incoming::End(Buffer::default(), End::Tls(TlsError::TooLarge))));
         };
         let mut buffer = ReadBuf::new(room);
         if let Err(error) = ready!(Pin::new(&mut self.transport).poll_read(cx, &mut buffer)) {
-            return Poll::Ready(Some(Incoming::End(Vec::new(), End::Transport(error))));
+            return Poll::Ready(Some(Incoming::End(Buffer::default(), End::Transport(error))));
         }
         let read = buffer.filled().len();
         if read == 0 {
-            return Poll::Ready(Some(Incoming::End(Vec::new(), End::Closed)));
+            return Poll::Ready(Some(Incoming::End(Buffer::default(), End::Closed)));
         }
         let Some(tls) = &mut self.tls else {
-            let mut bytes = scratch::words();
+            let mut bytes = Buffer::take();
             bytes.extend_from_slice(input.get(..read).unwrap_or_default());
             return Poll::Ready(Some(Incoming::Bytes(bytes)));
         };
-        let mut plain = scratch::words();
+        let mut plain = Buffer::take();
         let outcome = tls.receive(input, read, &mut plain, output);
         let secured = outcome.as_ref().ok().and_then(|received| received.secured.as_ref());
         // In TLS 1.3 the server has nothing left to say then but tickets.
@@ -133,10 +133,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Link<T> {
             (_, Err(error)) => Some(Incoming::End(plain, End::Transport(error))),
             (Ok(received), Ok(())) => match received.secured {
                 Some(binding) => Some(Incoming::Secured(binding, plain)),
-                None if plain.is_empty() => {
-                    scratch::give_back(plain);
-                    None
-                }
+                None if plain.is_empty() => None,
                 None => Some(Incoming::Bytes(plain)),
             },
         })

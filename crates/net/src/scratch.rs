@@ -1,6 +1,7 @@
 //! Memory that every connection on a thread works in, so that none owns its own.
 
 use std::cell::RefCell;
+use std::ops::{Deref, DerefMut};
 
 /// Room for a partial record (at most 18,437 bytes) and 16 KiB of fresh bytes.
 const INPUT: usize = 34 * 1024;
@@ -21,31 +22,58 @@ impl Scratch {
     }
 }
 
-/// What a buffer for words may keep of its growth between uses.
-const WORDS_KEPT: usize = 16 * 1024;
-/// Such buffers that a thread keeps: one for what is heard, one for what is said.
+/// What a [`Buffer`] may keep of its growth between uses.
+const BUFFER_KEPT: usize = 16 * 1024;
+/// Buffers that a thread keeps: one for what is read, one for what is written.
 const SPARE: usize = 2;
 
 thread_local! {
     static SCRATCH: RefCell<Option<Scratch>> = const { RefCell::new(None) };
-    static WORDS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// An empty buffer that has grown before, to be given back by [`give_back`]. Unlike
-/// [`with`]'s it may be kept while its user waits, and given back on another thread.
-pub(crate) fn words() -> Vec<u8> {
-    WORDS.with_borrow_mut(Vec::pop).unwrap_or_default()
+/// Bytes in memory that goes back to the thread when they are dropped. Unlike
+/// [`with`]'s memory it may be held across an `await`, and dropped on another thread.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer(Vec<u8>);
+
+impl Buffer {
+    /// An empty buffer, with the capacity of an earlier one where the thread kept it.
+    pub(crate) fn take() -> Self {
+        Self(BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default())
+    }
 }
 
-/// Keeps a buffer for the next one who asks for [`words`] on this thread.
-pub(crate) fn give_back(mut words: Vec<u8>) {
-    words.clear();
-    words.shrink_to(WORDS_KEPT);
-    WORDS.with_borrow_mut(|spare| {
-        if spare.len() < SPARE {
-            spare.push(words);
+impl Deref for Buffer {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.0.capacity() == 0 {
+            return;
         }
-    });
+        let mut bytes = std::mem::take(&mut self.0);
+        bytes.clear();
+        bytes.shrink_to(BUFFER_KEPT);
+        // A thread that is ending has none to keep it in.
+        let _ = BUFFERS.try_with(|buffers| {
+            let mut spare = buffers.borrow_mut();
+            if spare.len() < SPARE {
+                spare.push(bytes);
+            }
+        });
+    }
 }
 
 /// Lends the thread's working memory to `work`. A nested call gets fresh memory.
