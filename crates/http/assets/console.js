@@ -90,7 +90,7 @@
       source?.close();
       source = null;
     };
-    // A page that nobody looks at needs no connection: browsers allow only a few to one server.
+    // A hidden page needs no connection: browsers allow only a few to one server.
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) return rest();
       if (!source) {
@@ -136,7 +136,7 @@
     compose.addEventListener("input", preview);
     preview();
 
-    // Only what was typed here is fetched: an address that came with the page may be anybody's.
+    // Only what was typed here is fetched: an address that came with the page may be an attacker's.
     field("image").addEventListener("change", () => {
       picture.hidden = true;
       const address = field("image").value.trim();

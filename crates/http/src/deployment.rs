@@ -1,3 +1,5 @@
+//! What the console shows of the server around it: ports and the certificate.
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -12,12 +12,12 @@
 //! bytes, body bytes, and the time that each may take.
 #![forbid(unsafe_code)]
 
-mod again;
 pub mod api;
 mod console;
 mod deployment;
-mod edge;
+mod middleware;
 mod net;
+mod repoll;
 mod settings;
 mod state;
 

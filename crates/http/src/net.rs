@@ -23,8 +23,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep, timeout};
 use tower::Service as _;
 
-use crate::again::Again;
-use crate::edge;
+use crate::middleware;
+use crate::repoll::RepollOnSelfWake;
 use crate::state::App;
 
 /// Bytes of a request's head.
@@ -44,7 +44,7 @@ type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>
 #[derive(Clone)]
 pub(crate) struct Site {
     pub router: Router,
-    /// Whether [`edge::send`] leads to what the router has, too.
+    /// Whether [`middleware::send`] leads to what the router has, too.
     pub shortcut: bool,
 }
 
@@ -74,7 +74,7 @@ pub(crate) async fn serve(
             Ok((stream, peer, permit)) => {
                 failures = 0;
                 let connection = connection(app.clone(), site.clone(), stream, peer);
-                connections.spawn(Again::new(async move {
+                connections.spawn(RepollOnSelfWake::new(async move {
                     connection.await;
                     drop(permit);
                 }));
@@ -110,13 +110,13 @@ async fn accept(
 async fn connection(app: App, site: Site, stream: TcpStream, peer: SocketAddr) {
     // Answers are written whole: waiting for more only delays them.
     let _ = stream.set_nodelay(true);
-    let io = Patient::new(stream, Duration::from_secs(app.settings.stall_seconds));
+    let io = StallTimeout::new(stream, Duration::from_secs(app.settings.stall_seconds));
     let service = {
         let app = Arc::clone(&app);
         service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(PeerAddress(peer));
-            let answer: Answer = match site.shortcut && edge::is_sending(&request) {
-                true => Box::pin(edge::send(&app, request).map(Ok)),
+            let answer: Answer = match site.shortcut && middleware::is_sending(&request) {
+                true => Box::pin(middleware::send(&app, request).map(Ok)),
                 false => Box::pin(site.router.clone().call(request)),
             };
             answer
@@ -148,7 +148,7 @@ async fn connection(app: App, site: Site, stream: TcpStream, peer: SocketAddr) {
 /// Ends our side, and takes for a while what the client still sends: closing over
 /// unread bytes resets the connection, and the client would never read the answer
 /// that says why (RFC 9112 section 9.6).
-async fn linger(mut socket: Patient) {
+async fn linger(mut socket: StallTimeout) {
     if socket.shutdown().await.is_err() {
         return;
     }
@@ -161,19 +161,19 @@ async fn linger(mut socket: Patient) {
             }
         }
     };
-    // Whoever has not finished by then is cut off.
+    // A client that has not finished by then is cut off.
     let _ = timeout(LINGER, rest).await;
 }
 
 /// A socket whose writes fail when the peer takes nothing for too long.
-struct Patient {
+struct StallTimeout {
     socket: TcpStream,
     limit: Duration,
     /// Runs while a write is blocked.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patient {
+impl StallTimeout {
     fn new(socket: TcpStream, limit: Duration) -> Self {
         Self { socket, limit, alarm: None }
     }
@@ -192,7 +192,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for StallTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -202,7 +202,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for StallTimeout {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

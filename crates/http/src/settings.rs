@@ -1,3 +1,5 @@
+//! The section `[http]` of the settings.
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
@@ -57,10 +59,10 @@ impl Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MetricsAccess {
-    /// Anyone who reaches the port.
+    /// Every client that reaches the port.
     Public,
-    /// Who has a key of scope read or admin.
+    /// Clients with a key of scope read or admin.
     Key,
-    /// Nobody on this port: see [`Http::serve_metrics`](crate::Http::serve_metrics).
+    /// No client on this port: see [`Http::serve_metrics`](crate::Http::serve_metrics).
     Off,
 }

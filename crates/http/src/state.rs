@@ -1,3 +1,5 @@
+//! The state that every handler gets, and the HTTP side as the binary starts it.
+
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -14,13 +16,13 @@ use tokio::time::Instant;
 
 use crate::api::metrics::Requests;
 use crate::console::history::{self, History, Timelines};
-use crate::{Deployment, Settings, api, console, edge, net};
+use crate::{Deployment, Settings, api, console, middleware, net};
 
-/// Bodies read at once from whoever has shown no credential yet.
-const STRANGERS: usize = 64;
+/// Bodies read at once from clients that have shown no credential yet.
+const UNAUTHENTICATED_BODIES: usize = 64;
 
 /// What every handler shares.
-pub(crate) struct Shared {
+pub(crate) struct AppState {
     pub core: Arc<Core>,
     pub settings: Settings,
     pub deployment: Deployment,
@@ -29,8 +31,8 @@ pub(crate) struct Shared {
     pub requests: Requests,
     /// One permit a request under way.
     pub in_flight: Semaphore,
-    /// One permit a body that is read before anyone showed a credential.
-    pub strangers: Semaphore,
+    /// One permit a body that is read before its sender has shown a credential.
+    pub unauthenticated_bodies: Semaphore,
     /// One permit an event stream.
     pub streams: Arc<Semaphore>,
     /// True once the server stops: event streams end then.
@@ -41,7 +43,7 @@ pub(crate) struct Shared {
 }
 
 /// What handlers get as their state.
-pub(crate) type App = Arc<Shared>;
+pub(crate) type App = Arc<AppState>;
 
 /// The HTTP side of a server. Cloning is cheap.
 #[derive(Clone)]
@@ -58,14 +60,14 @@ impl Http {
     /// The same, with what the console shows of the rest of the server.
     pub fn deployed(core: Arc<Core>, settings: Settings, deployment: Deployment) -> Self {
         Self {
-            app: Arc::new(Shared {
+            app: Arc::new(AppState {
                 core,
                 deployment,
                 history: History::default(),
                 timelines: Timelines::default(),
                 requests: Requests::default(),
                 in_flight: Semaphore::new(settings.requests),
-                strangers: Semaphore::new(STRANGERS),
+                unauthenticated_bodies: Semaphore::new(UNAUTHENTICATED_BODIES),
                 streams: Arc::new(Semaphore::new(settings.streams)),
                 stopping: watch::Sender::new(false),
                 started: Instant::now(),
@@ -82,7 +84,7 @@ impl Http {
             .merge(console::router())
             .fallback(console::unknown_route)
             .method_not_allowed_fallback(console::unknown_method)
-            .layer(from_fn_with_state(Arc::clone(&app), edge::guard))
+            .layer(from_fn_with_state(Arc::clone(&app), middleware::guard))
             .with_state(app)
     }
 
@@ -118,13 +120,13 @@ impl Http {
             .route("/healthz", get(api::health::alive))
             .route("/readyz", get(api::health::ready))
             .fallback(console::unknown_route)
-            .layer(from_fn_with_state(Arc::clone(&self.app), edge::guard))
+            .layer(from_fn_with_state(Arc::clone(&self.app), middleware::guard))
             .with_state(Arc::clone(&self.app));
         net::serve(&self.app, net::Site { router, shortcut: false }, listener, shutdown).await
     }
 }
 
-impl Shared {
+impl AppState {
     /// Resolves when the server stops.
     pub(crate) async fn stopped(&self) {
         // An error means that the sender is gone, which `self` holds.

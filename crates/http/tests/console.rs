@@ -20,7 +20,7 @@ async fn world() -> World {
     world
 }
 
-/// Somebody who is logged in.
+/// An operator who is logged in.
 struct Browser<'a> {
     world: &'a World,
     cookie: String,
@@ -94,7 +94,7 @@ async fn the_cookie_and_the_pages_are_locked_down() {
     let policy = page.header("content-security-policy");
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     assert!(!policy.contains("https:"), "{policy}");
-    // Whoever composes may see the picture.
+    // The page that composes a notification may show its picture.
     let page = world.browse(cookie.split(';').next().unwrap(), "GET", "/notifications/new", None).await;
     let policy = page.header("content-security-policy");
     assert!(policy.contains("img-src 'self' https:;") && !policy.contains("unsafe"), "{policy}");

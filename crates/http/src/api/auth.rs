@@ -1,3 +1,5 @@
+//! Which scope of API key a route needs, and the check of the key that a request shows.
+
 use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
@@ -7,8 +9,8 @@ use axum::http::request::Parts;
 use tidings_core::auth::Grant;
 use tidings_core::model::Scope;
 
-use super::kind::Kind;
 use super::problem::Problem;
+use super::problem_kind::ProblemKind;
 use crate::state::App;
 
 pub(crate) const CHALLENGE: &str = "Bearer realm=\"tidings\"";
@@ -85,7 +87,7 @@ pub(crate) fn check<N: Need>(app: &App, secret: &str) -> Result<Grant, Problem> 
     if N::met_by(grant.scope) {
         Ok(grant)
     } else {
-        Err(Problem::new(Kind::Scope).detail(format!(
+        Err(Problem::new(ProblemKind::Scope).detail(format!(
             "{}; this one has scope {}",
             N::SCOPES,
             grant.scope.as_str()

@@ -1,3 +1,5 @@
+//! `/v1/events`: what happens, as server-sent events.
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,15 +10,15 @@ use tidings_core::notification::FieldError;
 use tokio::time::timeout;
 
 use super::json;
-use super::kind::Kind;
 use super::problem::Problem;
+use super::problem_kind::ProblemKind;
 use crate::state::App;
 
 /// Bytes of a document.
 pub(crate) const DOCUMENT_BYTES: usize = 64 * 1024;
 
-/// How long a body may take from somebody without a credential.
-const STRANGERS_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a body may take from a client without a credential.
+const UNAUTHENTICATED_BODY_TIME: Duration = Duration::from_secs(5);
 
 /// A JSON document's bytes.
 pub(crate) struct Document(pub Bytes);
@@ -30,9 +30,8 @@ impl<S: Send + Sync> FromRequest<S> for Document {
         if let Some(kind) = request.headers().get(CONTENT_TYPE) {
             let essence = kind.as_bytes().split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
             if !essence.eq_ignore_ascii_case(b"application/json") {
-                return Err(
-                    Problem::new(Kind::MediaType).detail("send JSON, with Content-Type: application/json")
-                );
+                return Err(Problem::new(ProblemKind::MediaType)
+                    .detail("send JSON, with Content-Type: application/json"));
             }
         }
         read_body(request, DOCUMENT_BYTES).await.map(Self)
@@ -49,21 +48,25 @@ pub(crate) async fn read_body(request: Request, limit: usize) -> Result<Bytes, P
         if std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("length limit")) {
             Problem::too_large(limit)
         } else {
-            Problem::new(Kind::Incomplete).detail("the body ended before it was complete")
+            Problem::new(ProblemKind::Incomplete).detail("the body ended before it was complete")
         }
     })
 }
 
-/// Reads a body from somebody who has shown no credential yet: only so many at
-/// once, and soon, so that those who have one are not kept waiting.
-pub(crate) async fn read_strangers_body(app: &App, request: Request, limit: usize) -> Result<Bytes, Problem> {
+/// Reads a body from a client that has shown no credential yet: only so many at
+/// once, and soon, so that clients that have one do not wait for it.
+pub(crate) async fn read_unauthenticated_body(
+    app: &App,
+    request: Request,
+    limit: usize,
+) -> Result<Bytes, Problem> {
     let _permit = app
-        .strangers
+        .unauthenticated_bodies
         .try_acquire()
         .map_err(|_| Problem::overloaded("too many requests without a credential at once"))?;
-    timeout(STRANGERS_PATIENCE, read_body(request, limit))
+    timeout(UNAUTHENTICATED_BODY_TIME, read_body(request, limit))
         .await
-        .unwrap_or_else(|_| Err(Problem::new(Kind::Timeout).detail("the body did not come in time")))
+        .unwrap_or_else(|_| Err(Problem::new(ProblemKind::Timeout).detail("the body did not come in time")))
 }
 
 /// The fields of a JSON object. Each is taken once; [`finish`](Self::finish)
@@ -84,7 +87,7 @@ impl Fields {
                 Ok(Self { values, prefix: String::new(), errors: names.into_iter().map(twice).collect() })
             }
             Ok(_) => Err(Problem::field("", "the document must be a JSON object")),
-            Err(error) => Err(Problem::new(Kind::NotJson).detail(error.to_string())),
+            Err(error) => Err(Problem::new(ProblemKind::NotJson).detail(error.to_string())),
         }
     }
 

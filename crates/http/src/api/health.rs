@@ -1,3 +1,5 @@
+//! `/healthz` and `/readyz`: whether the process answers, and whether it takes notifications.
+
 use std::time::Duration;
 
 use axum::Json;
@@ -6,14 +8,14 @@ use serde::Serialize;
 use tidings_core::store::StoreError;
 use tokio::time::{Instant, timeout};
 
-use super::kind::Kind;
 use super::problem::Problem;
-use crate::state::{App, Shared};
+use super::problem_kind::ProblemKind;
+use crate::state::{App, AppState};
 
-/// How long an answer of the store's self-test holds: it writes, and anyone may ask.
+/// How long an answer of the store's self-test holds: it writes, and any client may ask without a key.
 const FRESH: Duration = Duration::from_secs(1);
 /// How long the self-test may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SELF_TEST_TIME: Duration = Duration::from_secs(5);
 
 /// How the server is.
 #[derive(Serialize)]
@@ -33,7 +35,7 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Health>, Proble
     }
     match app.store_works().await {
         Ok(()) => Ok(Json(Health { status: "ready" })),
-        Err(error) => Err(Problem::new(Kind::NotReady)
+        Err(error) => Err(Problem::new(ProblemKind::NotReady)
             .detail(match error {
                 StoreError::Full => "the server's disk is full",
                 StoreError::Busy => "the store is behind with its writes",
@@ -43,7 +45,7 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Health>, Proble
     }
 }
 
-impl Shared {
+impl AppState {
     /// Whether the store takes writes; asked at most once a second, by one at a time.
     pub(crate) async fn store_works(&self) -> Result<(), StoreError> {
         let mut last = self.readiness.lock().await;
@@ -52,7 +54,7 @@ impl Shared {
         {
             return answer.clone();
         }
-        let answer = timeout(PATIENCE, self.core.store.check()).await.unwrap_or(Err(StoreError::Busy));
+        let answer = timeout(SELF_TEST_TIME, self.core.store.check()).await.unwrap_or(Err(StoreError::Busy));
         if let Err(error) = &answer {
             tracing::error!(%error, "the store's self-test failed");
         }

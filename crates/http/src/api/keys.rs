@@ -1,3 +1,5 @@
+//! `/v1/keys`: API keys are made, listed and revoked.
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,7 +12,7 @@ use super::fields::{Document, Fields};
 use super::params::Segment;
 use super::problem::{self, Problem};
 use super::view::moment;
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 /// An API key; its secret is not known any more.
 #[derive(Debug, Serialize, ToSchema)]
@@ -128,7 +130,7 @@ pub(crate) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl Shared {
+impl AppState {
     /// Makes an API key.
     pub(crate) async fn create_key(
         &self,

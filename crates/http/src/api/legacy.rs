@@ -11,23 +11,23 @@ use tidings_core::notification::{AcceptError, Request as SendRequest};
 use tidings_core::store::StoreError;
 
 use super::auth::{self, ToSend};
-use super::fields::{DOCUMENT_BYTES, read_body, read_strangers_body};
-use super::kind::Kind;
+use super::fields::{DOCUMENT_BYTES, read_body, read_unauthenticated_body};
 use super::problem::Problem;
+use super::problem_kind::ProblemKind;
 use crate::state::App;
 
 const CHALLENGE: &str = "Basic realm=\"tidings\", charset=\"UTF-8\"";
 
 /// `POST /notification.do?action=send`: form fields, in the body or the query string.
 pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let mut fields = Form::default();
+    let mut fields = FormFields::default();
     fields.read(request.uri().query().unwrap_or_default().as_bytes());
     let secret = key_in_headers(request.headers());
     let is_form = request.headers().get(CONTENT_TYPE).is_none_or(|kind| {
         kind.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
     });
     if !is_form {
-        return Err(Problem::new(Kind::MediaType)
+        return Err(Problem::new(ProblemKind::MediaType)
             .detail("send a form, with Content-Type: application/x-www-form-urlencoded"));
     }
     if let Some(secret) = &secret {
@@ -35,7 +35,7 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
     }
     let body = match secret {
         Some(_) => read_body(request, DOCUMENT_BYTES).await?,
-        None => read_strangers_body(&app, request, DOCUMENT_BYTES).await?,
+        None => read_unauthenticated_body(&app, request, DOCUMENT_BYTES).await?,
     };
     fields.read(&body);
 
@@ -47,7 +47,7 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
     })?;
     auth::check::<ToSend>(&app, &secret)?;
     if fields.text("action").as_deref() != Some("send") {
-        return Err(Problem::new(Kind::UnknownAction).detail("the only action here is send"));
+        return Err(Problem::new(ProblemKind::UnknownAction).detail("the only action here is send"));
     }
     app.admit()?;
     let request = SendRequest {
@@ -83,7 +83,7 @@ pub(crate) async fn form() -> impl IntoResponse {
     (StatusCode::FOUND, [(LOCATION, "/notifications/new")])
 }
 
-fn audience(fields: &mut Form) -> Result<Audience, Problem> {
+fn audience(fields: &mut FormFields) -> Result<Audience, Problem> {
     let username = fields.text("username");
     match fields.text("broadcast").as_deref() {
         Some("Y" | "y") => Ok(Audience::All),
@@ -108,11 +108,11 @@ fn key_in_headers(headers: &HeaderMap) -> Option<String> {
     decoded.split_once(':').map(|(_, password)| password.to_owned())
 }
 
-/// Form fields; the first of a name counts, others are ignored as androidpn did.
+/// The fields of a form; the first of a name counts, later ones are ignored as androidpn did.
 #[derive(Default)]
-struct Form(Vec<(String, String)>);
+struct FormFields(Vec<(String, String)>);
 
-impl Form {
+impl FormFields {
     fn read(&mut self, encoded: &[u8]) {
         self.0.extend(form_urlencoded::parse(encoded).into_owned());
     }

@@ -6,7 +6,7 @@ use tidings_core::session::OnlineOrder;
 use tidings_core::store::{AccountOrder, AccountQuery, AccountRow, AccountSortKey, Page, StoreError};
 
 use super::cursor;
-use crate::state::Shared;
+use crate::state::AppState;
 
 /// The listing's name in cursors.
 pub(crate) const LISTING: &str = "users";
@@ -74,7 +74,7 @@ impl UserPlace {
     }
 }
 
-impl Shared {
+impl AppState {
     /// A page of accounts. Without filters one query; a filtered page looks
     /// through a bounded number of rows and may come back short.
     pub(crate) async fn users(
@@ -93,7 +93,7 @@ impl Shared {
         }
     }
 
-    /// Those that are online, and the others by when they left.
+    /// The accounts that are online, then the offline ones by when they left.
     async fn users_last_seen(
         &self,
         mut filter: UserFilter,

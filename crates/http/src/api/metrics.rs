@@ -17,7 +17,7 @@ use tidings_core::notification::{LATENCY_BOUNDS, Latency};
 use super::auth::{self, ToRead};
 use super::problem::Problem;
 use crate::MetricsAccess;
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 /// Upper bounds of the latency histogram in microseconds.
 const BOUNDS: [u64; 12] =
@@ -82,7 +82,7 @@ impl Requests {
     }
 }
 
-/// `/metrics`, for whom [`MetricsAccess`] lets in.
+/// `/metrics`, for the clients that [`MetricsAccess`] lets in.
 pub(crate) async fn show(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     match app.settings.metrics {
         MetricsAccess::Public => {}
@@ -101,7 +101,7 @@ pub(crate) async fn open(State(app): State<App>) -> Result<Response, Problem> {
     app.metrics().await
 }
 
-impl Shared {
+impl AppState {
     async fn metrics(&self) -> Result<Response, Problem> {
         let stats = self.stats().await?;
         let commits = self.core.store.commits();

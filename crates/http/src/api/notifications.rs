@@ -1,3 +1,5 @@
+//! `/v1/notifications`: sending, listing, showing and cancelling.
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use super::fields::{Document, Fields};
 use super::params::{Params, Segment};
 use super::problem::{self, Problem};
 use super::view::{AudienceView, NotificationView};
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 /// Where notifications are sent to and listed.
 pub(crate) const PATH: &str = "/v1/notifications";
@@ -62,15 +64,15 @@ pub(crate) struct NewNotification {
 }
 
 /// What `Idempotency-Key` says.
-pub(crate) struct RepeatKey(Option<HeaderValue>);
+pub(crate) struct IdempotencyKey(Option<HeaderValue>);
 
-impl RepeatKey {
+impl IdempotencyKey {
     fn of(parts: &Parts) -> Self {
         Self(parts.headers.get("idempotency-key").cloned())
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for RepeatKey {
+impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -99,12 +101,12 @@ pub(crate) struct Accepted {
 pub(crate) async fn send(
     State(app): State<App>,
     Key { grant, .. }: Key<ToSend>,
-    RepeatKey(repeat): RepeatKey,
+    IdempotencyKey(idempotency_key): IdempotencyKey,
     Document(document): Document,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     app.admit()?;
     let mut request = read(&document, app.core.config.limits.users_per_notification)?;
-    request.idempotency = idempotency(&grant, repeat.as_ref(), &document)?;
+    request.idempotency = idempotency(&grant, idempotency_key.as_ref(), &document)?;
     let single = matches!(&request.audience, Audience::Users(names) if names.len() == 1);
     match app.core.notification.accept(request).await {
         Ok(accepted) => {
@@ -123,9 +125,9 @@ pub(crate) async fn send_directly(app: &App, request: extract::Request) -> Respo
     let (mut parts, body) = request.into_parts();
     let answer = async {
         let key = Key::from_request_parts(&mut parts, app).await?;
-        let repeat = RepeatKey::of(&parts);
+        let idempotency_key = IdempotencyKey::of(&parts);
         let document = Document::from_request(extract::Request::from_parts(parts, body), app).await?;
-        send(State(Arc::clone(app)), key, repeat, document).await
+        send(State(Arc::clone(app)), key, idempotency_key, document).await
     };
     answer.await.into_response()
 }
@@ -203,7 +205,7 @@ pub(crate) async fn cancel(
     Ok(Json(record.into()))
 }
 
-impl Shared {
+impl AppState {
     /// Refuses a notification at once while the store is far behind, instead of
     /// holding it in memory.
     pub(crate) fn admit(&self) -> Result<(), Problem> {
@@ -355,10 +357,10 @@ fn data(fields: &mut Fields) -> BTreeMap<String, String> {
 /// The request's idempotency key, so that one API key's do not meet another's.
 fn idempotency(
     grant: &Grant,
-    repeat: Option<&HeaderValue>,
+    header: Option<&HeaderValue>,
     document: &[u8],
 ) -> Result<Option<(String, [u8; 32])>, Problem> {
-    let Some(value) = repeat else { return Ok(None) };
+    let Some(value) = header else { return Ok(None) };
     match value.to_str() {
         Ok(key) if (1..=255).contains(&key.len()) => {
             Ok(Some((format!("{}:{key}", grant.id.0), Sha256::digest(document).into())))

@@ -1,3 +1,5 @@
+//! Query parameters and path segments, read so that every wrong one is named.
+
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use tidings_core::notification::FieldError;

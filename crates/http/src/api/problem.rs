@@ -1,3 +1,5 @@
+//! Problem documents (RFC 9457), and which error becomes which.
+
 use std::borrow::Cow;
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -9,12 +11,12 @@ use tidings_core::notification::{AcceptError, FieldError};
 use tidings_core::store::StoreError;
 use utoipa::ToSchema;
 
-use super::kind::Kind;
+use super::problem_kind::ProblemKind;
 
 /// An error as its reader gets it: a problem document (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
-    kind: Kind,
+    kind: ProblemKind,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     /// Seconds.
@@ -38,13 +40,13 @@ pub(crate) struct Document {
     detail: String,
     /// Every field that is wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Fault>,
+    errors: Vec<WrongField>,
 }
 
 /// A field that is wrong.
 #[derive(Serialize, ToSchema)]
 #[schema(as = FieldError)]
-pub(crate) struct Fault {
+pub(crate) struct WrongField {
     /// Its path, such as `to.users[3]`.
     #[schema(example = "to.users[3]")]
     field: String,
@@ -54,7 +56,7 @@ pub(crate) struct Fault {
 
 impl Problem {
     /// A problem of this kind.
-    pub fn new(kind: Kind) -> Self {
+    pub fn new(kind: ProblemKind) -> Self {
         Self { kind, detail: Cow::Borrowed(""), errors: Vec::new(), retry_after: None, challenge: None }
     }
 
@@ -77,7 +79,7 @@ impl Problem {
             [one] => format!("{}: {}", one.field, one.detail),
             many => format!("{} fields are wrong", many.len()),
         };
-        let problem = Self::new(Kind::InvalidFields).detail(detail);
+        let problem = Self::new(ProblemKind::InvalidFields).detail(detail);
         Self { errors, ..problem }
     }
 
@@ -88,29 +90,29 @@ impl Problem {
 
     /// What was named does not exist.
     pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Kind::NotFound).detail(detail)
+        Self::new(ProblemKind::NotFound).detail(detail)
     }
 
     /// A name is taken.
     pub fn conflict(field: &str, detail: impl Into<String>) -> Self {
         let problem = Self::field(field, detail);
-        Self { kind: Kind::Conflict, ..problem }
+        Self { kind: ProblemKind::Conflict, ..problem }
     }
 
     /// There is too much to do right now.
     pub fn overloaded(detail: &'static str) -> Self {
-        Self::new(Kind::Overloaded).detail(detail).retry_after(1)
+        Self::new(ProblemKind::Overloaded).detail(detail).retry_after(1)
     }
 
     /// No key, or a wrong one.
     pub fn unauthorized(challenge: &'static str, detail: &'static str) -> Self {
-        let problem = Self::new(Kind::Unauthorized).detail(detail);
+        let problem = Self::new(ProblemKind::Unauthorized).detail(detail);
         Self { challenge: Some(challenge), ..problem }
     }
 
     /// A body is larger than it may be.
     pub fn too_large(limit: usize) -> Self {
-        Self::new(Kind::TooLarge).detail(format!("the document is larger than {limit} bytes"))
+        Self::new(ProblemKind::TooLarge).detail(format!("the document is larger than {limit} bytes"))
     }
 
     /// The HTTP status.
@@ -142,7 +144,11 @@ impl IntoResponse for Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: self.detail.into_owned(),
-            errors: self.errors.into_iter().map(|e| Fault { field: e.field, detail: e.detail }).collect(),
+            errors: self
+                .errors
+                .into_iter()
+                .map(|e| WrongField { field: e.field, detail: e.detail })
+                .collect(),
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = (status, body).into_response();
@@ -161,7 +167,7 @@ impl IntoResponse for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict => Self::new(Kind::Conflict).detail("the name is taken"),
+            StoreError::Conflict => Self::new(ProblemKind::Conflict).detail("the name is taken"),
             StoreError::NotFound => Self::not_found("not found"),
             StoreError::UnknownUsers(names) => Self::fields(
                 names
@@ -170,13 +176,13 @@ impl From<StoreError> for Problem {
                     .collect(),
             ),
             StoreError::Busy => Self::overloaded("the store is behind with its writes; nothing was changed"),
-            StoreError::Full => Self::new(Kind::DiskFull)
+            StoreError::Full => Self::new(ProblemKind::DiskFull)
                 .detail("the server's disk is full; nothing was changed")
                 .retry_after(60),
             StoreError::Incompatible(_) | StoreError::Failed(_) => {
                 tracing::error!(%error, "the store failed");
-                // Disks and file systems recover, or somebody sees to it: worth a repeat, not a fault of the request.
-                Self::new(Kind::StoreFailed)
+                // Disks and file systems recover, or the operator frees space: worth a repeat, not a fault of the request.
+                Self::new(ProblemKind::StoreFailed)
                     .detail("the store failed; the server's log says why")
                     .retry_after(30)
             }
@@ -198,7 +204,7 @@ impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
             RegisterError::Conflict => Self::conflict("username", "the username is taken"),
-            RegisterError::Forbidden(why) => Self::new(Kind::Forbidden).detail(why),
+            RegisterError::Forbidden(why) => Self::new(ProblemKind::Forbidden).detail(why),
             RegisterError::NotAcceptable(why) => {
                 // The manager says it in words; the API names the field too.
                 let field = ["password", "email", "e-mail", "name"]
@@ -226,7 +232,9 @@ impl From<AuthError> for Problem {
 }
 
 fn throttled() -> Problem {
-    Problem::new(Kind::Throttled).detail("too many attempts from this address; wait a minute").retry_after(60)
+    Problem::new(ProblemKind::Throttled)
+        .detail("too many attempts from this address; wait a minute")
+        .retry_after(60)
 }
 
 #[cfg(test)]
@@ -236,9 +244,9 @@ mod tests {
     #[test]
     fn a_store_that_fails_asks_for_a_repeat() {
         for (error, kind, seconds) in [
-            (StoreError::Busy, Kind::Overloaded, "1"),
-            (StoreError::Full, Kind::DiskFull, "60"),
-            (StoreError::Failed("disk I/O error".into()), Kind::StoreFailed, "30"),
+            (StoreError::Busy, ProblemKind::Overloaded, "1"),
+            (StoreError::Full, ProblemKind::DiskFull, "60"),
+            (StoreError::Failed("disk I/O error".into()), ProblemKind::StoreFailed, "30"),
         ] {
             let problem = Problem::from(error);
             assert_eq!(problem.kind, kind);

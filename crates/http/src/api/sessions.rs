@@ -1,3 +1,5 @@
+//! `/v1/sessions`: the sessions of devices are listed and ended.
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,7 +13,7 @@ use super::cursor;
 use super::params::{Params, Segment};
 use super::problem::{self, Problem};
 use super::view::moment;
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 pub(crate) const LISTING: &str = "sessions";
 /// What sessions can be sorted by.
@@ -111,7 +113,7 @@ pub(crate) async fn end(
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl Shared {
+impl AppState {
     /// A session as the API shows it.
     pub(crate) fn session_view(&self, info: SessionInfo) -> SessionView {
         SessionView {

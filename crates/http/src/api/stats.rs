@@ -1,3 +1,5 @@
+//! `/v1/stats`: the server's figures, also those of the console's dashboard.
+
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -5,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::auth::{Key, ToRead};
 use super::problem::Problem;
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 /// Counts. Sessions, online, pending and scheduled are now; unless it says otherwise,
 /// the rest is since the data directory was made.
@@ -57,7 +59,7 @@ pub(crate) async fn show(State(app): State<App>, _: Key<ToRead>) -> Result<Json<
     app.stats().await.map(Json)
 }
 
-impl Shared {
+impl AppState {
     /// Counts of everything.
     pub(crate) async fn stats(&self) -> Result<Stats, Problem> {
         let totals = self.core.notification.totals().await?;

@@ -1,3 +1,5 @@
+//! `/v1/topics`: topics are listed, accounts subscribed and unsubscribed.
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

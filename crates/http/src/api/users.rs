@@ -1,3 +1,5 @@
+//! `/v1/users`: accounts are made, listed, shown, changed and removed.
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -15,7 +17,7 @@ use super::listing::{LISTING, SORTS, UserFilter, UserPlace};
 use super::params::{Params, Segment};
 use super::problem::{self, Problem};
 use super::view::moment;
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 /// Bytes of a display name.
 const NAME_BYTES: usize = 255;
@@ -255,7 +257,7 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl Shared {
+impl AppState {
     /// The account with this username or alias.
     pub(crate) async fn account(&self, name: &str) -> Result<Account, Problem> {
         let unknown = || Problem::not_found("there is no user with this name");

@@ -1,3 +1,5 @@
+//! The page of the audit log.
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;

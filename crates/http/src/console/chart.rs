@@ -69,7 +69,7 @@ impl Chart {
     fn draw_lines(&self, svg: &mut String, first: i64, last: i64, top: f64) {
         let span = (last - first) as f64;
         let x_of = |at: i64| LEFT + (WIDTH - LEFT - RIGHT) * ((at - first) as f64 / span);
-        // The first line is drawn last, on top of the others.
+        // The first line is drawn last, on top of the other lines.
         for index in (0..self.series.len()).rev() {
             let mut line = String::new();
             for (at, values) in &self.points {

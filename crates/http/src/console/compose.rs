@@ -1,3 +1,5 @@
+//! The form that sends a notification, with the question before a broadcast.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use super::page::{Failure, Page, html_with_pictures, see};
 use crate::api::notifications::{parse_id, unknown_id};
 use crate::api::params::Params;
 use crate::api::problem::Problem;
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 /// Units of the time to live, in seconds.
 pub(crate) const UNITS: [(&str, u64); 4] =
@@ -73,13 +75,13 @@ struct ConfirmPage {
     at: Option<Timestamp>,
 }
 
-/// Whom a notification would reach now.
+/// Which accounts a notification would reach now.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Reach {
     accounts: u64,
     /// How many of them are online, where that was looked up.
     online: Option<usize>,
-    /// Names that are nobody's.
+    /// Names that no account has.
     unknown: Vec<String>,
 }
 
@@ -182,7 +184,7 @@ pub(crate) async fn submit(State(app): State<App>, posted: Posted) -> Result<Res
     }
 }
 
-impl Shared {
+impl AppState {
     async fn compose(&self, page: Page, mut form: Form, fault: Option<String>) -> Result<Response, Failure> {
         if form.value("once").is_empty() {
             let mut once = [0; 16];
@@ -196,7 +198,7 @@ impl Shared {
         Ok(html_with_pictures(status, &ComposePage { page, form, fault, accounts, online, topics }))
     }
 
-    /// Whom an audience is made of now.
+    /// Which accounts an audience consists of now.
     async fn reach(&self, audience: &Audience) -> Result<Reach, StoreError> {
         match audience {
             Audience::All => {
@@ -249,8 +251,8 @@ impl Shared {
     }
 }
 
-/// Whom the form's audience reaches, in words, while it is filled in; nothing where
-/// it names nobody yet.
+/// Which accounts the form's audience reaches, in words, while it is filled in; nothing
+/// where it names none yet.
 pub(crate) async fn reach(
     State(app): State<App>,
     page: Page,

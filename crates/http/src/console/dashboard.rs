@@ -1,3 +1,5 @@
+//! The first page: figures, charts and the state of the server.
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -11,7 +13,7 @@ use super::notifications::Row;
 use super::page::{Failure, Page, html};
 use crate::api::params::Params;
 use crate::api::stats::Stats;
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 const RANGES: [(&str, &str); 2] = [("hour", "Hour"), ("day", "Day")];
 
@@ -146,7 +148,7 @@ fn percentile(buckets: &[u64], share: f64) -> Option<f64> {
     None
 }
 
-impl Shared {
+impl AppState {
     async fn health(&self, stats: &Stats) -> Vec<Fact> {
         let store = self.store_works().await;
         let mut facts = vec![

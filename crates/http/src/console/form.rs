@@ -1,3 +1,5 @@
+//! Forms as browsers send them: reading, the CSRF token, what is wrong with which field.
+
 use std::collections::BTreeMap;
 
 use axum::extract::{FromRequest, Request};
@@ -7,9 +9,9 @@ use tidings_core::notification::FieldError;
 
 use super::login::Operator;
 use super::page::{Failure, Page};
-use crate::api::fields::{read_body, read_strangers_body};
-use crate::api::kind::Kind;
+use crate::api::fields::{read_body, read_unauthenticated_body};
 use crate::api::problem::Problem;
+use crate::api::problem_kind::ProblemKind;
 use crate::state::App;
 
 /// Bytes of a form.
@@ -90,16 +92,16 @@ impl Form {
     }
 }
 
-/// Reads the form of somebody who is logged in.
+/// Reads the form of an operator who is logged in.
 async fn read(request: Request) -> Result<Form, Problem> {
     check_kind(&request)?;
     read_body(request, FORM_BYTES).await.map(|body| parse(&body))
 }
 
-/// Reads the form of somebody who is not.
-pub(crate) async fn read_strangers(app: &App, request: Request) -> Result<Form, Problem> {
+/// Reads the form of a client that is not logged in.
+pub(crate) async fn read_unauthenticated(app: &App, request: Request) -> Result<Form, Problem> {
     check_kind(&request)?;
-    read_strangers_body(app, request, LOGIN_BYTES).await.map(|body| parse(&body))
+    read_unauthenticated_body(app, request, LOGIN_BYTES).await.map(|body| parse(&body))
 }
 
 fn check_kind(request: &Request) -> Result<(), Problem> {
@@ -107,7 +109,7 @@ fn check_kind(request: &Request) -> Result<(), Problem> {
         kind.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
     });
     if !is_form {
-        return Err(Problem::new(Kind::MediaType).detail("this is not a form"));
+        return Err(Problem::new(ProblemKind::MediaType).detail("this is not a form"));
     }
     Ok(())
 }
@@ -137,7 +139,7 @@ fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
-/// A form sent by somebody who is logged in, with the right token.
+/// A form sent by an operator who is logged in, with the right token.
 pub(crate) struct Posted {
     pub page: Page,
     pub form: Form,
@@ -150,7 +152,7 @@ impl FromRequest<App> for Posted {
         let (mut parts, body) = request.into_parts();
         let operator = Operator::find(&mut parts, app).await?;
         let forged = || {
-            Problem::new(Kind::Forged)
+            Problem::new(ProblemKind::Forged)
                 .detail("this form did not come from a page of your login; load the page again")
         };
         if foreign(&parts.headers) {

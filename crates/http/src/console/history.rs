@@ -78,7 +78,7 @@ impl History {
 
 /// How far a notification had come at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Progress {
+pub(crate) struct TimelinePoint {
     pub at: Timestamp,
     pub delivered: u64,
     pub opened: u64,
@@ -86,7 +86,7 @@ pub(crate) struct Progress {
     pub expired: u64,
 }
 
-impl Progress {
+impl TimelinePoint {
     /// How far a notification with these counters has come.
     pub fn at(at: Timestamp, counters: &Counters) -> Self {
         let Counters { delivered, opened, expired, .. } = *counters;
@@ -96,14 +96,14 @@ impl Progress {
 
 /// How the newest notifications came along.
 #[derive(Debug, Default)]
-pub(crate) struct Timelines(Mutex<BTreeMap<NotificationId, Vec<Progress>>>);
+pub(crate) struct Timelines(Mutex<BTreeMap<NotificationId, Vec<TimelinePoint>>>);
 
 impl Timelines {
     fn record(&self, at: Timestamp, record: &NotificationRecord) {
         let mut timelines = self.0.lock();
         let points = timelines.entry(record.notification.id).or_default();
-        let now = Progress::at(at, &record.counters);
-        let same = |point: &Progress| Progress { at, ..*point } == now;
+        let now = TimelinePoint::at(at, &record.counters);
+        let same = |point: &TimelinePoint| TimelinePoint { at, ..*point } == now;
         // Only the ends of a level stretch are needed to draw it.
         if let [.., before, last] = points.as_mut_slice()
             && same(before)
@@ -127,7 +127,7 @@ impl Timelines {
     }
 
     /// How a notification came along, oldest first; nothing for an old one.
-    pub fn of(&self, id: NotificationId) -> Vec<Progress> {
+    pub fn of(&self, id: NotificationId) -> Vec<TimelinePoint> {
         self.0.lock().get(&id).cloned().unwrap_or_default()
     }
 }

@@ -1,3 +1,5 @@
+//! The page of API keys.
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -10,7 +12,7 @@ use super::filters;
 use super::form::{Form, Posted};
 use super::page::{Failure, Page, html_with, see};
 use crate::api::keys::{KeyView, name_fault};
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 /// A key that was just made.
 struct Made {
@@ -64,7 +66,7 @@ pub(crate) async fn revoke(State(app): State<App>, posted: Posted) -> Result<Res
     Ok(see("/keys?done=revoked"))
 }
 
-impl Shared {
+impl AppState {
     fn keys_page(&self, page: Page, form: Form, made: Option<Made>) -> Response {
         let status = if form.is_sound() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
         let keys = self.core.auth.keys().into_iter().map(Into::into).collect();

@@ -1,3 +1,5 @@
+//! Logging in and out, and the operator whose cookie a request carries.
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -16,11 +18,11 @@ use tidings_core::store::WebSession;
 
 use super::form::{self, Form, Posted};
 use super::page::{self, Failure, html, html_with, see};
-use crate::api::kind::Kind;
 use crate::api::params::Params;
 use crate::api::problem::Problem;
+use crate::api::problem_kind::ProblemKind;
 use crate::net::PeerAddress;
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 /// How long a login lasts.
 const LASTS: Duration = Duration::from_secs(12 * 3600);
@@ -79,10 +81,10 @@ pub(crate) async fn form(
 
 pub(crate) async fn enter(State(app): State<App>, request: Request) -> Result<Response, Failure> {
     if form::foreign(request.headers()) {
-        return Err(Problem::new(Kind::Forged).detail("log in on this page").into());
+        return Err(Problem::new(ProblemKind::Forged).detail("log in on this page").into());
     }
     let source = source(&app, request.headers(), request.extensions());
-    let mut form = form::read_strangers(&app, request).await?;
+    let mut form = form::read_unauthenticated(&app, request).await?;
     let (name, password) = (form.value("username").trim().to_owned(), form.value("password").to_owned());
     form.forget("password");
     let next = local(form.value("next"));
@@ -119,7 +121,7 @@ pub(crate) async fn leave(
     Ok(([(SET_COOKIE, gone)], see("/login")).into_response())
 }
 
-impl Shared {
+impl AppState {
     /// Starts a login; the cookie that carries it.
     pub(crate) async fn log_in(&self, operator: &str) -> Result<HeaderValue, Problem> {
         let mut secret = [0; 32];

@@ -13,11 +13,11 @@ mod filters;
 mod form;
 pub(crate) mod history;
 mod keys;
-mod live;
 mod login;
 mod notifications;
 mod operators;
 mod page;
+mod refresh;
 mod sessions;
 mod table;
 mod topics;
@@ -58,6 +58,6 @@ pub(crate) fn router() -> Router<App> {
         .route("/operators/remove", post(operators::remove))
         .route("/complete", get(users::complete))
         .route("/reach", get(compose::reach))
-        .route("/live", get(live::stream))
+        .route("/live", get(refresh::stream))
         .route("/assets/{name}", get(assets::show))
 }

@@ -1,3 +1,5 @@
+//! The list of notifications, and the page of one.
+
 use std::time::Duration;
 
 use askama::Template;
@@ -8,14 +10,14 @@ use tidings_core::store::NotificationRecord;
 
 use super::chart::Chart;
 use super::form::Posted;
-use super::history::Progress;
+use super::history::TimelinePoint;
 use super::page::{Failure, Page, html, see};
 use super::{chart, filters};
 use crate::api::cursor;
 use crate::api::notifications::{parse_id, unknown_id};
 use crate::api::params::{Params, Segment};
 use crate::api::view::NotificationView;
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 const LISTING: &str = "notifications";
 const ROWS: usize = 50;
@@ -124,7 +126,7 @@ pub(crate) async fn show(
     Ok(html(&ShowPage { page, row: Row::new(record), chart }))
 }
 
-impl Shared {
+impl AppState {
     /// How a notification came along; nothing once that is forgotten.
     #[expect(clippy::cast_precision_loss, reason = "pixels")]
     fn progress(&self, record: &NotificationRecord) -> Option<Chart> {
@@ -135,9 +137,9 @@ impl Shared {
         }
         let recipients = record.counters.recipients;
         let begun = Counters { recipients, ..Counters::default() };
-        let first = Progress::at(record.notification.sent_at, &begun);
+        let first = TimelinePoint::at(record.notification.sent_at, &begun);
         let now = self.core.clock.now();
-        let last = Progress::at(now, &record.counters);
+        let last = TimelinePoint::at(now, &record.counters);
         let samples = samples.into_iter().filter(|sample| sample.at > first.at && sample.at < now);
         let points = [first].into_iter().chain(samples).chain([last]);
         Some(Chart {

@@ -1,3 +1,5 @@
+//! The page of operators, and the change of one's own password.
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,7 +12,7 @@ use super::filters;
 use super::form::{Form, Posted};
 use super::page::{Failure, Page, html, html_with, see};
 use crate::api::problem::Problem;
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 #[derive(Template)]
 #[template(path = "operators.html")]
@@ -38,7 +40,7 @@ pub(crate) async fn put(State(app): State<App>, posted: Posted) -> Result<Respon
     }
     match app.core.auth.put_operator(&name, &password, role).await {
         Ok(()) => {
-            // Whoever is logged in with the old password or role is not any more.
+            // The operator's logins with the old password or role end.
             if name != page.operator {
                 app.core.store.end_web_sessions(None, Some(&name)).await?;
             }
@@ -105,7 +107,7 @@ pub(crate) async fn change_password(State(app): State<App>, posted: Posted) -> R
     Ok(([(SET_COOKIE, cookie)], see("/password?done=password")).into_response())
 }
 
-impl Shared {
+impl AppState {
     async fn operators_page(&self, page: Page, form: Form) -> Result<Response, Failure> {
         page.to_administer()?;
         let operators = self.core.store.operators().await?;

@@ -1,3 +1,5 @@
+//! What all pages have in common: the operator, the frame, headers and the page of an error.
+
 use std::net::IpAddr;
 
 use askama::Template;
@@ -12,9 +14,9 @@ use tidings_core::model::Role;
 use tidings_core::store::StoreError;
 
 use super::login::Operator;
-use crate::api::kind::Kind;
 use crate::api::problem::Problem;
-use crate::edge;
+use crate::api::problem_kind::ProblemKind;
+use crate::middleware;
 use crate::state::App;
 
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -28,7 +30,7 @@ const POLICY_WITH_PICTURES: HeaderValue = HeaderValue::from_static(
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// What every page of somebody who is logged in shows.
+/// What every page of an operator who is logged in shows.
 pub(crate) struct Page {
     pub operator: String,
     pub role: Role,
@@ -105,7 +107,7 @@ impl Page {
         }
         let role = self.role.as_str();
         let detail = format!("the role of {}, {role}, does not reach that far", self.operator);
-        Err(Problem::new(Kind::Role).detail(detail).into())
+        Err(Problem::new(ProblemKind::Role).detail(detail).into())
     }
 }
 
@@ -225,12 +227,12 @@ pub(crate) fn done(query: Option<&str>) -> Option<&'static str> {
 
 /// Nothing there: a page for people, a problem document for programs.
 pub(crate) async fn unknown_route(State(_): State<App>, headers: HeaderMap, uri: Uri) -> Response {
-    answer(&headers, edge::unknown_route(&uri))
+    answer(&headers, middleware::unknown_route(&uri))
 }
 
 /// Not with this method.
 pub(crate) async fn unknown_method(method: Method, headers: HeaderMap, uri: Uri) -> Response {
-    answer(&headers, edge::unknown_method(&method, &uri))
+    answer(&headers, middleware::unknown_method(&method, &uri))
 }
 
 fn answer(headers: &HeaderMap, problem: Problem) -> Response {

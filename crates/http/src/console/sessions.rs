@@ -1,3 +1,5 @@
+//! The page of sessions.
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;

@@ -1,3 +1,5 @@
+//! The page of topics, where an operator subscribes and unsubscribes accounts.
+
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,7 +14,7 @@ use crate::api::cursor;
 use crate::api::params::Params;
 use crate::api::problem::Problem;
 use crate::api::users::percent;
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 const LISTING: &str = "topics";
 const ROWS: usize = 100;
@@ -73,7 +75,7 @@ async fn apply(app: &App, page: &Page, form: &Form, subscribe: bool) -> Result<S
     Ok(account.username.to_string())
 }
 
-impl Shared {
+impl AppState {
     async fn topics_page(
         &self,
         page: Page,

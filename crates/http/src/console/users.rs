@@ -1,3 +1,5 @@
+//! The list of users, and the page of one.
+
 use askama::Template;
 use axum::Json;
 use axum::extract::State;
@@ -19,7 +21,7 @@ use crate::api::problem::Problem;
 use crate::api::sessions::SessionView;
 use crate::api::users::{UserDetails, UserView, email_fault, name_fault, percent};
 use crate::api::view::moment;
-use crate::state::{App, Shared};
+use crate::state::{App, AppState};
 
 const ROWS: usize = 50;
 /// Pending notifications on a user's page.
@@ -282,7 +284,7 @@ pub(crate) async fn remove(
     Ok(see("/users?done=removed"))
 }
 
-impl Shared {
+impl AppState {
     /// The account with this very username or alias.
     async fn exactly(&self, name: &str) -> Result<Option<UserView>, Failure> {
         let Ok(name) = Username::parse(name) else { return Ok(None) };

@@ -13,58 +13,58 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 
-/// How often one poll may go on before others have their turn.
-const TURNS: usize = 4;
+/// How often one poll may go on before the scheduler's other tasks have their turn.
+const POLLS: usize = 4;
 
 const WAITING: u8 = 0;
 const POLLED: u8 = 1;
 const WOKEN: u8 = 2;
 
 /// Polls the future within again at once where it was woken meanwhile.
-pub(crate) struct Again<F> {
+pub(crate) struct RepollOnSelfWake<F> {
     future: Pin<Box<F>>,
-    bell: Arc<Bell>,
+    signal: Arc<Signal>,
     waker: Waker,
 }
 
-struct Bell {
+struct Signal {
     state: AtomicU8,
-    /// Who is to be woken while nobody polls.
+    /// The task to wake while the future is not being polled.
     task: AtomicWaker,
 }
 
-impl Wake for Bell {
+impl Wake for Signal {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         match self.state.compare_exchange(POLLED, WOKEN, Ordering::AcqRel, Ordering::Acquire) {
-            // Whoever polls looks afterwards.
+            // `poll` looks at the state afterwards.
             Ok(_) | Err(WOKEN) => {}
             Err(_) => self.task.wake(),
         }
     }
 }
 
-impl<F: Future> Again<F> {
+impl<F: Future> RepollOnSelfWake<F> {
     pub(crate) fn new(future: F) -> Self {
-        let bell = Arc::new(Bell { state: AtomicU8::new(WAITING), task: AtomicWaker::new() });
-        Self { future: Box::pin(future), waker: Waker::from(Arc::clone(&bell)), bell }
+        let signal = Arc::new(Signal { state: AtomicU8::new(WAITING), task: AtomicWaker::new() });
+        Self { future: Box::pin(future), waker: Waker::from(Arc::clone(&signal)), signal }
     }
 }
 
-impl<F: Future> Future for Again<F> {
+impl<F: Future> Future for RepollOnSelfWake<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.get_mut();
-        this.bell.task.register(context.waker());
-        for _ in 0..TURNS {
-            this.bell.state.store(POLLED, Ordering::Release);
+        this.signal.task.register(context.waker());
+        for _ in 0..POLLS {
+            this.signal.state.store(POLLED, Ordering::Release);
             let outcome = this.future.as_mut().poll(&mut Context::from_waker(&this.waker));
             let undisturbed = this
-                .bell
+                .signal
                 .state
                 .compare_exchange(POLLED, WAITING, Ordering::AcqRel, Ordering::Acquire)
                 .is_ok();
@@ -72,7 +72,7 @@ impl<F: Future> Future for Again<F> {
                 return outcome;
             }
         }
-        this.bell.state.store(WAITING, Ordering::Release);
+        this.signal.state.store(WAITING, Ordering::Release);
         context.waker().wake_by_ref();
         Poll::Pending
     }
@@ -100,7 +100,7 @@ mod tests {
     /// it was polled, how often the task was woken, and whether it is ready.
     fn poll_once(times: usize) -> (usize, usize, bool) {
         let (wakes, polls) = (Arc::new(Count::default()), AtomicUsize::new(0));
-        let mut again = Again::new(poll_fn(|context: &mut Context<'_>| {
+        let mut repolled = RepollOnSelfWake::new(poll_fn(|context: &mut Context<'_>| {
             if polls.fetch_add(1, Ordering::SeqCst) < times {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
@@ -108,8 +108,8 @@ mod tests {
             Poll::Ready(())
         }));
         let waker = Waker::from(Arc::clone(&wakes));
-        let ready = Pin::new(&mut again).poll(&mut Context::from_waker(&waker)).is_ready();
-        drop(again);
+        let ready = Pin::new(&mut repolled).poll(&mut Context::from_waker(&waker)).is_ready();
+        drop(repolled);
         (polls.into_inner(), wakes.0.load(Ordering::SeqCst), ready)
     }
 
@@ -117,25 +117,25 @@ mod tests {
     fn what_wakes_itself_is_polled_again_without_its_task() {
         assert_eq!(poll_once(0), (1, 0, true));
         assert_eq!(poll_once(1), (2, 0, true));
-        assert_eq!(poll_once(TURNS - 1), (TURNS, 0, true));
+        assert_eq!(poll_once(POLLS - 1), (POLLS, 0, true));
     }
 
     #[test]
-    fn what_does_not_stop_gives_others_their_turn() {
-        assert_eq!(poll_once(1000), (TURNS, 1, false));
+    fn what_does_not_stop_gives_other_tasks_their_turn() {
+        assert_eq!(poll_once(1000), (POLLS, 1, false));
     }
 
     #[test]
     fn what_waits_is_woken_through_its_task() {
-        let (wakes, kept) = (Arc::new(Count::default()), Mutex::new(None));
-        let mut again = Again::new(poll_fn(|context: &mut Context<'_>| {
-            *kept.lock() = Some(context.waker().clone());
+        let (wakes, inner_waker) = (Arc::new(Count::default()), Mutex::new(None));
+        let mut repolled = RepollOnSelfWake::new(poll_fn(|context: &mut Context<'_>| {
+            *inner_waker.lock() = Some(context.waker().clone());
             Poll::<()>::Pending
         }));
         let waker = Waker::from(Arc::clone(&wakes));
-        assert!(Pin::new(&mut again).poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(Pin::new(&mut repolled).poll(&mut Context::from_waker(&waker)).is_pending());
         assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
-        let inner = kept.lock().take().unwrap();
+        let inner = inner_waker.lock().take().unwrap();
         inner.wake();
         assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
     }
@@ -144,7 +144,7 @@ mod tests {
     async fn no_call_from_another_thread_is_lost() {
         for _ in 0..2000 {
             let (send, receive) = tokio::sync::oneshot::channel();
-            let waiting = tokio::spawn(Again::new(receive));
+            let waiting = tokio::spawn(RepollOnSelfWake::new(receive));
             tokio::spawn(async move { send.send(7) });
             assert_eq!(waiting.await.unwrap(), Ok(7));
         }

@@ -19,9 +19,9 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use crate::api::kind::Kind;
 use crate::api::notifications;
 use crate::api::problem::Problem;
+use crate::api::problem_kind::ProblemKind;
 use crate::state::App;
 
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -46,7 +46,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
 
 /// A request's place among those under way; or the answer to one too many.
 fn enter<'a>(app: &'a App, route: &str) -> Result<Option<SemaphorePermit<'a>>, Problem> {
-    // Whoever watches over the server must see it when it is at its limit.
+    // Monitoring must see the server when it is at its limit.
     let exempt = matches!(route, "/healthz" | "/readyz" | "/metrics");
     match app.in_flight.try_acquire() {
         Ok(permit) => Ok(Some(permit)),
@@ -58,7 +58,7 @@ fn enter<'a>(app: &'a App, route: &str) -> Result<Option<SemaphorePermit<'a>>, P
 /// The answer, or that it took too long.
 fn in_time(answer: Result<Response, Elapsed>) -> Response {
     answer.unwrap_or_else(|_| {
-        Problem::new(Kind::Timeout)
+        Problem::new(ProblemKind::Timeout)
             .detail("the request was not complete, or not answered, in time")
             .into_response()
     })
@@ -98,9 +98,9 @@ pub(crate) fn send(app: &App, request: Request<Incoming>) -> impl Future<Output 
 }
 
 pub(crate) fn unknown_route(uri: &Uri) -> Problem {
-    Problem::new(Kind::UnknownRoute).detail(format!("there is nothing at {}", uri.path()))
+    Problem::new(ProblemKind::UnknownRoute).detail(format!("there is nothing at {}", uri.path()))
 }
 
 pub(crate) fn unknown_method(method: &Method, uri: &Uri) -> Problem {
-    Problem::new(Kind::MethodNotAllowed).detail(format!("{} does not take {method}", uri.path()))
+    Problem::new(ProblemKind::MethodNotAllowed).detail(format!("{} does not take {method}", uri.path()))
 }

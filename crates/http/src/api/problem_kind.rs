@@ -1,3 +1,5 @@
+//! The kinds of problem that the API answers with, each with its status and name.
+
 use axum::http::StatusCode;
 
 /// Every kind of problem, once: its name in the code, in `type`, and its status.
@@ -5,11 +7,11 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $status:ident $text:literal,)*) => {
         /// What kind of problem it is: programs compare `urn:tidings:problem:` and its name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Kind {
+        pub(crate) enum ProblemKind {
             $($(#[$doc])* $name,)*
         }
 
-        impl Kind {
+        impl ProblemKind {
             /// All of them, as `docs/errors.md` lists them.
             #[cfg(test)]
             const ALL: &'static [Self] = &[$(Self::$name,)*];
@@ -101,9 +103,9 @@ mod tests {
     fn the_document_lists_every_kind_once_and_no_other() {
         let documented = documented();
         let known: BTreeSet<(u16, String)> =
-            Kind::ALL.iter().map(|kind| (kind.status().as_u16(), kind.name().to_owned())).collect();
+            ProblemKind::ALL.iter().map(|kind| (kind.status().as_u16(), kind.name().to_owned())).collect();
         assert_eq!(documented.iter().cloned().collect::<BTreeSet<_>>(), known);
         assert_eq!(documented.len(), known.len(), "a kind is listed twice");
-        assert_eq!(known.len(), Kind::ALL.len(), "two kinds share a name");
+        assert_eq!(known.len(), ProblemKind::ALL.len(), "two kinds share a name");
     }
 }
