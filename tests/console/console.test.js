@@ -1,6 +1,6 @@
 // The console in a real browser, against the real server, with real devices: one story,
 // in this order.
-import "./door.js";
+import "./login.js";
 import "./sending.js";
-import "./people.js";
-import "./everyone.js";
+import "./users.js";
+import "./accessibility.js";

@@ -6,9 +6,9 @@ import path from "node:path";
 
 import { chromium } from "playwright-core";
 
-import { PATIENCE, Server } from "./server.js";
+import { TIMEOUT_MS, Server } from "./server.js";
 
-/** Where pictures of the pages go, if somebody wants them. */
+/** Where pictures of the pages go, if it is set. */
 export const SHOTS = process.env.TIDINGS_SCREENSHOTS;
 
 /** A test fails after so long, whatever it waits for: playwright's own limits do not cover everything. */
@@ -26,7 +26,7 @@ export const test = (name, ...rest) => {
 
 export async function open({ on = server, ...options } = {}) {
   const context = await browser.newContext({ baseURL: on.url, locale: "en-GB", timezoneId: "Europe/Vienna", ...options });
-  context.setDefaultTimeout(PATIENCE);
+  context.setDefaultTimeout(TIMEOUT_MS);
   const page = await context.newPage();
   page.faults = [];
   page.on("pageerror", (error) => page.faults.push(String(error)));

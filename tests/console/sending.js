@@ -1,4 +1,4 @@
-// From the first minutes to a broadcast, and those who mean ill.
+// From the first device to a broadcast, and hostile content.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 

@@ -8,11 +8,11 @@ import readline from "node:readline";
 
 const BINARY = process.env.TIDINGS_BIN ?? "target/debug/tidings";
 const FILL = process.env.TIDINGS_FILL ?? "target/debug/examples/fill";
-export const PATIENCE = 30_000;
+export const TIMEOUT_MS = 30_000;
 
 /** Asks until the answer is truthy. */
 export async function waitUntil(what, ask) {
-  const end = Date.now() + PATIENCE;
+  const end = Date.now() + TIMEOUT_MS;
   for (;;) {
     const answer = await ask();
     if (answer) return answer;

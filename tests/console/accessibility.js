@@ -1,4 +1,4 @@
-// Every page, for every eye and hand.
+// Every page without a mouse, in both colour schemes, on a narrow screen, and as axe-core sees it.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import fs from "node:fs";
@@ -9,7 +9,7 @@ const AXE = fs.readFileSync(new URL("node_modules/axe-core/axe.min.js", import.m
 
 const PAGES = ["/", "/users", "/users?sort=-last_seen", "/users/new", "/sessions", "/notifications", "/notifications/new", "/topics", "/keys", "/operators", "/audit", "/password"];
 
-describe("for everyone", () => {
+describe("accessibility", () => {
   for (const scheme of ["light", "dark"]) {
     test(`axe finds nothing serious, ${scheme}`, async () => {
       const page = await admin({ colorScheme: scheme, bypassCSP: true });

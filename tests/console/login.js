@@ -1,11 +1,11 @@
-// Who comes in.
+// Logging in and out.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 
 import { admin, closeClean, login, open, server, test } from "./harness.js";
 
-describe("the door", () => {
-  test("asks for a login, and goes where one wanted to go", async () => {
+describe("login", () => {
+  test("asks for a login, and goes on to the page that was asked for", async () => {
     const page = await open();
     await page.goto("/users");
     assert.match(page.url(), /\/login/);

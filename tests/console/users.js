@@ -5,7 +5,7 @@ import { after, before, describe } from "node:test";
 import { admin, closeClean, server, shoot, test } from "./harness.js";
 import { Server, waitUntil } from "./server.js";
 
-describe("people and keys", () => {
+describe("users, sessions and keys", () => {
   test("sessions are sorted by their headings", async () => {
     const devices = [await server.device(), await server.device()];
     const page = await admin();
@@ -116,7 +116,7 @@ describe("many users", () => {
     assert.deepEqual(await press("Username", "ascending"), first);
     assert.deepEqual(await press("Created", "descending"), last);
     assert.deepEqual(await press("Created", "ascending"), first);
-    // As `fill` has them leave: every fifth was never there, the others at moments in another order.
+    // As `fill` has them leave: every fifth was never online, the rest left in another order.
     const left = [...Array(count).keys()].map((n) => ({ n, ago: n % 5 === 4 ? Infinity : (n * 7919) % count }));
     const recent = [...left].sort((a, b) => (a.ago === b.ago ? b.n - a.n : a.ago - b.ago)).map(({ n }) => name(n));
     assert.deepEqual(await press("Last seen", "descending"), recent.slice(0, 100));
