@@ -73,7 +73,7 @@ fn wait(child: &mut Child, patience: Duration) -> io::Result<Ended> {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    // What it started may hold our output open, and whoever reads that would wait on.
+    // What it started may hold our output open, and the reader of that would wait on.
     let family = family(child.id(), &parents());
     let running = family.iter().filter_map(|pid| running(*pid)).collect();
     let _ = command("kill").arg("-KILL").args(family.iter().map(u32::to_string)).status();
@@ -160,7 +160,7 @@ mod tests {
             matches!(&ended, Ended::Hung(what) if what[0].contains("echo begun; wait (sh)")),
             "{ended:?}"
         );
-        // Ends when nobody holds the pipe any more.
+        // Ends when no process holds the pipe any more.
         let mut rest = String::new();
         io::Read::read_to_string(&mut out, &mut rest).unwrap();
         assert_eq!((line.as_str(), rest.as_str()), ("begun\n", ""));

@@ -25,8 +25,8 @@ cargo xtask TASK
   setup                only install what those need
   ci                   test, then format, clippy, documentation, dependency rules, demo, bench-check
   bench-check          counts the instructions of the hot paths, and fails with the names of those
-                       that take over 5 % more than crates/bench/baseline.txt says (installs valgrind)
-  bench-check --save   writes that baseline anew
+                       that take over 5 % more than crates/bench/instruction-counts.txt says (installs valgrind)
+  bench-check --save   writes those counts anew
   lint                 format, clippy, documentation, dependency rules
 ";
 

@@ -1,7 +1,7 @@
 //! Runs one hot path a number of times, for a program that counts instructions:
 //! `hot_paths NAME TIMES`; without arguments it lists the names, with `--cpu`
 //! what of the processor changes counts. `cargo xtask bench-check` compares the
-//! counts with `crates/bench/baseline.txt`.
+//! counts with `crates/bench/instruction-counts.txt`.
 
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a program for developers")]
 

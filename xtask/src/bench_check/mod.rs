@@ -1,44 +1,44 @@
-//! Instructions that the hot paths take, against a stored baseline. Instructions
+//! Instructions that the hot paths take, against stored counts. Instructions
 //! do not depend on what else the machine does, so a small change shows.
 
-mod baseline;
+mod stored_counts;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use self::baseline::{Baseline, TOLERANCE};
+use self::stored_counts::{StoredCounts, TOLERANCE};
 use crate::command::{Failed, cargo, command, root, run, target};
 use crate::setup;
 
-/// Counts, and compares with the baseline.
+/// Counts, and compares with the stored counts.
 pub(crate) fn compare() -> Result<(), Failed> {
     let program = program()?;
-    let path = stored();
+    let path = counts_file();
     let text = fs::read_to_string(&path).map_err(|error| Failed(format!("{}: {error}", path.display())))?;
-    let baseline = Baseline::parse(&text);
-    let elsewhere = baseline.elsewhere(&surroundings(&program)?);
+    let stored = StoredCounts::parse(&text);
+    let elsewhere = stored.elsewhere(&surroundings(&program)?);
 
     println!("  instructions    change");
     let mut measured = BTreeMap::new();
     for name in names(&program)? {
         let mut each = instructions(&program, &name)?;
-        if elsewhere.is_empty() && baseline.is_worse(&name, each) {
+        if elsewhere.is_empty() && stored.is_worse(&name, each) {
             // Threads may have met unluckily; what is really slower is so twice.
             each = each.min(instructions(&program, &name)?);
         }
-        let change = baseline.change(&name, each);
+        let change = stored.change(&name, each);
         let change = change.map_or_else(|| "new".into(), |change| format!("{:+.1} %", change * 100.0));
         println!("{each:14.0}  {change:>8}  {name}");
         measured.insert(name, each);
     }
-    verdict(&baseline, &measured, &elsewhere)
+    verdict(&stored, &measured, &elsewhere)
 }
 
-/// Counts twice, and stores the lower counts as the baseline.
+/// Counts twice, and stores the lower counts.
 pub(crate) fn save() -> Result<(), Failed> {
     let program = program()?;
-    let mut baseline = Baseline { surroundings: surroundings(&program)?, counts: BTreeMap::new() };
+    let mut stored = StoredCounts { surroundings: surroundings(&program)?, counts: BTreeMap::new() };
     println!("  instructions     noise");
     let mut noise: f64 = 0.0;
     for name in names(&program)? {
@@ -46,29 +46,29 @@ pub(crate) fn save() -> Result<(), Failed> {
         let apart = (one - two).abs() / one.min(two);
         println!("{:14.0}  {:>8}  {name}", one.min(two), format!("{:.2} %", apart * 100.0));
         noise = noise.max(apart);
-        baseline.counts.insert(name, one.min(two));
+        stored.counts.insert(name, one.min(two));
     }
     println!("two runs differ by at most {:.2} %", noise * 100.0);
-    let path = stored();
-    fs::write(&path, baseline.text()).map_err(|error| Failed(format!("{}: {error}", path.display())))
+    let path = counts_file();
+    fs::write(&path, stored.text()).map_err(|error| Failed(format!("{}: {error}", path.display())))
 }
 
 /// Fails where a path is worse, or on one side only.
 fn verdict(
-    baseline: &Baseline,
+    stored: &StoredCounts,
     measured: &BTreeMap<String, f64>,
     elsewhere: &[String],
 ) -> Result<(), Failed> {
-    let mut wrong = baseline.strangers(measured);
+    let mut wrong = stored.unmatched(measured);
     if elsewhere.is_empty() {
-        let worse = measured.iter().filter(|(name, now)| baseline.is_worse(name, **now));
+        let worse = measured.iter().filter(|(name, now)| stored.is_worse(name, **now));
         wrong.extend(worse.map(|(name, now)| {
-            let change = baseline.change(name, *now).unwrap_or_default();
+            let change = stored.change(name, *now).unwrap_or_default();
             format!("{name} ({:+.1} %)", change * 100.0)
         }));
     } else {
         println!(
-            "NOTE: changes were NOT judged, because crates/bench/baseline.txt was taken with something else: {}. \
+            "NOTE: changes were NOT judged, because crates/bench/instruction-counts.txt was taken with something else: {}. \
              `cargo xtask bench-check --save` takes it anew, here, for the code as it is.",
             elsewhere.join("; ")
         );
@@ -77,15 +77,15 @@ fn verdict(
         return Ok(());
     }
     Err(Failed(format!(
-        "more than {:.0} % over crates/bench/baseline.txt, or unknown to it: {}. \
+        "more than {:.0} % over crates/bench/instruction-counts.txt, or unknown to it: {}. \
          If that is wanted: `cargo xtask bench-check --save`",
         TOLERANCE * 100.0,
         wrong.join("; ")
     )))
 }
 
-fn stored() -> PathBuf {
-    root().join("crates/bench/baseline.txt")
+fn counts_file() -> PathBuf {
+    root().join("crates/bench/instruction-counts.txt")
 }
 
 /// The program whose instructions are counted, newly built.
@@ -166,8 +166,8 @@ mod tests {
     use super::*;
 
     fn judged(now: &str, elsewhere: &[String]) -> Result<(), String> {
-        let baseline = Baseline::parse("1000\tparsing: a\n2000\tframing: b\n");
-        verdict(&baseline, &Baseline::parse(now).counts, elsewhere).map_err(|Failed(why)| why)
+        let stored = StoredCounts::parse("1000\tparsing: a\n2000\tframing: b\n");
+        verdict(&stored, &StoredCounts::parse(now).counts, elsewhere).map_err(|Failed(why)| why)
     }
 
     #[test]
@@ -183,6 +183,6 @@ mod tests {
         let elsewhere = ["rustc: 1.95.0 (here: 1.96.0)".to_owned()];
         assert_eq!(judged("9000\tparsing: a\n2000\tframing: b\n", &elsewhere), Ok(()));
         let why = judged("1000\tparsing: a\n", &elsewhere).expect_err("a path is missing");
-        assert!(why.contains("framing: b (in the baseline only)"), "{why}");
+        assert!(why.contains("framing: b (stored, but not measured)"), "{why}");
     }
 }

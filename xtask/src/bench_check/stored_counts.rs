@@ -8,27 +8,27 @@ pub(crate) const TOLERANCE: f64 = 0.05;
 
 /// Instructions of each path, and the surroundings in which exactly these come out.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Baseline {
+pub(crate) struct StoredCounts {
     /// Compiler, libraries, processor: what changes the counts without a change of the code.
     pub(crate) surroundings: BTreeMap<String, String>,
     /// Instructions of one time through, by the path's name.
     pub(crate) counts: BTreeMap<String, f64>,
 }
 
-impl Baseline {
-    /// Reads what [`Baseline::text`] wrote; lines that it would not write are passed over.
+impl StoredCounts {
+    /// Reads what [`StoredCounts::text`] wrote; lines that it would not write are passed over.
     pub(crate) fn parse(text: &str) -> Self {
-        let mut baseline = Self::default();
+        let mut stored = Self::default();
         for line in text.lines() {
             if let Some((key, value)) = line.strip_prefix("# ").and_then(|line| line.split_once(": ")) {
-                baseline.surroundings.insert(key.to_owned(), value.to_owned());
+                stored.surroundings.insert(key.to_owned(), value.to_owned());
             } else if let Some((count, name)) = line.split_once('\t')
                 && let Ok(count) = count.trim().parse()
             {
-                baseline.counts.insert(name.to_owned(), count);
+                stored.counts.insert(name.to_owned(), count);
             }
         }
-        baseline
+        stored
     }
 
     /// As it is stored.
@@ -54,12 +54,12 @@ impl Baseline {
             .collect()
     }
 
-    /// The paths that are on one side only: a path without a stored count is watched by nobody.
-    pub(crate) fn strangers(&self, measured: &BTreeMap<String, f64>) -> Vec<String> {
+    /// The paths that are on one side only: without a stored count a path is not watched.
+    pub(crate) fn unmatched(&self, measured: &BTreeMap<String, f64>) -> Vec<String> {
         let new = measured.keys().filter(|name| !self.counts.contains_key(*name));
         let gone = self.counts.keys().filter(|name| !measured.contains_key(*name));
-        new.map(|name| format!("{name} (not in the baseline)"))
-            .chain(gone.map(|name| format!("{name} (in the baseline only)")))
+        new.map(|name| format!("{name} (has no stored count)"))
+            .chain(gone.map(|name| format!("{name} (stored, but not measured)")))
             .collect()
     }
 
@@ -82,21 +82,21 @@ mod tests {
         counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
     }
 
-    fn baseline() -> Baseline {
-        Baseline::parse("# rustc: 1.95.0\n# cpu: x86_64 avx2\n1000\tparsing: a\n2000\tframing: b\n")
+    fn stored() -> StoredCounts {
+        StoredCounts::parse("# rustc: 1.95.0\n# cpu: x86_64 avx2\n1000\tparsing: a\n2000\tframing: b\n")
     }
 
     #[test]
     fn what_is_written_is_read_again() {
-        assert_eq!(Baseline::parse(&baseline().text()), baseline());
-        assert_eq!(baseline().counts, counts(&[("parsing: a", 1000.0), ("framing: b", 2000.0)]));
+        assert_eq!(StoredCounts::parse(&stored().text()), stored());
+        assert_eq!(stored().counts, counts(&[("parsing: a", 1000.0), ("framing: b", 2000.0)]));
     }
 
     #[test]
     fn only_more_than_the_tolerance_is_worse() {
         for (now, worse) in [(10.0, false), (1000.0, false), (1050.0, false), (1051.0, true), (1060.0, true)]
         {
-            assert_eq!(baseline().is_worse("parsing: a", now), worse, "{now}");
+            assert_eq!(stored().is_worse("parsing: a", now), worse, "{now}");
         }
     }
 
@@ -104,19 +104,20 @@ mod tests {
     fn a_path_on_one_side_only_is_named() {
         let measured = counts(&[("parsing: a", 1.0), ("encoding: c", 1.0)]);
         assert_eq!(
-            baseline().strangers(&measured),
-            ["encoding: c (not in the baseline)", "framing: b (in the baseline only)"]
+            stored().unmatched(&measured),
+            ["encoding: c (has no stored count)", "framing: b (stored, but not measured)"]
         );
-        assert!(baseline().strangers(&baseline().counts).is_empty());
+        assert!(stored().unmatched(&stored().counts).is_empty());
     }
 
     #[test]
     fn another_compiler_or_processor_is_named() {
-        let same = baseline().surroundings;
-        assert!(baseline().elsewhere(&same).is_empty());
-        let other = Baseline::parse("# rustc: 1.96.0\n# cpu: x86_64 avx2\n# libc: glibc 2.41\n").surroundings;
+        let same = stored().surroundings;
+        assert!(stored().elsewhere(&same).is_empty());
+        let other =
+            StoredCounts::parse("# rustc: 1.96.0\n# cpu: x86_64 avx2\n# libc: glibc 2.41\n").surroundings;
         assert_eq!(
-            baseline().elsewhere(&other),
+            stored().elsewhere(&other),
             ["libc: not said (here: glibc 2.41)", "rustc: 1.95.0 (here: 1.96.0)"]
         );
     }
