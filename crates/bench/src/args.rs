@@ -1,3 +1,5 @@
+//! The command line of the load generator.
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -15,7 +17,7 @@ pub struct Args {
 
 const HELP: &str = "\
 Each benchmark starts a server of its own in a temporary directory, and a bare program that does
-only what nobody can do without; both are measured in the same run, and the ratio is shown.
+only what every server must do; both are measured in the same run, and the ratio is shown.
 --server-bin names another build of the server, --target another XMPP server that runs already.
 
 Examples:
@@ -44,13 +46,13 @@ pub(crate) enum Command {
     /// Time to start, with accounts and pending notifications in the store
     Startup(Startup),
     /// Only the bare program: handshakes, memory, writes
-    Floor(FloorArgs),
+    Baseline(BaselineArgs),
     /// Draw the figures of reports (FILE.json) as SVG
     Chart(Chart),
     #[command(hide = true)]
     Worker,
     #[command(hide = true)]
-    FloorChild,
+    BaselineChild,
 }
 
 /// Whom to measure, and how to report.
@@ -91,7 +93,7 @@ pub(crate) struct Common {
     pub json: Option<PathBuf>,
     /// Leave the bare program out
     #[arg(long)]
-    pub no_floor: bool,
+    pub no_baseline: bool,
 }
 
 #[derive(Debug, Clone, Parser)]
@@ -186,7 +188,7 @@ pub(crate) struct Latency {
     /// Notifications a second
     #[arg(long, default_value_t = 1000.0)]
     pub rate: f64,
-    /// For how long; the floor takes as long again
+    /// For how long; the baseline takes as long again
     #[arg(long, default_value_t = 60.0)]
     pub seconds: f64,
 }
@@ -216,9 +218,9 @@ pub(crate) struct Startup {
 }
 
 #[derive(Debug, Clone, Parser)]
-pub(crate) struct FloorArgs {
+pub(crate) struct BaselineArgs {
     #[command(subcommand)]
-    pub kind: FloorKind,
+    pub kind: BaselineKind,
     /// How many connections
     #[arg(long, default_value_t = 2000, global = true)]
     pub sessions: usize,
@@ -231,7 +233,7 @@ pub(crate) struct FloorArgs {
 }
 
 #[derive(Debug, Clone, Copy, Subcommand)]
-pub(crate) enum FloorKind {
+pub(crate) enum BaselineKind {
     /// Accept and TLS handshake, nothing else; and what an idle connection holds
     Connect,
     /// One encrypted record to each connection

@@ -1,3 +1,5 @@
+//! Why a benchmark could not be run.
+
 use std::fmt;
 
 /// Why a benchmark could not be run: one line for people.

@@ -1,20 +1,20 @@
 //! A load generator for XMPP servers, and the bare programs to compare them with.
 //!
 //! One process gives the orders: it starts the server (or is told where one
-//! runs), starts the bare program (`floor`), and starts worker processes that
+//! runs), starts the bare program (`baseline`), and starts worker processes that
 //! hold the connections. It talks to its children in lines of JSON over their
 //! standard input and output. CPU time and memory come from `/proc`.
 #![forbid(unsafe_code)]
 
 mod args;
+mod baseline;
 mod error;
-mod floor;
 mod hist;
 mod load;
 mod measure;
 mod report;
 mod run;
-mod target;
+mod subject;
 
 pub use args::Args;
 pub use error::Error;
@@ -29,7 +29,7 @@ use args::Command;
 pub fn run(args: &Args, reenter: &[&str]) -> Result<(), Error> {
     match &args.command {
         Command::Worker => load::worker::run(),
-        Command::FloorChild => floor::program::run(),
+        Command::BaselineChild => baseline::program::run(),
         command => run::run(command, reenter),
     }
 }

@@ -18,10 +18,10 @@ pub(crate) struct Figure {
     /// How much.
     pub value: f64,
     /// The bare program's, in the same run.
-    pub floor: Option<f64>,
-    /// `value / floor`.
+    pub baseline: Option<f64>,
+    /// `value / baseline`.
     pub ratio: Option<f64>,
-    /// What the ratio (or the value, where there is no floor) should be.
+    /// What the ratio (or the value, where there is no baseline) should be.
     pub budget: Option<String>,
     /// Whether it is.
     pub met: Option<bool>,
@@ -59,9 +59,9 @@ pub(crate) struct Report {
 /// What a figure should be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Budget {
-    /// At least this many times the floor.
+    /// At least this many times the baseline.
     RatioAtLeast(f64),
-    /// At most this many times the floor.
+    /// At most this many times the baseline.
     RatioAtMost(f64),
     /// At most this.
     AtMost(f64),
@@ -80,7 +80,7 @@ impl Report {
         }
     }
 
-    /// Leaves the budgets out where somebody else's server is measured.
+    /// Leaves the budgets out where another server than ours is measured.
     pub(crate) fn about(mut self, common: &Common) -> Self {
         self.judged = common.target.is_none();
         self
@@ -95,11 +95,11 @@ impl Report {
         name: &str,
         unit: &str,
         value: f64,
-        floor: Option<f64>,
+        baseline: Option<f64>,
         budget: Option<Budget>,
     ) -> &mut Figure {
         let budget = budget.filter(|_| self.judged);
-        let ratio = floor.filter(|floor| *floor > 0.0).map(|floor| value / floor);
+        let ratio = baseline.filter(|baseline| *baseline > 0.0).map(|baseline| value / baseline);
         let met = match budget {
             Some(Budget::RatioAtLeast(least)) => ratio.map(|ratio| ratio >= least),
             Some(Budget::RatioAtMost(most)) => ratio.map(|ratio| ratio <= most),
@@ -107,12 +107,12 @@ impl Report {
             None => None,
         };
         let budget = budget.map(|budget| match budget {
-            Budget::RatioAtLeast(least) => format!("≥ {least} × floor"),
-            Budget::RatioAtMost(most) => format!("≤ {most} × floor"),
+            Budget::RatioAtLeast(least) => format!("≥ {least} × baseline"),
+            Budget::RatioAtMost(most) => format!("≤ {most} × baseline"),
             Budget::AtMost(most) => format!("≤ {most} {unit}"),
         });
         let figure =
-            Figure { name: name.to_owned(), unit: unit.to_owned(), value, floor, ratio, budget, met };
+            Figure { name: name.to_owned(), unit: unit.to_owned(), value, baseline, ratio, budget, met };
         self.figures.push(figure);
         let last = self.figures.len() - 1;
         #[expect(clippy::indexing_slicing, reason = "pushed just above")]
@@ -139,7 +139,7 @@ impl Report {
 
     fn table(&self) -> String {
         let mut rows =
-            vec![["".to_owned(), "measured".into(), "floor".into(), "ratio".into(), "budget".into()]];
+            vec![["".to_owned(), "measured".into(), "baseline".into(), "ratio".into(), "budget".into()]];
         for figure in &self.figures {
             let verdict = match (&figure.budget, figure.met) {
                 (Some(budget), Some(true)) => format!("{budget}  met"),
@@ -153,7 +153,7 @@ impl Report {
                     unit => format!("{}, {unit}", figure.name),
                 },
                 number(figure.value),
-                figure.floor.map(number).unwrap_or_default(),
+                figure.baseline.map(number).unwrap_or_default(),
                 figure.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
                 verdict,
             ]);
@@ -161,10 +161,11 @@ impl Report {
         let width = |column: usize| {
             rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
-        let (names, values, floors) = (width(0), width(1), width(2));
+        let (names, values, baselines) = (width(0), width(1), width(2));
         let mut text = format!("{}, {} — {}\n", self.benchmark, self.size, self.machine);
-        for [name, value, floor, ratio, budget] in &rows {
-            let line = format!("  {name:names$}  {value:>values$}  {floor:>floors$}  {ratio:>6}  {budget}");
+        for [name, value, baseline, ratio, budget] in &rows {
+            let line =
+                format!("  {name:names$}  {value:>values$}  {baseline:>baselines$}  {ratio:>6}  {budget}");
             text.push_str(line.trim_end());
             text.push('\n');
         }
@@ -196,13 +197,13 @@ fn number(value: f64) -> String {
 
 /// A line on the terminal that says how far it is.
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(crate) struct ProgressLine {
     what: String,
     total: usize,
     shown: bool,
 }
 
-impl Progress {
+impl ProgressLine {
     pub(crate) fn new(what: impl Into<String>, total: usize) -> Self {
         let progress = Self { what: what.into(), total, shown: std::io::stderr().is_terminal() };
         progress.step(0);
@@ -224,7 +225,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         if self.shown {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
@@ -244,8 +245,8 @@ mod tests {
         report.compared("memory", "KiB", 6.0, Some(5.0), Some(Budget::RatioAtMost(1.5)));
         report.compared("rate", "1/s", 12_345.0, Some(50_000.0), Some(Budget::RatioAtLeast(0.6)));
         let table = report.table();
-        assert!(table.contains("1.20  ≤ 1.5 × floor  met"), "{table}");
-        assert!(table.contains("12,345  50,000    0.25  ≥ 0.6 × floor  MISSED"), "{table}");
+        assert!(table.contains("1.20  ≤ 1.5 × baseline  met"), "{table}");
+        assert!(table.contains("12,345    50,000    0.25  ≥ 0.6 × baseline  MISSED"), "{table}");
     }
 
     #[test]

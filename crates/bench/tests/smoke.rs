@@ -5,7 +5,7 @@ use std::process::Command;
 #[test]
 fn fifty_connections_exchange_records_with_the_bare_program() {
     let out = Command::new(env!("CARGO_BIN_EXE_tidings-bench"))
-        .args(["floor", "exchange", "--sessions", "50", "--json", "-"])
+        .args(["baseline", "exchange", "--sessions", "50", "--json", "-"])
         .output()
         .expect("the program runs");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));

@@ -1,6 +1,6 @@
-//! Who the devices are.
+//! The accounts of the devices.
 
-/// All of them have the same one: what is measured is the server.
+/// The password of all of them: what is measured is the server.
 pub(crate) const PASSWORD: &str = "bench-password";
 
 /// The account of the connection with this number.

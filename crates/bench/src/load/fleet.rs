@@ -6,10 +6,10 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::{Order, Plan, Tally};
+use super::{Plan, Tally, WorkerRequest};
 use crate::error::{Context, Error};
 use crate::hist::Times;
-use crate::report::Progress;
+use crate::report::ProgressLine;
 
 /// Connections that one process can hold under the common limit of 20,000 descriptors.
 const PER_WORKER: usize = 9000;
@@ -72,7 +72,7 @@ impl Fleet {
     }
 
     /// Opens `count` more connections, all of which must succeed.
-    pub(crate) async fn connect(&mut self, count: usize, progress: &Progress) -> Result<Sum, Error> {
+    pub(crate) async fn connect(&mut self, count: usize, progress: &ProgressLine) -> Result<Sum, Error> {
         let sum = self.try_connect(count, AT_ONCE, 1, progress).await?;
         match sum.failed {
             0 => Ok(sum),
@@ -85,7 +85,7 @@ impl Fleet {
 
     /// Opens `count` connections, as many at once as a storm brings, and tries again
     /// where one fails.
-    pub(crate) async fn storm(&mut self, count: usize, progress: &Progress) -> Result<Sum, Error> {
+    pub(crate) async fn storm(&mut self, count: usize, progress: &ProgressLine) -> Result<Sum, Error> {
         let sum = self.try_connect(count, STORM_AT_ONCE, STORM_ATTEMPTS, progress).await?;
         match sum.open {
             open if open >= count => Ok(sum),
@@ -101,14 +101,14 @@ impl Fleet {
         count: usize,
         at_once: usize,
         attempts: usize,
-        progress: &Progress,
+        progress: &ProgressLine,
     ) -> Result<Sum, Error> {
         let workers = self.workers.len();
         let mut first = self.used;
-        let mut orders = Vec::new();
+        let mut requests = Vec::new();
         for index in 0..workers {
             let share = count / workers + usize::from(index < count % workers);
-            orders.push(Order::Connect {
+            requests.push(WorkerRequest::Connect {
                 plan: self.plan.clone(),
                 first,
                 count: share,
@@ -118,63 +118,63 @@ impl Fleet {
             first += share;
         }
         self.used = first;
-        self.all(&orders, progress).await
+        self.all(&requests, progress).await
     }
 
     /// Lets the connections be numbered from the start again, after a drop.
     pub(crate) async fn drop_all(&mut self) -> Result<(), Error> {
-        self.same(&Order::Drop).await?;
+        self.same(&WorkerRequest::Drop).await?;
         self.used = 0;
         Ok(())
     }
 
     pub(crate) async fn mark(&mut self) -> Result<(), Error> {
-        self.same(&Order::Mark).await.map(drop)
+        self.same(&WorkerRequest::Mark).await.map(drop)
     }
 
     /// Waits until every connection has had `each` since the mark, or the time is over.
     pub(crate) async fn wait(&mut self, each: u64, seconds: f64) -> Result<Sum, Error> {
         let workers = self.workers.len();
         let total = usize::try_from(each).unwrap_or(usize::MAX).saturating_mul(self.used);
-        // Connections are dealt evenly at every order, so each worker's share follows from its tally.
+        // Connections are dealt evenly at every connect, so each worker's share follows from its tally.
         let open = self.opens().await?;
-        let orders: Vec<_> = (0..workers)
+        let requests: Vec<_> = (0..workers)
             .map(|index| {
                 let count = open.get(index).copied().unwrap_or(total) as u64 * each;
-                Order::Await { count, seconds }
+                WorkerRequest::Await { count, seconds }
             })
             .collect();
-        self.all(&orders, &Progress::silent()).await
+        self.all(&requests, &ProgressLine::silent()).await
     }
 
     /// Waits for nothing: what has been counted.
     pub(crate) async fn counted(&mut self) -> Result<Sum, Error> {
-        self.same(&Order::Await { count: 0, seconds: 0.0 }).await
+        self.same(&WorkerRequest::Await { count: 0, seconds: 0.0 }).await
     }
 
     async fn opens(&mut self) -> Result<Vec<usize>, Error> {
         let mut open = Vec::new();
         for worker in &mut self.workers {
-            worker.tell(&Order::Await { count: 0, seconds: 0.0 }).await?;
-            open.push(worker.hear(|_| ()).await?.open);
+            worker.send(&WorkerRequest::Await { count: 0, seconds: 0.0 }).await?;
+            open.push(worker.answer(|_| ()).await?.open);
         }
         Ok(open)
     }
 
-    async fn same(&mut self, order: &Order) -> Result<Sum, Error> {
-        let orders = vec![order.clone(); self.workers.len()];
-        self.all(&orders, &Progress::silent()).await
+    async fn same(&mut self, request: &WorkerRequest) -> Result<Sum, Error> {
+        let requests = vec![request.clone(); self.workers.len()];
+        self.all(&requests, &ProgressLine::silent()).await
     }
 
-    async fn all(&mut self, orders: &[Order], progress: &Progress) -> Result<Sum, Error> {
-        for (worker, order) in self.workers.iter_mut().zip(orders) {
-            worker.tell(order).await?;
+    async fn all(&mut self, requests: &[WorkerRequest], progress: &ProgressLine) -> Result<Sum, Error> {
+        for (worker, request) in self.workers.iter_mut().zip(requests) {
+            worker.send(request).await?;
         }
         let open = vec![Cell::new(0usize); self.workers.len()];
         let all = &open;
         let answers = self.workers.iter_mut().zip(&open).map(|(worker, mine)| {
-            worker.hear(move |going| {
-                mine.set(going.open);
+            worker.answer(move |in_progress| {
+                mine.set(in_progress.open);
                 progress.step(all.iter().map(Cell::get).sum());
             })
         });
@@ -187,18 +187,18 @@ impl Fleet {
 }
 
 impl Worker {
-    async fn tell(&mut self, order: &Order) -> Result<(), Error> {
-        let mut line = serde_json::to_vec(order)?;
+    async fn send(&mut self, request: &WorkerRequest) -> Result<(), Error> {
+        let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         self.input.write_all(&line).await.context("a worker ended")
     }
 
-    async fn hear(&mut self, mut going: impl FnMut(&Tally)) -> Result<Tally, Error> {
+    async fn answer(&mut self, mut in_progress: impl FnMut(&Tally)) -> Result<Tally, Error> {
         loop {
             let line = self.output.next_line().await?.ok_or_else(|| Error::new("a worker ended"))?;
             let tally: Tally = serde_json::from_str(&line)?;
-            match tally.going {
-                true => going(&tally),
+            match tally.in_progress {
+                true => in_progress(&tally),
                 false => return Ok(tally),
             }
         }

@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::account::{PASSWORD, username};
-use super::attend::{LIMITS, contains};
+use super::device_loop::{LIMITS, contains};
 use super::{Flow, Kind, Plan};
 
 /// Connections from one source address, so that none runs out of ports.
@@ -74,7 +74,7 @@ pub(super) async fn secure(
     TlsConnector::from(Arc::clone(config)).connect(name, socket).await
 }
 
-/// TLS 1.3 towards a server whose certificate nobody knows; no tickets are used.
+/// TLS 1.3 towards a server whose certificate no authority signed; no tickets are used.
 pub(super) fn tls() -> Result<Arc<ClientConfig>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)

@@ -1,7 +1,7 @@
-//! The load: worker processes that hold connections, and who commands them.
+//! The load: worker processes that hold connections, and the fleet that commands them.
 
 mod account;
-mod attend;
+mod device_loop;
 mod fleet;
 mod login;
 pub(crate) mod worker;
@@ -74,10 +74,10 @@ pub(crate) enum Flow {
     Ahead,
 }
 
-/// What a worker is told, a line each.
+/// What a worker is reported, a line each.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Order {
+pub(crate) enum WorkerRequest {
     /// Open connections with the numbers `first` to `first + count`.
     Connect {
         /// What they are.
@@ -109,7 +109,7 @@ pub(crate) enum Order {
 pub(crate) struct Tally {
     /// Connections that are open.
     pub open: usize,
-    /// Attempts that failed in this order.
+    /// Attempts that failed at this request.
     pub failed: usize,
     /// Why the last one failed.
     pub why: Option<String>,
@@ -125,6 +125,6 @@ pub(crate) struct Tally {
     pub last: u64,
     /// How long those took that carried their time of departure.
     pub delays: Packed,
-    /// Only progress: the order goes on.
-    pub going: bool,
+    /// Only progress: the request is still being worked on.
+    pub in_progress: bool,
 }

@@ -11,8 +11,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet, LocalSet};
 
-use super::attend::{self, Seen};
-use super::{Kind, Order, Plan, Tally, login};
+use super::device_loop::{self, Seen};
+use super::{Kind, Plan, Tally, WorkerRequest, login};
 use crate::error::{Context, Error};
 use crate::hist::Times;
 use crate::measure;
@@ -27,7 +27,7 @@ struct Worker {
     connections: RefCell<Vec<AbortHandle>>,
 }
 
-/// What the attempts of one order came to.
+/// What the attempts of one request came to.
 #[derive(Default)]
 struct Attempts {
     failed: Cell<usize>,
@@ -47,7 +47,7 @@ pub(crate) fn run() -> Result<(), Error> {
         });
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         while let Some(line) = lines.next_line().await? {
-            let tally = worker.obey(serde_json::from_str(&line)?).await?;
+            let tally = worker.handle(serde_json::from_str(&line)?).await?;
             say(&tally)?;
         }
         Ok(())
@@ -71,9 +71,9 @@ fn raise_descriptor_limit() {
 }
 
 impl Worker {
-    async fn obey(self: &Rc<Self>, order: Order) -> Result<Tally, Error> {
-        match order {
-            Order::Connect { plan, first, count, at_once, attempts } => {
+    async fn handle(self: &Rc<Self>, request: WorkerRequest) -> Result<Tally, Error> {
+        match request {
+            WorkerRequest::Connect { plan, first, count, at_once, attempts } => {
                 let outcome = Rc::new(Attempts::default());
                 self.connect(Rc::new(plan), first, count, (at_once, attempts), &outcome).await?;
                 let mut tally = self.tally();
@@ -82,11 +82,11 @@ impl Worker {
                 tally.logins = outcome.logins.borrow().pack();
                 Ok(tally)
             }
-            Order::Mark => {
+            WorkerRequest::Mark => {
                 self.seen.mark();
                 Ok(self.tally())
             }
-            Order::Await { count, seconds } => {
+            WorkerRequest::Await { count, seconds } => {
                 self.seen.wanted.set(count);
                 if self.seen.received.get() < count {
                     let enough = self.seen.enough.notified();
@@ -94,7 +94,7 @@ impl Worker {
                 }
                 Ok(self.tally())
             }
-            Order::Drop => {
+            WorkerRequest::Drop => {
                 for connection in self.connections.take() {
                     connection.abort();
                 }
@@ -128,7 +128,7 @@ impl Worker {
     ) -> Result<(), Error> {
         let turns = Arc::new(Semaphore::new(at_once.max(1)));
         let mut under_way = JoinSet::new();
-        let mut told = measure::now();
+        let mut reported = measure::now();
         for number in first..first + count {
             let turn = Arc::clone(&turns).acquire_owned().await.context("no turn")?;
             let (worker, plan, outcome) = (Rc::clone(self), Rc::clone(&plan), Rc::clone(outcome));
@@ -153,9 +153,9 @@ impl Worker {
                 drop(turn);
             });
             while under_way.try_join_next().is_some() {}
-            if measure::now() - told > 200_000_000 {
-                told = measure::now();
-                say(&Tally { going: true, ..self.tally_short() })?;
+            if measure::now() - reported > 200_000_000 {
+                reported = measure::now();
+                say(&Tally { in_progress: true, ..self.tally_short() })?;
             }
         }
         while under_way.join_next().await.is_some() {}
@@ -176,7 +176,7 @@ impl Worker {
                 let stream = login::secure(&self.tls, socket, "localhost").await?;
                 let answer = *answer;
                 tokio::task::spawn_local(async move {
-                    attend::bare(stream, answer, &seen).await;
+                    device_loop::bare(stream, answer, &seen).await;
                     drop(counted);
                 })
             }
@@ -185,7 +185,7 @@ impl Worker {
                 let talk = login::login(&self.tls, socket, plan, number).await?;
                 let acks = habits.acks;
                 tokio::task::spawn_local(async move {
-                    attend::device(talk.stream, talk.reader, talk.rest, acks, &seen).await;
+                    device_loop::device(talk.stream, talk.reader, talk.rest, acks, &seen).await;
                     drop(counted);
                 })
             }

@@ -5,23 +5,23 @@ use crate::args::Accept;
 use crate::error::Error;
 use crate::measure;
 use crate::report::{Budget, Report, Series};
-use crate::target::{Home, Target};
+use crate::subject::{Subject, WorkDir};
 
 pub(super) async fn run(args: &Accept) -> Result<(), Error> {
     let common = &args.common;
     let most = args.accounts.iter().copied().max().unwrap_or(0);
     let mut report = Report::new("accept", most).about(common);
-    let home = Home::new(common)?;
+    let work_dir = WorkDir::new(common)?;
     let mut points: Vec<(f64, f64)> = Vec::new();
     let mut there = 0;
     for accounts in &args.accounts {
         if *accounts < there {
             return Err(Error::new("--accounts: smaller numbers come first"));
         }
-        home.seeder()?.accounts(there, *accounts).await?;
+        work_dir.seeder()?.accounts(there, *accounts).await?;
         there = *accounts;
-        let target = Target::start(common, &home).await?;
-        let mut http = target.http()?;
+        let subject = Subject::start(common, &work_dir).await?;
+        let mut http = subject.http()?;
         let mut times = Vec::new();
         for _ in 0..args.rounds {
             let started = measure::now();
@@ -29,13 +29,13 @@ pub(super) async fn run(args: &Accept) -> Result<(), Error> {
             times.push((measure::now() - started) as f64 / 1e6);
         }
         let time = median(&times);
-        let floor = points.first().map(|(_, time)| *time);
-        let budget = floor.map(|_| Budget::RatioAtMost(1.5));
-        report.compared(&format!("a broadcast to {accounts} accounts, to 202"), "ms", time, floor, budget);
+        let baseline = points.first().map(|(_, time)| *time);
+        let budget = baseline.map(|_| Budget::RatioAtMost(1.5));
+        report.compared(&format!("a broadcast to {accounts} accounts, to 202"), "ms", time, baseline, budget);
         points.push((*accounts as f64, time));
-        target.stop().await?;
+        subject.stop().await?;
     }
     report.series.push(Series { name: "request to 202, ms".into(), points });
-    report.note("the floor of the larger sizes is the smallest size; all accounts are offline");
+    report.note("the baseline of the larger sizes is the smallest size; all accounts are offline");
     report.publish(common.json.as_deref())
 }

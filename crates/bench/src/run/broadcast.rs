@@ -1,15 +1,15 @@
-//! One notification to everyone.
+//! One notification to all accounts.
 
 use std::time::{Duration, Instant};
 
-use super::{Bare, Rig, median, notification, settle};
+use super::{BareRig, Rig, median, notification, settle};
 use crate::args::Broadcast;
+use crate::baseline::BaselineRequest;
 use crate::error::Error;
-use crate::floor::Order;
 use crate::load::Habits;
 use crate::measure;
-use crate::report::{Budget, Progress, Report, Series};
-use crate::target::Http;
+use crate::report::{Budget, ProgressLine, Report, Series};
+use crate::subject::Http;
 
 /// How long a round may take.
 const PATIENCE: f64 = 120.0;
@@ -30,11 +30,11 @@ pub(super) async fn run(args: &Broadcast, reenter: &[&str]) -> Result<(), Error>
     let mut report = Report::new(name, args.sessions).about(common);
     let mut rig =
         Rig::start(common, args.sessions, Habits { acks: args.acks, ..Habits::default() }, reenter).await?;
-    let mut http = rig.target.http()?;
-    rig.fleet.connect(args.sessions, &Progress::new("logins", args.sessions)).await?;
-    let mut bare = Bare::unless(common.no_floor, args.sessions, args.acks, reenter).await?;
+    let mut http = rig.subject.http()?;
+    rig.fleet.connect(args.sessions, &ProgressLine::new("logins", args.sessions)).await?;
+    let mut bare = BareRig::unless(common.no_baseline, args.sessions, args.acks, reenter).await?;
     if let Some(bare) = &mut bare {
-        bare.fleet.connect(args.sessions, &Progress::new("bare handshakes", args.sessions)).await?;
+        bare.fleet.connect(args.sessions, &ProgressLine::new("bare handshakes", args.sessions)).await?;
     }
     settle(2.0).await;
 
@@ -45,7 +45,7 @@ pub(super) async fn run(args: &Broadcast, reenter: &[&str]) -> Result<(), Error>
         bare_round(args, bare, size, &mut Rounds::default()).await?;
     }
     for number in 0..args.rounds {
-        let progress = Progress::new("rounds", args.rounds);
+        let progress = ProgressLine::new("rounds", args.rounds);
         progress.step(number);
         size = round(args, &mut rig, &mut http, &mut rounds).await?;
         if let Some(bare) = &mut bare {
@@ -53,13 +53,13 @@ pub(super) async fn run(args: &Broadcast, reenter: &[&str]) -> Result<(), Error>
         }
     }
 
-    let floor = bare.as_ref().map(|_| median(&rounds.bare));
+    let baseline = bare.as_ref().map(|_| median(&rounds.bare));
     if !rounds.copies.is_empty() {
         let what = match args.acks {
             true => "delivered and settled a server CPU second",
             false => "written a server CPU second",
         };
-        report.compared(what, "1/s", median(&rounds.copies), floor, Some(Budget::RatioAtLeast(0.6)));
+        report.compared(what, "1/s", median(&rounds.copies), baseline, Some(Budget::RatioAtLeast(0.6)));
     }
     report.figure("request to 202", "ms", median(&rounds.accepted));
     report.figure("request to the first device", "ms", median(&rounds.first));
@@ -68,7 +68,7 @@ pub(super) async fn run(args: &Broadcast, reenter: &[&str]) -> Result<(), Error>
         report.figure("request to all settled on disk", "ms", median(&rounds.settled));
     }
     report.figure("a notification on the wire", "bytes", size as f64);
-    if let Some(pss) = rig.target.pss() {
+    if let Some(pss) = rig.subject.pss() {
         report.figure("memory after all rounds, a session", "KiB", pss as f64 / args.sessions as f64);
     }
     let numbered = |values: &[f64]| {
@@ -130,14 +130,14 @@ async fn until_settled(http: &mut Http, id: &str, sessions: usize) -> Result<u64
 
 async fn bare_round(
     args: &Broadcast,
-    bare: &mut Bare,
+    bare: &mut BareRig,
     size: usize,
     rounds: &mut Rounds,
 ) -> Result<(), Error> {
     bare.fleet.mark().await?;
-    let before = bare.floor.ask(&Order::Count).await?;
+    let before = bare.program.ask(&BaselineRequest::Count).await?;
     bare.cpu.lap();
-    let answer = bare.floor.ask(&Order::Write(size)).await?;
+    let answer = bare.program.ask(&BaselineRequest::Write(size)).await?;
     if answer.written != args.sessions {
         return Err(Error::new(format!("the bare program wrote {} of {}", answer.written, args.sessions)));
     }
@@ -150,7 +150,7 @@ async fn bare_round(
     }
     if args.acks {
         let started = Instant::now();
-        while bare.floor.ask(&Order::Count).await?.read - before.read < args.sessions as u64 {
+        while bare.program.ask(&BaselineRequest::Count).await?.read - before.read < args.sessions as u64 {
             if started.elapsed().as_secs_f64() > PATIENCE {
                 return Err(Error::new("the bare program did not get all answers"));
             }

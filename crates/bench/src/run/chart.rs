@@ -48,7 +48,7 @@ fn fan_out(reports: &[Report]) -> Vec<Series> {
         let kind = if report.benchmark.ends_with("acknowledged") { "acknowledged" } else { "written" };
         let sessions = report.size as f64;
         let points =
-            [(format!("server, {kind}"), Some(figure.value)), (format!("bare, {kind}"), figure.floor)];
+            [(format!("server, {kind}"), Some(figure.value)), (format!("bare, {kind}"), figure.baseline)];
         for (name, value) in points {
             let Some(value) = value else { continue };
             match all.iter_mut().find(|series| series.name == name) {

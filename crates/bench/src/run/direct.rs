@@ -12,10 +12,10 @@ use crate::hist::Times;
 use crate::load::username;
 use crate::measure::{self, CpuMeter};
 use crate::report::{Budget, Report};
-use crate::target::seed::{self, Loop};
-use crate::target::{Home, Http, Target};
+use crate::subject::seed::{self, Loop};
+use crate::subject::{Http, Subject, WorkDir};
 
-/// Server and floor take turns so often: the machine's bad moments should meet both.
+/// Server and baseline take turns so often: the machine's bad moments should meet both.
 const ROUNDS: u32 = 4;
 /// Between turns, so that none pays for what the one before left to be written.
 const PAUSE: f64 = 0.3;
@@ -24,35 +24,35 @@ pub(super) async fn run(args: &Direct) -> Result<(), Error> {
     let common = &args.common;
     let mut report = Report::new("direct", args.accounts).about(common);
 
-    let (home, bare) = (Home::new(common)?, Home::new(common)?);
-    let target = Target::open(common, &home, args.accounts).await?;
-    if !common.no_floor {
+    let (work_dir, bare) = (WorkDir::new(common)?, WorkDir::new(common)?);
+    let subject = Subject::open(common, &work_dir, args.accounts).await?;
+    if !common.no_baseline {
         bare.seeder()?.accounts(0, args.accounts).await?;
     }
-    let mut clients = (0..args.concurrency).map(|_| target.http()).collect::<Result<Vec<_>, _>>()?;
-    let mut cpu = target.pid().map(CpuMeter::new);
-    let (mut server, mut floor) = (Server::default(), None::<Loop>);
+    let mut clients = (0..args.concurrency).map(|_| subject.http()).collect::<Result<Vec<_>, _>>()?;
+    let mut cpu = subject.pid().map(CpuMeter::new);
+    let (mut server, mut baseline) = (Server::default(), None::<Loop>);
     for _ in 0..ROUNDS {
         settle(PAUSE).await;
-        server.turn(args, &target, &mut clients, &mut cpu).await?;
-        if !common.no_floor {
+        server.turn(args, &subject, &mut clients, &mut cpu).await?;
+        if !common.no_baseline {
             settle(PAUSE).await;
             let group = server.group().map_or(args.concurrency, |group| group.round() as usize);
             let seconds = args.seconds / f64::from(ROUNDS) / 2.0;
             let turn = seed::store_loop(&bare.seeder_of(group)?, group, args.accounts, seconds).await?;
-            floor.get_or_insert_default().add(&turn);
+            baseline.get_or_insert_default().add(&turn);
         }
     }
     drop(clients);
-    let (single, list) = lists(&target, args.accounts).await?;
-    target.stop().await?;
+    let (single, list) = lists(&subject, args.accounts).await?;
+    subject.stop().await?;
 
     let (accepted, times) = (server.times.count() as f64, &server.times);
     report.compared(
         "durable a second",
         "1/s",
         accepted / server.seconds,
-        floor.as_ref().map(Loop::a_second),
+        baseline.as_ref().map(Loop::a_second),
         Some(Budget::RatioAtLeast(0.5)),
     );
     if let Some(nanos) = server.cpu_nanos {
@@ -60,12 +60,12 @@ pub(super) async fn run(args: &Direct) -> Result<(), Error> {
             "durable a CPU second of the server's",
             "1/s",
             accepted * 1e9 / nanos,
-            floor.as_ref().map(Loop::a_cpu_second),
+            baseline.as_ref().map(Loop::a_cpu_second),
             None,
         );
     }
     if let Some(group) = server.group() {
-        report.compared("writes a commit", "", group, floor.as_ref().map(Loop::group), None);
+        report.compared("writes a commit", "", group, baseline.as_ref().map(Loop::group), None);
     }
     report.figure("request to 202, median", "ms", times.percentile(50.0));
     report.figure("request to 202, 99 %", "ms", times.percentile(99.0));
@@ -78,7 +78,7 @@ pub(super) async fn run(args: &Direct) -> Result<(), Error> {
         Some(Budget::RatioAtMost(10.0)),
     );
     report.note(format!(
-        "{} requests under way at once, made by this machine too; the floor is the store in a loop of its own, \
+        "{} requests under way at once, made by this machine too; the baseline is the store in a loop of its own, \
          without HTTP, with as many writes a commit, in turns of {} s with the server",
         args.concurrency,
         args.seconds / f64::from(ROUNDS)
@@ -101,11 +101,11 @@ impl Server {
     async fn turn(
         &mut self,
         args: &Direct,
-        target: &Target,
+        subject: &Subject,
         clients: &mut [Http],
         cpu: &mut Option<CpuMeter>,
     ) -> Result<(), Error> {
-        let before = commits(target).await;
+        let before = commits(subject).await;
         if let Some(cpu) = cpu {
             cpu.lap();
         }
@@ -131,7 +131,7 @@ impl Server {
         if let Some(cpu) = cpu {
             *self.cpu_nanos.get_or_insert_default() += cpu.lap() as f64;
         }
-        if let (Some(before), Some(after)) = (before, commits(target).await) {
+        if let (Some(before), Some(after)) = (before, commits(subject).await) {
             let sum = self.commits.get_or_insert_default();
             *sum = (sum.0 + after.0 - before.0, sum.1 + after.1 - before.1);
         }
@@ -145,8 +145,8 @@ impl Server {
 }
 
 /// The server's commits so far and the writes in them, where it says so.
-async fn commits(target: &Target) -> Option<(f64, f64)> {
-    let metrics = target.http().ok()?.text("/metrics").await.ok()?;
+async fn commits(subject: &Subject) -> Option<(f64, f64)> {
+    let metrics = subject.http().ok()?.text("/metrics").await.ok()?;
     let value = |name: &str| {
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
         line.trim().parse::<f64>().ok()
@@ -155,8 +155,8 @@ async fn commits(target: &Target) -> Option<(f64, f64)> {
 }
 
 /// Medians of one after the other: a single account, and a list of 1,000.
-async fn lists(target: &Target, accounts: usize) -> Result<(f64, f64), Error> {
-    let mut http = target.http()?;
+async fn lists(subject: &Subject, accounts: usize) -> Result<(f64, f64), Error> {
+    let mut http = subject.http()?;
     let (mut single, mut list) = (Times::default(), Times::default());
     for round in 0..50 {
         let departure = measure::now();

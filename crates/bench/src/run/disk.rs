@@ -1,4 +1,4 @@
-//! What nobody can do without who answers when something is on disk: an append with
+//! The least that a program does which answers once data is on disk: an append with
 //! `fdatasync`, and a round trip over loopback.
 
 use std::io::{self, Read, Write};
@@ -12,13 +12,13 @@ use crate::hist::Times;
 /// Bytes that are appended, and sent to and fro.
 const BLOCK: usize = 600;
 
-/// A program that appends to a file and is answered by somebody.
-pub(super) struct Bare {
+/// A program that appends to a file and has an echo server answer it.
+pub(super) struct DurableEcho {
     file: std::fs::File,
     echo: TcpStream,
 }
 
-impl Bare {
+impl DurableEcho {
     pub(super) fn open(path: &Path, echo: SocketAddr) -> io::Result<Self> {
         let file = std::fs::File::create(path)?;
         let echo = TcpStream::connect(echo)?;

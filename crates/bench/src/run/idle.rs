@@ -1,12 +1,12 @@
 //! What an idle session holds.
 
-use super::{Bare, Rig, settle, slope};
+use super::{BareRig, Rig, settle, slope};
 use crate::args::Idle;
 use crate::error::Error;
 use crate::load::Fleet;
 use crate::load::Habits;
 use crate::measure;
-use crate::report::{Budget, Progress, Report, Series};
+use crate::report::{Budget, ProgressLine, Report, Series};
 
 pub(super) async fn run(args: &Idle, reenter: &[&str]) -> Result<(), Error> {
     let common = &args.common;
@@ -18,18 +18,18 @@ pub(super) async fn run(args: &Idle, reenter: &[&str]) -> Result<(), Error> {
     let mut report = Report::new("idle", args.to).about(common);
 
     let mut bare_points = Vec::new();
-    if let Some(mut bare) = Bare::unless(common.no_floor, args.to, false, reenter).await? {
-        let pid = bare.floor.pid();
+    if let Some(mut bare) = BareRig::unless(common.no_baseline, args.to, false, reenter).await? {
+        let pid = bare.program.pid();
         grow(&mut bare.fleet, &sizes, args.settle, "bare connections", &mut bare_points, || {
             measure::pss(pid)
         })
         .await?;
     }
     let mut rig = Rig::start(common, args.to, Habits { acks: true, ..Habits::default() }, reenter).await?;
-    let empty = rig.target.pss();
-    let target = &rig.target;
+    let empty = rig.subject.pss();
+    let subject = &rig.subject;
     let mut points = Vec::new();
-    grow(&mut rig.fleet, &sizes, args.settle, "sessions", &mut points, || target.pss()).await?;
+    grow(&mut rig.fleet, &sizes, args.settle, "sessions", &mut points, || subject.pss()).await?;
     if points.is_empty() {
         return Err(Error::new("memory cannot be read: give --pid of a process on this machine"));
     }
@@ -37,8 +37,8 @@ pub(super) async fn run(args: &Idle, reenter: &[&str]) -> Result<(), Error> {
     settle(10.0).await;
     let idle_cpu = rig.lap().unwrap_or(0.0) / 10e9;
 
-    let floor = (!bare_points.is_empty()).then(|| slope(&bare_points));
-    report.compared("memory a session", "KiB", slope(&points), floor, Some(Budget::RatioAtMost(1.5)));
+    let baseline = (!bare_points.is_empty()).then(|| slope(&bare_points));
+    report.compared("memory a session", "KiB", slope(&points), baseline, Some(Budget::RatioAtMost(1.5)));
     report.compared("the same, by itself", "KiB", slope(&points), None, Some(Budget::AtMost(8.0)));
     if let Some(empty) = empty {
         report.figure("empty server", "MiB", empty as f64 / 1024.0);
@@ -60,7 +60,7 @@ async fn grow(
 ) -> Result<(), Error> {
     let mut open = 0;
     for size in sizes {
-        fleet.connect(size - open, &Progress::new(what, *size)).await?;
+        fleet.connect(size - open, &ProgressLine::new(what, *size)).await?;
         open = *size;
         settle(seconds).await;
         let really = fleet.counted().await?.open;

@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{JoinSet, spawn_blocking};
 
-use super::disk::{Bare, nanos};
+use super::disk::{DurableEcho, nanos};
 use super::{Rig, settle, to_one};
 use crate::args::Latency;
+use crate::baseline::BareProgram;
 use crate::error::{Context, Error};
-use crate::floor::Floor;
 use crate::hist::Times;
 use crate::load::Habits;
 use crate::load::username;
 use crate::measure;
-use crate::report::{Budget, Progress, Report};
-use crate::target::{Receiver, Sender};
+use crate::report::{Budget, ProgressLine, Report};
+use crate::subject::{Receiver, Sender};
 
 /// HTTP connections that requests are spread over, at most.
 const CONNECTIONS: usize = 64;
 /// How long a request may wait for one of them.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Seconds of a turn, about. Server and floor take many: what is slow for a while, such as
+/// Seconds of a turn, about. Server and baseline take many: what is slow for a while, such as
 /// the disk, should meet both alike. Not fewer: each begins with cold caches.
 const TURN: f64 = 5.0;
 /// Turns of each, at least, where there is enough to send.
@@ -34,25 +34,25 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
     let mut report = Report::new("latency", args.sessions).about(common);
     let mut rig =
         Rig::start(common, args.sessions, Habits { acks: true, ..Habits::default() }, reenter).await?;
-    rig.fleet.connect(args.sessions, &Progress::new("logins", args.sessions)).await?;
-    let floor = Floor::start(reenter).await?;
-    let mut bare = match common.no_floor {
+    rig.fleet.connect(args.sessions, &ProgressLine::new("logins", args.sessions)).await?;
+    let echo = BareProgram::start(reenter).await?;
+    let mut bare = match common.no_baseline {
         true => None,
-        false => Some(Bare::open(&rig.home.path().join("fsync"), floor.ready.echo)?),
+        false => Some(DurableEcho::open(&rig.work_dir.path().join("fsync"), echo.ready.echo)?),
     };
     let mut senders = Senders::open(&rig, args).await?;
     settle(2.0).await;
 
-    let progress = Progress::new("turns", turns);
-    let (mut floors, mut devices, mut cpu) = (Times::default(), Times::default(), None);
+    let progress = ProgressLine::new("turns", turns);
+    let (mut baselines, mut devices, mut cpu) = (Times::default(), Times::default(), None);
     let (mut seconds, mut bare_seconds) = (Vec::new(), Vec::new());
     for turn in 0..turns {
         progress.step(turn);
         if let Some(mut program) = bare.take() {
             let work = spawn_blocking(move || program.turn(pace).map(|times| (program, times)));
-            let (program, times) = work.await.context("the floor stopped")??;
+            let (program, times) = work.await.context("the baseline stopped")??;
             bare_seconds.push(times.percentile(99.0));
-            floors.add(&times.pack());
+            baselines.add(&times.pack());
             bare = Some(program);
         }
         rig.fleet.mark().await?;
@@ -68,7 +68,7 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
     let sent = senders.sent;
     let accepted = senders.close().await?;
 
-    let bare = |percent| (floors.count() > 0).then(|| floors.percentile(percent));
+    let bare = |percent| (baselines.count() > 0).then(|| baselines.percentile(percent));
     report.compared("request to device, median", "ms", devices.percentile(50.0), bare(50.0), None);
     report.compared(
         "request to device, 99 %",
@@ -85,7 +85,7 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
         "request to device, longest",
         "ms",
         devices.max(),
-        bare(100.0).map(|_| floors.max()),
+        bare(100.0).map(|_| baselines.max()),
         None,
     );
     report.figure("request to 202, median", "ms", accepted.percentile(50.0));
@@ -94,7 +94,7 @@ pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
         report.figure("server CPU time a notification", "µs", cpu / 1e3 / sent as f64);
     }
     report.note(format!(
-        "{sent} notifications, {} a second; the floor is an append with fdatasync and a round trip over loopback TCP \
+        "{sent} notifications, {} a second; the baseline is an append with fdatasync and a round trip over loopback TCP \
          at the same pace, in turns of {} s",
         args.rate,
         pace.seconds
@@ -158,7 +158,7 @@ impl Pace {
     }
 }
 
-/// Those that send, each over a connection of its own that is kept.
+/// The senders, each over a connection of its own that is kept.
 struct Senders {
     /// With the moment at which each last sent something.
     connections: Vec<(Sender, Arc<AtomicU64>)>,
@@ -176,7 +176,7 @@ impl Senders {
     async fn open(rig: &Rig, args: &Latency) -> Result<Self, Error> {
         let (mut connections, mut receivers) = (Vec::new(), JoinSet::new());
         let (give_back, free) = mpsc::channel();
-        let http = rig.target.http()?;
+        let http = rig.subject.http()?;
         // Not so many that one is idle for long: the server would close it.
         let count = CONNECTIONS.min(args.rate.ceil() as usize).max(1);
         for number in 0..count {
@@ -196,7 +196,7 @@ impl Senders {
     /// Sends at a steady pace, until everything is answered; a request that waits for a
     /// free connection keeps its moment of departure. To be run on a thread, which keeps
     /// time better than the runtime, whose clock ticks in milliseconds; and it writes by
-    /// itself, like the floor's.
+    /// itself, like the baseline's.
     fn turn(&mut self, pace: Pace) -> Result<(), Error> {
         let (started, zero) = (Instant::now(), measure::now());
         for index in 0..pace.count() {

@@ -1,12 +1,12 @@
 //! The benchmarks, one file each.
 
 mod accept;
+mod baseline;
 mod broadcast;
 mod chart;
 mod connect;
 mod direct;
 mod disk;
-mod floor;
 mod idle;
 mod latency;
 mod startup;
@@ -15,12 +15,12 @@ mod storm;
 use std::time::Duration;
 
 use crate::args::{Command, Common};
+use crate::baseline::BareProgram;
 use crate::error::Error;
-use crate::floor::Floor;
 use crate::load::{Fleet, Flow, Habits, Kind, Plan};
 use crate::measure::CpuMeter;
-use crate::report::Progress;
-use crate::target::{Home, Target};
+use crate::report::ProgressLine;
+use crate::subject::{Subject, WorkDir};
 
 pub(crate) fn run(command: &Command, reenter: &[&str]) -> Result<(), Error> {
     if let Command::Chart(args) = command {
@@ -37,26 +37,26 @@ pub(crate) fn run(command: &Command, reenter: &[&str]) -> Result<(), Error> {
             Command::Latency(args) => latency::run(args, reenter).await,
             Command::Accept(args) => accept::run(args).await,
             Command::Startup(args) => startup::run(args).await,
-            Command::Floor(args) => floor::run(args, reenter).await,
-            Command::Chart(_) | Command::Worker | Command::FloorChild => Ok(()),
+            Command::Baseline(args) => baseline::run(args, reenter).await,
+            Command::Chart(_) | Command::Worker | Command::BaselineChild => Ok(()),
         }
     })
 }
 
 /// The bare program and its connections.
-struct Bare {
-    floor: Floor,
+struct BareRig {
+    program: BareProgram,
     fleet: Fleet,
     cpu: CpuMeter,
 }
 
-impl Bare {
+impl BareRig {
     async fn start(connections: usize, answer: bool, reenter: &[&str]) -> Result<Self, Error> {
-        let floor = Floor::start(reenter).await?;
-        let plan = Plan { address: floor.ready.tls, kind: Kind::Bare { answer }, net: 2 };
+        let program = BareProgram::start(reenter).await?;
+        let plan = Plan { address: program.ready.tls, kind: Kind::Bare { answer }, net: 2 };
         let fleet = Fleet::start(plan, connections, reenter).await?;
-        let cpu = CpuMeter::new(floor.pid());
-        Ok(Self { floor, fleet, cpu })
+        let cpu = CpuMeter::new(program.pid());
+        Ok(Self { program, fleet, cpu })
     }
 
     async fn unless(
@@ -74,8 +74,8 @@ impl Bare {
 
 /// The server and its devices.
 struct Rig {
-    home: Home,
-    target: Target,
+    work_dir: WorkDir,
+    subject: Subject,
     fleet: Fleet,
     cpu: Option<CpuMeter>,
 }
@@ -87,16 +87,16 @@ impl Rig {
         habits: Habits,
         reenter: &[&str],
     ) -> Result<Self, Error> {
-        let home = Home::new(common)?;
-        let target = Target::open(common, &home, sessions).await?;
-        if let Some(plan) = target.registrations() {
+        let work_dir = WorkDir::new(common)?;
+        let subject = Subject::open(common, &work_dir, sessions).await?;
+        if let Some(plan) = subject.registrations() {
             // Before, and by other connections, so that no login is measured with it.
             let mut fleet = Fleet::start(plan, sessions, reenter).await?;
-            fleet.connect(sessions, &Progress::new("registrations", sessions)).await?;
+            fleet.connect(sessions, &ProgressLine::new("registrations", sessions)).await?;
         }
-        let fleet = Fleet::start(target.plan(habits), sessions, reenter).await?;
-        let cpu = target.pid().map(CpuMeter::new);
-        Ok(Self { home, target, fleet, cpu })
+        let fleet = Fleet::start(subject.plan(habits), sessions, reenter).await?;
+        let cpu = subject.pid().map(CpuMeter::new);
+        Ok(Self { work_dir, subject, fleet, cpu })
     }
 
     /// CPU nanoseconds since the last call, where they can be known.

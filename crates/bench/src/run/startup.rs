@@ -4,7 +4,7 @@ use super::{median, settle};
 use crate::args::Startup;
 use crate::error::Error;
 use crate::report::{Budget, Report};
-use crate::target::{Home, Target};
+use crate::subject::{Subject, WorkDir};
 
 /// Starts of each kind.
 const ROUNDS: usize = 3;
@@ -12,9 +12,9 @@ const ROUNDS: usize = 3;
 pub(super) async fn run(args: &Startup) -> Result<(), Error> {
     let common = &args.common;
     let mut report = Report::new("startup", args.accounts).about(common);
-    let empty = Home::new(common)?;
+    let empty = WorkDir::new(common)?;
     let (empty_time, empty_memory) = starts(args, &empty).await?;
-    let full = Home::new(common)?;
+    let full = WorkDir::new(common)?;
     let seeder = full.seeder()?;
     seeder.accounts(0, args.accounts).await?;
     seeder.pending(args.pending, args.accounts).await?;
@@ -35,17 +35,17 @@ pub(super) async fn run(args: &Startup) -> Result<(), Error> {
 }
 
 /// Median time to be ready, and the memory two seconds later.
-async fn starts(args: &Startup, home: &Home) -> Result<(f64, f64), Error> {
+async fn starts(args: &Startup, work_dir: &WorkDir) -> Result<(f64, f64), Error> {
     let (mut times, mut memory) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
-        let target = Target::start(&args.common, home).await?;
+        let subject = Subject::start(&args.common, work_dir).await?;
         settle(2.0).await;
         // The first start makes certificates.
         if round > 0 {
-            times.extend(target.startup.map(|time| time.as_secs_f64()));
-            memory.extend(target.pss().map(|kib| kib as f64 / 1024.0));
+            times.extend(subject.startup.map(|time| time.as_secs_f64()));
+            memory.extend(subject.pss().map(|kib| kib as f64 / 1024.0));
         }
-        target.stop().await?;
+        subject.stop().await?;
     }
     Ok((median(&times), median(&memory)))
 }

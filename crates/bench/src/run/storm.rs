@@ -1,32 +1,32 @@
-//! Everyone drops, and everyone comes back.
+//! All devices drop, and all come back.
 
-use super::{Bare, Rig, login_flow, login_name, settle};
+use super::{BareRig, Rig, login_flow, login_name, settle};
 use crate::args::Connect;
 use crate::error::Error;
 use crate::load::Habits;
 use crate::measure;
-use crate::report::{Budget, Progress, Report};
+use crate::report::{Budget, ProgressLine, Report};
 
 pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
     let common = &args.common;
     let habits = Habits { acks: true, flow: args.flow.flow() };
     let mut report = Report::new(&login_name("storm", habits.flow), args.sessions).about(common);
     let mut rig = Rig::start(common, args.sessions, habits, reenter).await?;
-    rig.fleet.connect(args.sessions, &Progress::new("logins", args.sessions)).await?;
+    rig.fleet.connect(args.sessions, &ProgressLine::new("logins", args.sessions)).await?;
     settle(2.0).await;
 
     rig.lap();
     let started = measure::now();
     rig.fleet.drop_all().await?;
-    let sum = rig.fleet.storm(args.sessions, &Progress::new("coming back", args.sessions)).await?;
+    let sum = rig.fleet.storm(args.sessions, &ProgressLine::new("coming back", args.sessions)).await?;
     let seconds = (measure::now() - started) as f64 / 1e9;
     settle(1.0).await;
     let cpu = rig.lap();
 
-    let floor = match Bare::unless(common.no_floor, args.sessions, false, reenter).await? {
+    let baseline = match BareRig::unless(common.no_baseline, args.sessions, false, reenter).await? {
         Some(mut bare) => {
             bare.cpu.lap();
-            bare.fleet.storm(args.sessions, &Progress::new("bare handshakes", args.sessions)).await?;
+            bare.fleet.storm(args.sessions, &ProgressLine::new("bare handshakes", args.sessions)).await?;
             settle(0.3).await;
             Some(args.sessions as f64 * 1e9 / bare.cpu.lap() as f64)
         }
@@ -37,7 +37,7 @@ pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
             "comebacks a server CPU second",
             "1/s",
             args.sessions as f64 * 1e9 / cpu,
-            floor,
+            baseline,
             Some(Budget::RatioAtLeast(0.6)),
         );
     }

@@ -19,7 +19,7 @@ fn fifty_devices_get_a_broadcast_and_the_report_is_json() {
     let figures = report["figures"].as_array().unwrap();
     let first = &figures[0];
     assert_eq!(first["name"], "delivered and settled a server CPU second");
-    for field in ["value", "floor", "ratio"] {
+    for field in ["value", "baseline", "ratio"] {
         assert!(first[field].is_number(), "{field} in {first}");
     }
     assert!(figures.iter().any(|figure| figure["name"] == "request to all settled on disk"));
@@ -28,7 +28,7 @@ fn fifty_devices_get_a_broadcast_and_the_report_is_json() {
 #[test]
 fn devices_may_log_in_ahead_of_the_answers() {
     for (benchmark, name) in [("connect", "connect, pipelined"), ("storm", "storm, pipelined")] {
-        let args = ["bench", benchmark, "--pipelined", "--no-floor", "--sessions", "20", "--json", "-"];
+        let args = ["bench", benchmark, "--pipelined", "--no-baseline", "--sessions", "20", "--json", "-"];
         let out = run(&args);
         assert!(out.status.success(), "{}", text(&out.stderr));
         let report: Value = serde_json::from_slice(&out.stdout).unwrap();
@@ -43,7 +43,8 @@ fn devices_register_at_a_server_that_does_not_know_them() {
     let server = Server::start(dir.path(), &["--set", "limits.registrations_per_minute=0"]);
     let address = server.xmpp.to_string();
     let bench = |extra: &[&str]| {
-        run(&[&["bench", "connect", "--no-floor", "--sessions", "3", "--target", &address], extra].concat())
+        run(&[&["bench", "connect", "--no-baseline", "--sessions", "3", "--target", &address], extra]
+            .concat())
     };
     let unknown = bench(&[]);
     assert_eq!(unknown.status.code(), Some(1));
@@ -58,7 +59,7 @@ fn devices_register_at_a_server_that_does_not_know_them() {
 #[test]
 fn a_target_that_does_not_exist_is_one_line() {
     let out = Command::new(env!("CARGO_BIN_EXE_tidings"))
-        .args(["bench", "connect", "--no-floor", "--sessions", "2", "--target", "127.0.0.1:9"])
+        .args(["bench", "connect", "--no-baseline", "--sessions", "2", "--target", "127.0.0.1:9"])
         .output()
         .unwrap();
     assert_eq!(out.status.code(), Some(1));

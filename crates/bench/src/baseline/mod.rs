@@ -1,4 +1,4 @@
-//! The bare programs: what nobody can do without, and nothing else.
+//! The bare programs to compare with: what every server must do, and nothing else.
 
 mod connection;
 pub(crate) mod program;
@@ -14,7 +14,7 @@ use crate::error::{Context, Error};
 /// Asks the bare program for something.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Order {
+pub(crate) enum BaselineRequest {
     /// Write one record with so many bytes of plaintext to each connection.
     Write(usize),
     /// How many records have been read.
@@ -23,10 +23,10 @@ pub(crate) enum Order {
 
 /// What it answers.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Answer {
+pub(crate) struct BaselineAnswer {
     /// Connections.
     pub open: usize,
-    /// Records written by this order.
+    /// Records written by this request.
     pub written: usize,
     /// Records read since the start.
     pub read: u64,
@@ -43,18 +43,18 @@ pub(crate) struct Ready {
 
 /// The running bare program.
 #[derive(Debug)]
-pub(crate) struct Floor {
+pub(crate) struct BareProgram {
     pub(crate) ready: Ready,
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
 }
 
-impl Floor {
+impl BareProgram {
     pub(crate) async fn start(reenter: &[&str]) -> Result<Self, Error> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(reenter)
-            .arg("floor-child")
+            .arg("baseline-child")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -72,8 +72,8 @@ impl Floor {
         self.child.id().unwrap_or(0)
     }
 
-    pub(crate) async fn ask(&mut self, order: &Order) -> Result<Answer, Error> {
-        let mut line = serde_json::to_vec(order)?;
+    pub(crate) async fn ask(&mut self, request: &BaselineRequest) -> Result<BaselineAnswer, Error> {
+        let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         self.input.write_all(&line).await?;
         let line = self.output.next_line().await?.ok_or_else(|| Error::new("the bare program ended"))?;

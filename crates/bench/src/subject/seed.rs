@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::error::{Context, Error};
 use crate::load::{PASSWORD, username};
 use crate::measure::CpuMeter;
-use crate::report::Progress;
+use crate::report::ProgressLine;
 
 /// Writes under way at once.
 const AT_ONCE: usize = 2048;
@@ -44,7 +44,7 @@ impl Seeder {
         };
         let (sha1, sha256) = (keys(ScramHash::Sha1), keys(ScramHash::Sha256));
         let now = SystemClock.now();
-        let progress = Progress::new("accounts", to);
+        let progress = ProgressLine::new("accounts", to);
         self.many(from, to, &progress, |number| {
             let store = Arc::clone(&self.store);
             let (sha1, sha256) = (sha1.clone(), sha256.clone());
@@ -61,7 +61,7 @@ impl Seeder {
     /// Puts `count` direct notifications into the queues of the first `accounts` accounts.
     pub(crate) async fn pending(&self, count: usize, accounts: usize) -> Result<(), Error> {
         let now = SystemClock.now();
-        let progress = Progress::new("pending notifications", count);
+        let progress = ProgressLine::new("pending notifications", count);
         self.many(0, count, &progress, |number| {
             let store = Arc::clone(&self.store);
             async move {
@@ -73,7 +73,13 @@ impl Seeder {
         .await
     }
 
-    async fn many<F, W>(&self, from: usize, to: usize, progress: &Progress, mut work: W) -> Result<(), Error>
+    async fn many<F, W>(
+        &self,
+        from: usize,
+        to: usize,
+        progress: &ProgressLine,
+        mut work: W,
+    ) -> Result<(), Error>
     where
         W: FnMut(usize) -> F,
         F: Future<Output = Result<(), Error>> + Send + 'static,

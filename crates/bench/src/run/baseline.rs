@@ -1,34 +1,34 @@
 //! Only the bare program.
 
-use super::{Bare, median, settle};
-use crate::args::{FloorArgs, FloorKind};
+use super::{BareRig, median, settle};
+use crate::args::{BaselineArgs, BaselineKind};
+use crate::baseline::BaselineRequest;
 use crate::error::Error;
-use crate::floor::Order;
 use crate::measure;
-use crate::report::{Progress, Report};
+use crate::report::{ProgressLine, Report};
 
 const ROUNDS: usize = 5;
 
-pub(super) async fn run(args: &FloorArgs, reenter: &[&str]) -> Result<(), Error> {
-    let answer = matches!(args.kind, FloorKind::Exchange);
-    let mut report = Report::new("floor", args.sessions);
-    let mut bare = Bare::start(args.sessions, answer, reenter).await?;
-    let pid = bare.floor.pid();
+pub(super) async fn run(args: &BaselineArgs, reenter: &[&str]) -> Result<(), Error> {
+    let answer = matches!(args.kind, BaselineKind::Exchange);
+    let mut report = Report::new("baseline", args.sessions);
+    let mut bare = BareRig::start(args.sessions, answer, reenter).await?;
+    let pid = bare.program.pid();
     let before = measure::pss(pid).unwrap_or(0);
     bare.cpu.lap();
-    bare.fleet.connect(args.sessions, &Progress::new("bare handshakes", args.sessions)).await?;
+    bare.fleet.connect(args.sessions, &ProgressLine::new("bare handshakes", args.sessions)).await?;
     settle(0.5).await;
     let handshakes = args.sessions as f64 * 1e9 / bare.cpu.lap() as f64;
     report.figure("handshakes a CPU second", "1/s", handshakes);
     let after = measure::pss(pid).unwrap_or(0);
     let each = (after as f64 - before as f64) / args.sessions as f64;
     report.figure("memory a connection, above the empty program", "KiB", each);
-    if !matches!(args.kind, FloorKind::Connect) {
+    if !matches!(args.kind, BaselineKind::Connect) {
         let mut rates = Vec::new();
         for _ in 0..ROUNDS {
             bare.fleet.mark().await?;
             bare.cpu.lap();
-            let written = bare.floor.ask(&Order::Write(args.bytes)).await?.written;
+            let written = bare.program.ask(&BaselineRequest::Write(args.bytes)).await?.written;
             let got = bare.fleet.wait(1, 60.0).await?.received;
             if written != args.sessions || got != args.sessions as u64 {
                 return Err(Error::new(format!("{written} records written, {got} received")));

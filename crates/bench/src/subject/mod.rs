@@ -25,7 +25,7 @@ const STARTING: Duration = Duration::from_secs(120);
 
 /// A server that devices can connect to.
 #[derive(Debug)]
-pub(crate) struct Target {
+pub(crate) struct Subject {
     address: SocketAddr,
     direct: bool,
     domain: String,
@@ -39,11 +39,11 @@ pub(crate) struct Target {
 
 /// A data directory for a server, gone with this value.
 #[derive(Debug)]
-pub(crate) struct Home {
+pub(crate) struct WorkDir {
     dir: TempDir,
 }
 
-impl Home {
+impl WorkDir {
     pub(crate) fn new(common: &Common) -> Result<Self, Error> {
         let dir = match &common.work_dir {
             Some(parent) => tempfile::Builder::new().prefix("tidings-bench-").tempdir_in(parent)?,
@@ -60,7 +60,7 @@ impl Home {
         self.dir.path()
     }
 
-    /// Puts accounts into the store, which nobody may use meanwhile.
+    /// Puts accounts into the store, which no server may use meanwhile.
     pub(crate) fn seeder(&self) -> Result<Seeder, Error> {
         self.seeder_of(SqliteOptions::default().group)
     }
@@ -71,12 +71,12 @@ impl Home {
     }
 }
 
-impl Target {
+impl Subject {
     /// The server that was named, or one of our own with so many accounts.
-    pub(crate) async fn open(common: &Common, home: &Home, accounts: usize) -> Result<Self, Error> {
+    pub(crate) async fn open(common: &Common, work_dir: &WorkDir, accounts: usize) -> Result<Self, Error> {
         let Some(address) = common.target else {
-            home.seeder()?.accounts(0, accounts).await?;
-            return Self::start(common, home).await;
+            work_dir.seeder()?.accounts(0, accounts).await?;
+            return Self::start(common, work_dir).await;
         };
         let key = common.api_key.clone().unwrap_or_default();
         Ok(Self {
@@ -92,7 +92,7 @@ impl Target {
     }
 
     /// Starts a server on a data directory.
-    pub(crate) async fn start(common: &Common, home: &Home) -> Result<Self, Error> {
+    pub(crate) async fn start(common: &Common, work_dir: &WorkDir) -> Result<Self, Error> {
         let program = match &common.server_bin {
             Some(program) => program.clone(),
             None => own_server()?,
@@ -104,7 +104,7 @@ impl Target {
         command
             .arg("serve")
             .arg("--data-dir")
-            .arg(home.data_dir())
+            .arg(work_dir.data_dir())
             .args(["--domain", &common.domain])
             .args(["--xmpp", "127.0.0.1:0", "--xmpps", "127.0.0.1:0", "--http", "127.0.0.1:0"])
             .args(["--set", "limits.registrations_per_minute=0"])

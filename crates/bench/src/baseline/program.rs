@@ -10,30 +10,29 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::connection::Connection;
-use super::{Answer, Order, Ready};
+use super::{BaselineAnswer, BaselineRequest, Ready};
 use crate::error::{Context, Error};
 
 #[derive(Default)]
-struct Shared {
+struct OpenConnections {
     open: Mutex<Vec<Arc<Connection>>>,
     read: AtomicU64,
 }
 
 pub(crate) fn run() -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let shared = Arc::new(Shared::default());
-    let ready = runtime.block_on(listen(Arc::clone(&shared)))?;
+    let connections = Arc::new(OpenConnections::default());
+    let ready = runtime.block_on(listen(Arc::clone(&connections)))?;
     say(&ready)?;
     for line in std::io::stdin().lock().lines() {
-        let order: Order = serde_json::from_str(&line?)?;
-        let connections = shared.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut answer = Answer { open: connections.len(), ..Answer::default() };
-        if let Order::Write(size) = order {
+        let request: BaselineRequest = serde_json::from_str(&line?)?;
+        let open = connections.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut answer = BaselineAnswer { open: open.len(), ..BaselineAnswer::default() };
+        if let BaselineRequest::Write(size) = request {
             let plaintext = vec![b'x'; size];
-            answer.written =
-                connections.iter().filter(|connection| connection.send(&plaintext).is_ok()).count();
+            answer.written = open.iter().filter(|connection| connection.send(&plaintext).is_ok()).count();
         }
-        answer.read = shared.read.load(Ordering::Relaxed);
+        answer.read = connections.read.load(Ordering::Relaxed);
         say(&answer)?;
     }
     runtime.shutdown_background();
@@ -48,7 +47,7 @@ fn say(what: &impl serde::Serialize) -> Result<(), Error> {
     Ok(out.flush()?)
 }
 
-async fn listen(shared: Arc<Shared>) -> Result<Ready, Error> {
+async fn listen(connections: Arc<OpenConnections>) -> Result<Ready, Error> {
     let config = Arc::new(config()?);
     let (tls, echo) = (bind()?, bind()?);
     let ready = Ready { tls: tls.local_addr()?, echo: echo.local_addr()? };
@@ -57,7 +56,7 @@ async fn listen(shared: Arc<Shared>) -> Result<Ready, Error> {
             let Ok((socket, _)) = tls.accept().await else { continue };
             let _ = socket.set_nodelay(true);
             let Ok(connection) = Connection::new(socket, Arc::clone(&config)) else { continue };
-            tokio::spawn(attend(Arc::new(connection), Arc::clone(&shared)));
+            tokio::spawn(serve_connection(Arc::new(connection), Arc::clone(&connections)));
         }
     });
     tokio::spawn(async move {
@@ -84,16 +83,16 @@ fn bind() -> Result<TcpListener, Error> {
 }
 
 /// One connection's life: the handshake, a place in the list, then reading.
-async fn attend(connection: Arc<Connection>, shared: Arc<Shared>) {
+async fn serve_connection(connection: Arc<Connection>, connections: Arc<OpenConnections>) {
     let mut listed = false;
     while let Ok(Some(records)) = connection.read().await {
-        shared.read.fetch_add(records, Ordering::Relaxed);
+        connections.read.fetch_add(records, Ordering::Relaxed);
         if !listed && !connection.is_handshaking() {
             listed = true;
-            shared.open.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&connection));
+            connections.open.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&connection));
         }
     }
-    let mut open = shared.open.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut open = connections.open.lock().unwrap_or_else(PoisonError::into_inner);
     open.retain(|other| !Arc::ptr_eq(other, &connection));
 }
 
