@@ -279,5 +279,5 @@ class ServerCase(unittest.TestCase):
         return outcome
 
     def name(self):
-        """A user name that nobody has."""
+        """A user name that no account has."""
         return "u" + secrets.token_hex(6)

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{self, Failure};
 
-/// What lies in it.
+/// The files in it.
 pub(crate) const DATABASE: &str = "tidings.db";
 const LOCK: &str = "lock";
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password";
 
-/// A data directory that nobody else uses while this lives.
+/// A data directory that no other process uses while this lives.
 #[derive(Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
@@ -64,8 +64,8 @@ impl DataDir {
         }
     }
 
-    /// Whether others than its owner may look in: it was not made by us, then.
-    pub(crate) fn is_open_to_others(&self) -> bool {
+    /// Whether other users than its owner may look in: it was not made by us, then.
+    pub(crate) fn is_open_to_other_users(&self) -> bool {
         fs::metadata(&self.path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
     }
 

@@ -1,3 +1,5 @@
+//! Why a command failed, and with which exit status.
+
 use std::io;
 
 use thiserror::Error;

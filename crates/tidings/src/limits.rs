@@ -1,3 +1,5 @@
+//! Limits that the system sets this process.
+
 use rustix::process::{Resource, getrlimit};
 
 /// The hard limit of open files, to which the server raises its own; `None` for no limit.

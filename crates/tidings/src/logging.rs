@@ -1,3 +1,5 @@
+//! The log on standard error.
+
 use std::io;
 
 use tracing_subscriber::EnvFilter;

@@ -1,9 +1,9 @@
-//! What people read: colour only on a terminal, and never a panic because a pipe closed.
+//! What commands print: colour only on a terminal, and never a panic because a pipe closed.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
-/// A line on standard output, for as long as somebody reads there. Other errors do
+/// A line on standard output, for as long as its reader is there. Other errors do
 /// not matter enough to fail for: what was to be done is done.
 pub(crate) fn line(text: impl Display) {
     if write(text).is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
@@ -11,7 +11,7 @@ pub(crate) fn line(text: impl Display) {
     }
 }
 
-/// A line on standard output from who goes on whether or not somebody reads it.
+/// A line on standard output from a command that goes on whether or not it is read.
 pub(crate) fn announce(text: impl Display) {
     write(text).ok();
 }

@@ -54,7 +54,7 @@ pub(crate) struct Running {
     pub certificates: Arc<Certificates>,
     core: Arc<Core>,
     net: tidings_net::Server,
-    doors: JoinSet<std::io::Result<()>>,
+    http_listeners: JoinSet<std::io::Result<()>>,
     stopping: watch::Sender<bool>,
     /// Unlocked last.
     _dir: DataDir,
@@ -97,7 +97,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         running.stop().await;
         outcome
     });
-    // What still runs on other threads now is waited for by nobody.
+    // What still runs on other threads now is not waited for.
     runtime.shutdown_background();
     outcome
 }
@@ -114,7 +114,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 impl Running {
-    /// Starts everything: store, managers, doors.
+    /// Starts everything: store, managers, listeners.
     ///
     /// # Errors
     /// One line for people.
@@ -124,8 +124,8 @@ impl Running {
         }
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let dir = DataDir::open(&settings.data_dir)?;
-        if dir.is_open_to_others() {
-            tracing::warn!(directory = %settings.data_dir.display(), "others on this machine can look into the data directory");
+        if dir.is_open_to_other_users() {
+            tracing::warn!(directory = %settings.data_dir.display(), "other users of this machine can look into the data directory");
         }
         let certificates = Certificates::open(certificate_source(settings), clock.now())
             .map_err(|error| Failure::failed(error.to_string()))?;
@@ -164,11 +164,11 @@ impl Running {
             certificate: Some(Arc::new(move || Some(expiring.expires_at()))),
         };
         let http = Http::deployed(Arc::clone(&core), settings.http.clone(), deployment);
-        let mut doors = JoinSet::new();
+        let mut http_listeners = JoinSet::new();
         if let Some(listener) = metrics_listener {
-            doors.spawn(http.clone().serve_metrics(listener, stopped()));
+            http_listeners.spawn(http.clone().serve_metrics(listener, stopped()));
         }
-        doors.spawn(http.serve(http_listener, stopped()));
+        http_listeners.spawn(http.serve(http_listener, stopped()));
 
         Ok(Self {
             xmpp: addresses.xmpp.unwrap_or(settings.listen.xmpp),
@@ -178,7 +178,7 @@ impl Running {
             certificates,
             core,
             net,
-            doors,
+            http_listeners,
             stopping,
             _dir: dir,
         })
@@ -187,7 +187,7 @@ impl Running {
     /// Waits until a signal says to stop; reads the certificate again at SIGHUP.
     ///
     /// # Errors
-    /// When a door closed by itself.
+    /// When a listener of HTTP ended by itself.
     pub(crate) async fn until(&mut self, signals: &mut Signals) -> Result<(), Failure> {
         loop {
             tokio::select! {
@@ -197,7 +197,7 @@ impl Running {
                     // What went wrong is in the log; the old certificate stays.
                     self.certificates.reload(SystemClock.now()).ok();
                 }
-                Some(ended) = self.doors.join_next() => {
+                Some(ended) = self.http_listeners.join_next() => {
                     let why = match ended {
                         Ok(Ok(())) => "it ended".to_owned(),
                         Ok(Err(error)) => failure::io(&error),
@@ -209,13 +209,13 @@ impl Running {
         }
     }
 
-    /// Stops: closes the doors, tells every stream, finishes writing.
+    /// Stops: closes the listeners, tells every stream, finishes writing.
     pub(crate) async fn stop(self) {
-        let Self { core, net, mut doors, stopping, .. } = self;
+        let Self { core, net, mut http_listeners, stopping, .. } = self;
         tracing::info!("stopping");
         let finish = async {
             stopping.send_replace(true);
-            let http = async { while doors.join_next().await.is_some() {} };
+            let http = async { while http_listeners.join_next().await.is_some() {} };
             let (dropped, ()) = tokio::join!(net.shutdown(GOODBYE), http);
             if dropped > 0 {
                 tracing::warn!(dropped, "connections did not close in time");
@@ -285,7 +285,7 @@ async fn credentials(
 ) -> Result<Option<(String, PathBuf)>, Failure> {
     if let Some(key) = &secrets.api_key {
         if key.len() < 16 {
-            tracing::warn!("TIDINGS_API_KEY is short: whoever guesses it may do everything");
+            tracing::warn!("TIDINGS_API_KEY is short: a program that guesses it may do everything");
         }
         core.auth.add_process_key(key);
     }

@@ -64,7 +64,7 @@ async fn what_was_accepted_outlives_any_number_of_crashes() {
     let server = home.start();
     for name in ["news-reader", "legacy"] {
         let path = format!("/v1/topics/{TOPIC}/subscribers/{name}");
-        let answer = api::ask(server.doors.http, "PUT", &path, None).await;
+        let answer = api::ask(server.addresses.http, "PUT", &path, None).await;
         assert!((200..300).contains(&answer.status), "{}", answer.body);
     }
     server.kill();
@@ -101,8 +101,8 @@ async fn what_was_accepted_outlives_any_number_of_crashes() {
             Err(said) => panic!("after {kill} kills: {said}\n{}", home.log_tail()),
         };
         lives.fetch_add(1, Ordering::Relaxed);
-        http.send_replace(Some(server.doors.http));
-        xmpps.send_replace(Some(server.doors.xmpps));
+        http.send_replace(Some(server.addresses.http));
+        xmpps.send_replace(Some(server.addresses.xmpps));
         sleep(Duration::from_millis(rng.below(600))).await;
         server.kill();
         http.send_replace(None);
@@ -111,15 +111,15 @@ async fn what_was_accepted_outlives_any_number_of_crashes() {
 
     // The last life ends well.
     let server = home.start();
-    http.send_replace(Some(server.doors.http));
-    xmpps.send_replace(Some(server.doors.xmpps));
+    http.send_replace(Some(server.addresses.http));
+    xmpps.send_replace(Some(server.addresses.xmpps));
     devices.push(Device::start("late", "phone", Kind::Managed, place, rng.fork()));
     stop.store(true, Ordering::Relaxed);
     for sender in senders {
         sender.await.expect("a sender ends well");
     }
     let accepted = accepted.lock().unwrap().clone();
-    let delivered = delivered_everywhere(server.doors.http, accepted.len()).await;
+    let delivered = delivered_everywhere(server.addresses.http, accepted.len()).await;
 
     let repeats: u32 = devices.iter().map(Device::repeats).sum();
     eprintln!(

@@ -64,7 +64,7 @@ async fn ping(wire: &mut Wire) {
 }
 
 async fn titles(server: &Server) -> Vec<String> {
-    let mut titles: Vec<_> = api::notifications(server.doors.http)
+    let mut titles: Vec<_> = api::notifications(server.addresses.http)
         .await
         .iter()
         .map(|one| one["title"].as_str().unwrap_or_default().to_owned())
@@ -76,7 +76,7 @@ async fn titles(server: &Server) -> Vec<String> {
 /// Waits until both devices have seen all of these, and nothing is pending.
 async fn all_delivered(server: &Server, devices: &[&Device], ids: &[String]) {
     let state = async || {
-        let stats = api::ask(server.doors.http, "GET", "/v1/stats", None).await.body;
+        let stats = api::ask(server.addresses.http, "GET", "/v1/stats", None).await.body;
         (stats["pending"].clone(), devices.iter().map(|device| device.seen()).collect::<Vec<_>>())
     };
     until("delivery", PATIENCE, state, |(pending, _)| *pending == 0).await;
@@ -98,10 +98,10 @@ async fn a_full_disk_refuses_and_recovers() {
     let home = home.data_at(&data);
     accounts::create(&home.database(), names(), &[]).await;
     let server = home.start();
-    let http = server.doors.http;
-    let (to, place) = watch::channel(Some(server.doors.xmpps));
+    let http = server.addresses.http;
+    let (to, place) = watch::channel(Some(server.addresses.xmpps));
     let phone = Device::start("phone", "r", Kind::Managed, place.clone(), rng.fork());
-    let (mut witness, _) = Wire::session(server.doors.xmpps, "phone", "witness").await.unwrap();
+    let (mut witness, _) = Wire::session(server.addresses.xmpps, "phone", "witness").await.unwrap();
     witness.say("<presence type='unavailable'/>").await.unwrap();
 
     let mut accepted = Vec::new();
@@ -141,7 +141,7 @@ async fn a_full_disk_refuses_and_recovers() {
     let (after, _) = server.memory();
     assert!(after < before + GROWTH_KIB, "{before} KiB, then {after} KiB");
     // Devices may still log in: that needs no room.
-    let (mut late, _) = Wire::session(server.doors.xmpps, "phone", "late").await.unwrap();
+    let (mut late, _) = Wire::session(server.addresses.xmpps, "phone", "late").await.unwrap();
     ping(&mut late).await;
     drop(late);
 
@@ -174,8 +174,8 @@ async fn a_full_disk_refuses_and_recovers() {
     assert!(!home.log().contains("panicked"), "{}", home.log());
     disk.free();
     let server = home.start();
-    to.send_replace(Some(server.doors.xmpps));
-    accepted.push(accepted_again(server.doors.http, "at last").await);
+    to.send_replace(Some(server.addresses.xmpps));
+    accepted.push(accepted_again(server.addresses.http, "at last").await);
     all_delivered(&server, &[&phone, &away], &accepted).await;
     server.stop();
     assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new());
@@ -190,26 +190,29 @@ async fn a_failing_disk_refuses_and_recovers() {
     shim.heal();
     accounts::create(&home.database(), names(), &[]).await;
     let mut server = home.start();
-    let (to, place) = watch::channel(Some(server.doors.xmpps));
+    let (to, place) = watch::channel(Some(server.addresses.xmpps));
     let phone = Device::start("phone", "r", Kind::Managed, place.clone(), rng.fork());
     let away = Device::start("away", "r", Kind::Legacy, place, rng.fork());
     let mut accepted = Vec::new();
     let faults = [format!("write {EIO}"), format!("sync {EIO}"), format!("write {EROFS}")];
     for (round, fault) in faults.iter().cycle().take(9).enumerate() {
         for n in 0..rng.within(1..=10) {
-            let answer = post(server.doors.http, &format!("{round}-{n}"), 1000).await;
+            let answer = post(server.addresses.http, &format!("{round}-{n}"), 1000).await;
             assert_eq!(answer.status, 202, "{fault}: {}", answer.body);
             accepted.push(answer.body["id"].as_str().expect("an id").to_owned());
         }
         shim.now(fault);
         for n in 0..20 {
-            let answer = post(server.doors.http, &format!("refused {round}-{n}"), 20_000).await;
+            let answer = post(server.addresses.http, &format!("refused {round}-{n}"), 20_000).await;
             assert_problem(&answer, &[503], "store-failed");
             let detail = answer.body["detail"].as_str().unwrap_or_default();
             assert!(!detail.contains("tidings.db"), "no paths for strangers: {detail}");
         }
-        assert_eq!(api::ask(server.doors.http, "GET", "/v1/notifications?limit=5", None).await.status, 200);
-        let (mut wire, _) = Wire::session(server.doors.xmpps, "phone", "other").await.unwrap();
+        assert_eq!(
+            api::ask(server.addresses.http, "GET", "/v1/notifications?limit=5", None).await.status,
+            200
+        );
+        let (mut wire, _) = Wire::session(server.addresses.xmpps, "phone", "other").await.unwrap();
         ping(&mut wire).await;
         drop(wire);
         let crash = round % 3 == 2;
@@ -218,11 +221,11 @@ async fn a_failing_disk_refuses_and_recovers() {
             server.kill();
             shim.heal();
             server = home.start();
-            to.send_replace(Some(server.doors.xmpps));
+            to.send_replace(Some(server.addresses.xmpps));
         } else {
             shim.heal();
         }
-        accepted.push(accepted_again(server.doors.http, &format!("after {round}")).await);
+        accepted.push(accepted_again(server.addresses.http, &format!("after {round}")).await);
         all_delivered(&server, &[&phone, &away], &accepted).await;
     }
     let (now, most) = server.memory();
@@ -240,24 +243,24 @@ async fn a_disk_that_hangs_holds_up_senders_and_nobody_else() {
     shim.heal();
     accounts::create(&home.database(), names(), &[]).await;
     let server = home.start();
-    let (_to, place) = watch::channel(Some(server.doors.xmpps));
+    let (_to, place) = watch::channel(Some(server.addresses.xmpps));
     let phone = Device::start("phone", "r", Kind::Managed, place.clone(), rng.fork());
     let away = Device::start("away", "r", Kind::Legacy, place, rng.fork());
-    let (mut wire, _) = Wire::session(server.doors.xmpps, "phone", "other").await.unwrap();
+    let (mut wire, _) = Wire::session(server.addresses.xmpps, "phone", "other").await.unwrap();
     let mut accepted = Vec::new();
     for round in 0..3 {
-        accepted.push(accepted_again(server.doors.http, &format!("before {round}")).await);
+        accepted.push(accepted_again(server.addresses.http, &format!("before {round}")).await);
         all_delivered(&server, &[&phone, &away], &accepted).await;
         shim.now("hang 1");
         // The first commits by itself, the others wait behind it.
-        let http = server.doors.http;
+        let http = server.addresses.http;
         let senders: Vec<_> = (0..4)
             .map(|n| tokio::spawn(async move { post(http, &format!("{round}-{n}"), 1000).await }))
             .collect();
         for n in 0..8 {
             ping(&mut wire).await;
             let (mut newcomer, _) =
-                Wire::session(server.doors.xmpps, "away", &format!("new{n}")).await.unwrap();
+                Wire::session(server.addresses.xmpps, "away", &format!("new{n}")).await.unwrap();
             ping(&mut newcomer).await;
             assert_eq!(api::ask(http, "GET", "/v1/notifications?limit=5", None).await.status, 200);
         }
@@ -282,7 +285,7 @@ async fn a_read_only_disk_is_named_at_the_start() {
     let home = home.data_at(&data);
     accounts::create(&home.database(), names(), &[]).await;
     let server = home.start();
-    let answer = post(server.doors.http, "kept", 100).await;
+    let answer = post(server.addresses.http, "kept", 100).await;
     assert_eq!(answer.status, 202);
     server.stop();
 
@@ -301,7 +304,7 @@ async fn a_read_only_disk_is_named_at_the_start() {
     disk.remount("rw");
     let server = home.start();
     assert_eq!(titles(&server).await, ["kept"]);
-    assert_eq!(post(server.doors.http, "more", 100).await.status, 202);
+    assert_eq!(post(server.addresses.http, "more", 100).await.status, 202);
     server.stop();
     assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new());
 }
@@ -368,7 +371,7 @@ async fn a_torn_log_gives_back_whole_commits_and_nothing_else() {
     let tears = [Tear::Garbage, Tear::Short, Tear::Stale, Tear::Flipped];
     for (round, tear) in tears.into_iter().cycle().take(16).enumerate() {
         let server = home.start();
-        let http = server.doors.http;
+        let http = server.addresses.http;
         // One after the other, so that the order of answers is the order of commits.
         let sender = tokio::spawn(async move {
             let mut answered = Vec::new();
@@ -400,7 +403,7 @@ async fn a_torn_log_gives_back_whole_commits_and_nothing_else() {
         }
         costs += known.len() - kept;
         known = found;
-        assert_eq!(post(server.doors.http, &format!("{round}-mark"), 10).await.status, 202);
+        assert_eq!(post(server.addresses.http, &format!("{round}-mark"), 10).await.status, 202);
         known.push(format!("{round}-mark"));
         server.stop();
         assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new(), "{tear:?}");

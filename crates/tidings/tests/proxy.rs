@@ -32,7 +32,7 @@ async fn a_bad_network_delays_and_loses_nothing() {
     let home = Home::new();
     accounts::create(&home.database(), NAMES.map(str::to_owned), &[]).await;
     let server = home.start();
-    let proxy = Proxy::start(server.doors.xmpps, rng.fork()).await;
+    let proxy = Proxy::start(server.addresses.xmpps, rng.fork()).await;
     let (_to, place) = watch::channel(Some(proxy.address));
     let mut device = |name, resource, kind| Device::start(name, resource, kind, place.clone(), rng.fork());
     let devices = [
@@ -47,12 +47,12 @@ async fn a_bad_network_delays_and_loses_nothing() {
         let priority = *rng.pick(&["low", "normal", "high"]);
         let body = json!({ "to": { "all": true }, "title": format!("{number}"), "priority": priority,
             "message": "x".repeat(rng.below(3000) as usize) });
-        sent.push((api::send(server.doors.http, &body).await, priority));
+        sent.push((api::send(server.addresses.http, &body).await, priority));
         tokio::time::sleep(Duration::from_millis(rng.below(20))).await;
     }
     proxy.calm();
     let pending = async || {
-        let stats = api::ask(server.doors.http, "GET", "/v1/stats", None).await.body;
+        let stats = api::ask(server.addresses.http, "GET", "/v1/stats", None).await.body;
         (stats["pending"].as_u64(), stats["delivered"].as_u64())
     };
     until("delivery", PATIENCE, pending, |(pending, _)| *pending == Some(0)).await;
@@ -154,7 +154,7 @@ async fn broadcast(server: &Server, to: &serde_json::Value, read: &AtomicU64, cr
     let begin = Instant::now();
     for n in 0..NOTIFICATIONS {
         let body = json!({ "to": to, "title": format!("{n}"), "message": "x".repeat(BYTES) });
-        api::send(server.doors.http, &body).await;
+        api::send(server.addresses.http, &body).await;
     }
     until("the broadcast", PATIENCE, async || read.load(Ordering::Relaxed), |read| *read >= wanted).await;
     assert_eq!(read.load(Ordering::Relaxed), wanted, "each got each once");
@@ -163,7 +163,7 @@ async fn broadcast(server: &Server, to: &serde_json::Value, read: &AtomicU64, cr
 
 async fn sessions_become(server: &Server, wanted: u64) {
     let sessions = async || {
-        let stats = api::ask(server.doors.http, "GET", "/v1/stats", None).await.body;
+        let stats = api::ask(server.addresses.http, "GET", "/v1/stats", None).await.body;
         stats["sessions"].as_u64().expect("a figure")
     };
     until("sessions", PATIENCE, sessions, |found| *found == wanted).await;
@@ -171,7 +171,7 @@ async fn sessions_become(server: &Server, wanted: u64) {
 
 /// A device that reads, acknowledges, and counts what it gets.
 fn reader(server: &Server, name: String, gate: &Arc<Semaphore>, read: &Arc<AtomicU64>) -> JoinHandle<()> {
-    let (to, gate, read) = (server.doors.xmpps, Arc::clone(gate), Arc::clone(read));
+    let (to, gate, read) = (server.addresses.xmpps, Arc::clone(gate), Arc::clone(read));
     tokio::spawn(async move {
         let turn = gate.acquire().await.expect("a turn");
         let (mut wire, _) = Wire::session(to, &name, "phone").await.expect("a session");
@@ -194,7 +194,7 @@ fn reader(server: &Server, name: String, gate: &Arc<Semaphore>, read: &Arc<Atomi
 
 /// A device that is available, and from then on reads nothing.
 fn never_reads(server: &Server, name: String, gate: &Arc<Semaphore>) -> JoinHandle<Wire> {
-    let (to, gate) = (server.doors.xmpps, Arc::clone(gate));
+    let (to, gate) = (server.addresses.xmpps, Arc::clone(gate));
     tokio::spawn(async move {
         let _turn = gate.acquire().await.expect("a turn");
         let mut wire = Wire::connect_narrow(to).await.expect("a connection");

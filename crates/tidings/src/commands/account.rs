@@ -84,7 +84,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct PasswordArgs {
-    /// The password (others on this machine may see it: better --password-stdin)
+    /// The password (other users of this machine may see it: better --password-stdin)
     #[arg(long, value_name = "PASSWORD", env = "TIDINGS_PASSWORD", hide_env_values = true)]
     password: Option<String>,
     /// Read the password from the first line of standard input

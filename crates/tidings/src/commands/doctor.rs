@@ -127,7 +127,7 @@ fn permissions(settings: &Settings) -> Vec<Finding> {
         if metadata.mode() & 0o077 != 0 && !shielded {
             let more = metadata.mode() & 0o777;
             findings.push(Wrong(format!(
-                "{shown}: others on this machine can get at it (mode {more:03o}); run: chmod {needed:o} {shown}"
+                "{shown}: other users of this machine can get at it (mode {more:03o}); run: chmod {needed:o} {shown}"
             )));
         }
         if metadata.uid() != owner && owner != 0 {

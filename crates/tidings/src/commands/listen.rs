@@ -128,7 +128,7 @@ async fn listen(args: &Args) -> Result<(), Failure> {
         };
         match print(&notification, args.json) {
             Ok(()) => notification.ack(),
-            // Whoever read has had enough; what was not printed is not acknowledged.
+            // The reader closed the pipe; what was not printed is not acknowledged.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
             Err(error) => return Err(Failure::failed(format!("cannot print: {}", failure::io(&error)))),
         }

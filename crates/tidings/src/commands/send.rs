@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// To this account (repeatable)
     #[arg(long, value_name = "NAME")]
     user: Vec<String>,
-    /// To who subscribed to this topic
+    /// To the accounts that subscribed to this topic
     #[arg(long, value_name = "NAME")]
     topic: Option<String>,
     /// A short headline
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn wrong_usage() {
         assert!(parsed(&["--all"]).is_err(), "nothing to say");
-        assert!(parsed(&["--title", "t"]).is_err(), "nobody to say it to");
+        assert!(parsed(&["--title", "t"]).is_err(), "no audience");
         assert!(parsed(&["--all", "--user", "a", "--title", "t"]).is_err(), "two audiences");
         for bad in ["x", "10w", "", "-1", "99999999999999999999"] {
             assert!(span(bad).is_err(), "{bad}");

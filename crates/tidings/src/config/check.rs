@@ -1,3 +1,5 @@
+//! What the types of the settings alone do not check.
+
 use tidings_core::config::RegistrationPolicy;
 use tidings_xmpp::jid::DomainPart;
 
@@ -70,7 +72,7 @@ pub(super) fn doubts(settings: &Settings) -> Option<String> {
     let registration = &settings.registration;
     let no_token = registration.tokens.iter().all(String::is_empty);
     (registration.policy == RegistrationPolicy::Token && no_token).then(|| {
-        "registration.policy is `token`, and registration.tokens is empty: nobody can register \
+        "registration.policy is `token`, and registration.tokens is empty: no device can register \
          (tokens to accept: registration.tokens = [\"…\"]; none at all: registration.policy = \"closed\")"
             .to_owned()
     })

@@ -1,3 +1,5 @@
+//! The settings' keys, read off the defaults: which there are, what each takes, and which one a slip meant.
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 

@@ -1,3 +1,5 @@
+//! Where settings come from, and which source wins.
+
 use std::path::{Path, PathBuf};
 
 use toml::Value;
@@ -45,7 +47,7 @@ pub(crate) fn load(layers: &Layers) -> Result<Loaded, Failure> {
                 let name = variable.trim_start_matches("TIDINGS_").to_lowercase().replace("__", ".");
                 return Err(Failure::usage(format!("{variable}: {}", keys::unknown(&name))));
             }
-            // Others may have names like ours: a Kubernetes service called
+            // Other programs set names like ours: a Kubernetes service called
             // "tidings" makes TIDINGS_PORT. Only what looks like a slip is named.
             None => warnings.extend(slip(variable)),
         }
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_under_which_nobody_can_register_is_doubted() {
+    fn a_policy_under_which_no_device_can_register_is_doubted() {
         let warnings = |set: &[&str]| {
             let set = set.iter().map(|pair| (*pair).to_owned()).collect();
             load(&Layers { set, ..Layers::default() }).unwrap().warnings

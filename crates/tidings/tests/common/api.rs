@@ -30,7 +30,7 @@ impl Answer {
 /// Asks, and waits for the whole answer.
 ///
 /// # Errors
-/// When none came, or only a part: nobody knows then whether it was done.
+/// When none came, or only a part: the caller cannot know then whether it was done.
 pub async fn request(
     http: SocketAddr,
     method: &str,

@@ -25,7 +25,7 @@ pub enum Kind {
     Legacy,
 }
 
-/// Where devices connect to; `None` while there is nobody.
+/// Where devices connect to; `None` while no server runs.
 pub type Place = watch::Receiver<Option<SocketAddr>>;
 
 pub struct Device {

@@ -63,7 +63,7 @@ enum Fate {
     /// After so many bytes this direction ends as if its sender had closed it, and
     /// the other goes on.
     HalfClose(u64),
-    /// After so many bytes nothing passes any more, and nobody says so.
+    /// After so many bytes nothing passes any more, and neither side is told.
     Silence(u64),
     Fine,
 }

@@ -11,9 +11,9 @@ use tempfile::TempDir;
 
 pub const KEY: &str = "a-key-for-these-proofs";
 
-/// Where a server's doors are.
+/// Where a server listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Doors {
+pub struct Addresses {
     pub xmpp: SocketAddr,
     pub xmpps: SocketAddr,
     pub http: SocketAddr,
@@ -120,7 +120,7 @@ impl Home {
     }
 }
 
-/// Ends with whoever started it.
+/// Ends with the test that started it.
 struct Process(Child);
 
 impl Drop for Process {
@@ -147,7 +147,7 @@ impl Starting {
         };
         match (address("xmpp"), address("xmpps"), address("http")) {
             (Some(xmpp), Some(xmpps), Some(http)) if line.starts_with("ready ") => {
-                Ok(Server { child: self.child, out: self.out, doors: Doors { xmpp, xmpps, http } })
+                Ok(Server { child: self.child, out: self.out, addresses: Addresses { xmpp, xmpps, http } })
             }
             _ => {
                 let status = self.child.0.wait().expect("it ends");
@@ -171,7 +171,7 @@ impl Starting {
 pub struct Server {
     child: Process,
     out: BufReader<ChildStdout>,
-    pub doors: Doors,
+    pub addresses: Addresses,
 }
 
 impl Server {

@@ -4,9 +4,8 @@
 mod server;
 
 mod bench;
-mod care;
 mod commands;
 mod demo;
-
+mod maintenance;
 mod serve;
 mod usage;

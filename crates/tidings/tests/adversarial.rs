@@ -1,5 +1,5 @@
 //! Peers that lie, servers that stop, and senders that do not wait: nothing is lost, counted twice or
-//! given to somebody else.
+//! given to another account.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a failed test panics")]
 
@@ -28,7 +28,7 @@ async fn home_with(names: &[&str]) -> Home {
 }
 
 async fn send_to(server: &Server, name: &str, title: &str) -> String {
-    api::send(server.doors.http, &json!({ "to": { "user": name }, "title": title })).await
+    api::send(server.addresses.http, &json!({ "to": { "user": name }, "title": title })).await
 }
 
 /// The next notification on this wire.
@@ -53,7 +53,7 @@ async fn stream_error(wire: &mut Wire) -> Element {
 
 /// Waits for a notification's figures: recipients, delivered, opened, pending, expired, cancelled.
 async fn figures_become(server: &Server, id: &str, wanted: [u64; 6]) {
-    let figures = async || api::figures(server.doors.http, id).await;
+    let figures = async || api::figures(server.addresses.http, id).await;
     until("figures", PATIENCE, figures, |found| *found == wanted).await;
 }
 
@@ -67,7 +67,7 @@ async fn stop_and_recount(server: Server, home: &Home) {
 async fn acknowledging_more_than_was_sent_ends_the_stream_and_settles_nothing() {
     let home = home_with(&["liar"]).await;
     let server = home.start();
-    let (mut wire, resumption) = Wire::session(server.doors.xmpps, "liar", "phone").await.unwrap();
+    let (mut wire, resumption) = Wire::session(server.addresses.xmpps, "liar", "phone").await.unwrap();
     let id = send_to(&server, "liar", "one").await;
     assert_eq!(notification(&mut wire).await.id, id);
     wire.acknowledge(17).await.unwrap();
@@ -76,10 +76,10 @@ async fn acknowledging_more_than_was_sent_ends_the_stream_and_settles_nothing() 
     assert!(text.contains("undefined-condition"), "{text}");
     assert!(text.contains("handled-count-too-high"), "{text}");
     assert!(text.contains("h='17'") && text.contains("send-count='1'"), "{text}");
-    assert_eq!(api::figures(server.doors.http, &id).await, [1, 0, 0, 1, 0, 0]);
+    assert_eq!(api::figures(server.addresses.http, &id).await, [1, 0, 0, 1, 0, 0]);
 
     // Resuming with such a count gives nothing away either, and the session is over.
-    let mut again = Wire::connect(server.doors.xmpps).await.unwrap();
+    let mut again = Wire::connect(server.addresses.xmpps).await.unwrap();
     again.authenticate("liar").await.unwrap();
     assert!(!again.resume(&resumption, 17).await.unwrap());
     again.bind("phone").await.unwrap();
@@ -95,10 +95,10 @@ async fn acknowledging_more_than_was_sent_ends_the_stream_and_settles_nothing() 
 async fn a_session_is_resumed_by_its_own_account_only() {
     let home = home_with(&["victim", "thief"]).await;
     let server = home.start();
-    let (mut victim, resumption) = Wire::session(server.doors.xmpps, "victim", "phone").await.unwrap();
-    let mut thief = Wire::connect(server.doors.xmpps).await.unwrap();
+    let (mut victim, resumption) = Wire::session(server.addresses.xmpps, "victim", "phone").await.unwrap();
+    let mut thief = Wire::connect(server.addresses.xmpps).await.unwrap();
     thief.authenticate("thief").await.unwrap();
-    assert!(!thief.resume(&resumption, 0).await.unwrap(), "somebody else's session");
+    assert!(!thief.resume(&resumption, 0).await.unwrap(), "another account's session");
     for nonsense in ["", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &"A".repeat(4000)] {
         assert!(!thief.resume(nonsense, 0).await.unwrap(), "{nonsense}");
     }
@@ -113,7 +113,7 @@ async fn a_session_is_resumed_by_its_own_account_only() {
     assert_eq!(notification(&mut thief).await.id, to_thief);
     victim.acknowledge(1).await.unwrap();
     figures_become(&server, &to_victim, [1, 1, 0, 0, 0, 0]).await;
-    assert_eq!(api::figures(server.doors.http, &to_thief).await, [1, 0, 0, 1, 0, 0]);
+    assert_eq!(api::figures(server.addresses.http, &to_thief).await, [1, 0, 0, 1, 0, 0]);
     stop_and_recount(server, &home).await;
 }
 
@@ -122,11 +122,11 @@ async fn receipts_for_what_was_never_sent_to_the_account_change_nothing() {
     let home = home_with(&["reader", "stranger"]).await;
     let server = home.start();
     let direct = send_to(&server, "reader", "private").await;
-    let everyone = api::send(server.doors.http, &json!({ "to": { "all": true }, "title": "all" })).await;
+    let everyone = api::send(server.addresses.http, &json!({ "to": { "all": true }, "title": "all" })).await;
     let topic = json!({ "to": { "topic": "nobodys" }, "title": "topic" });
-    let topic = api::send(server.doors.http, &topic).await;
+    let topic = api::send(server.addresses.http, &topic).await;
 
-    let mut wire = Wire::connect(server.doors.xmpps).await.unwrap();
+    let mut wire = Wire::connect(server.addresses.xmpps).await.unwrap();
     wire.authenticate("stranger").await.unwrap();
     wire.bind("phone").await.unwrap();
     let made_up = ["00000000-0000-0000-0000-000000000000", "not an id", "", &direct.to_uppercase()];
@@ -140,12 +140,12 @@ async fn receipts_for_what_was_never_sent_to_the_account_change_nothing() {
         .await
         .unwrap();
     }
-    // Answered in order: whoever hears this has been heard.
+    // Answered in order: a client that gets this answer has been heard.
     wire.say("<iq type='get' id='last' to='localhost'><ping xmlns='urn:xmpp:ping'/></iq>").await.unwrap();
     while wire.await_element("iq").await.unwrap().attribute("id") != Some("last") {}
-    assert_eq!(api::figures(server.doors.http, &direct).await, [1, 0, 0, 1, 0, 0]);
-    assert_eq!(api::figures(server.doors.http, &everyone).await, [2, 0, 0, 2, 0, 0]);
-    assert_eq!(api::figures(server.doors.http, &topic).await, [0; 6]);
+    assert_eq!(api::figures(server.addresses.http, &direct).await, [1, 0, 0, 1, 0, 0]);
+    assert_eq!(api::figures(server.addresses.http, &everyone).await, [2, 0, 0, 2, 0, 0]);
+    assert_eq!(api::figures(server.addresses.http, &topic).await, [0; 6]);
 
     // A receipt ahead of the notification is one: the device may have it from another session.
     for _ in 0..3 {
@@ -161,10 +161,10 @@ async fn receipts_for_what_was_never_sent_to_the_account_change_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_connections_cannot_share_a_session() {
-    let mut rng = Rng::of_environment("lies");
+    let mut rng = Rng::of_environment("adversarial");
     let home = home_with(&["twin"]).await;
     let server = home.start();
-    let (mut first, resumption) = Wire::session(server.doors.xmpps, "twin", "phone").await.unwrap();
+    let (mut first, resumption) = Wire::session(server.addresses.xmpps, "twin", "phone").await.unwrap();
     let mut sent = Vec::new();
     for round in 0..20 {
         sent.push(send_to(&server, "twin", &format!("{round}")).await);
@@ -174,7 +174,7 @@ async fn two_connections_cannot_share_a_session() {
         // Nothing was acknowledged; two come for the session at once, and it may still be live.
         let mut rivals = Vec::new();
         for _ in 0..2 {
-            let mut wire = Wire::connect(server.doors.xmpps).await.unwrap();
+            let mut wire = Wire::connect(server.addresses.xmpps).await.unwrap();
             wire.authenticate("twin").await.unwrap();
             rivals.push(wire);
         }
@@ -207,13 +207,13 @@ async fn two_connections_cannot_share_a_session() {
         while let Ok(Heard::Stanza(_)) = first.hear().await {}
         first = winner;
     }
-    let sessions = api::ask(server.doors.http, "GET", "/v1/sessions", None).await.body;
+    let sessions = api::ask(server.addresses.http, "GET", "/v1/sessions", None).await.body;
     assert_eq!(sessions["sessions"].as_array().map(Vec::len), Some(1), "{sessions}");
 
     // All of it is still to be had, in order, once.
     assert!({
         drop(first);
-        let mut last = Wire::connect(server.doors.xmpps).await.unwrap();
+        let mut last = Wire::connect(server.addresses.xmpps).await.unwrap();
         last.authenticate("twin").await.unwrap();
         let resumed = last.resume(&resumption, 0).await.unwrap();
         let mut seen = Vec::new();
@@ -223,7 +223,7 @@ async fn two_connections_cannot_share_a_session() {
         assert_eq!(seen, sent);
         last.acknowledge(sent.len() as u32).await.unwrap();
         let pending =
-            async || api::ask(server.doors.http, "GET", "/v1/stats", None).await.body["pending"].clone();
+            async || api::ask(server.addresses.http, "GET", "/v1/stats", None).await.body["pending"].clone();
         until("pending", PATIENCE, pending, |pending| *pending == 0).await;
         resumed
     });
@@ -232,10 +232,10 @@ async fn two_connections_cannot_share_a_session() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_graceful_stop_tells_everybody_and_loses_nothing() {
-    let mut rng = Rng::of_environment("lies");
+    let mut rng = Rng::of_environment("adversarial");
     let home = home_with(&["phone", "old-phone", "tablet", "away"]).await;
     let mut server = home.start();
-    let (to, place) = watch::channel(Some(server.doors.xmpps));
+    let (to, place) = watch::channel(Some(server.addresses.xmpps));
     let mut devices: Vec<_> =
         [("phone", Kind::Managed), ("old-phone", Kind::Legacy), ("tablet", Kind::Receipts)]
             .into_iter()
@@ -246,16 +246,16 @@ async fn a_graceful_stop_tells_everybody_and_loses_nothing() {
             .collect();
     let mut sent = 0;
     for _ in 0..3 {
-        let (mut witness, _) = Wire::session(server.doors.xmpps, "away", "witness").await.unwrap();
+        let (mut witness, _) = Wire::session(server.addresses.xmpps, "away", "witness").await.unwrap();
         // It takes what comes and acknowledges none of it.
-        let http = server.doors.http;
+        let http = server.addresses.http;
         let sender = tokio::spawn(async move {
             let mut accepted = 0;
             for n in 0.. {
                 let body = json!({ "to": { "all": true }, "title": format!("{n}") });
                 match api::request(http, "POST", "/v1/notifications", Some(&body), None).await {
                     Ok(answer) if answer.status == 202 => accepted += 1,
-                    // It is stopping: not accepted, and said so, or the door is closed.
+                    // It is stopping: not accepted, and said so, or the listener is closed.
                     Ok(answer) => assert_eq!(answer.status, 503, "{}", answer.body),
                     Err(_) => return accepted,
                 }
@@ -277,7 +277,7 @@ async fn a_graceful_stop_tells_everybody_and_loses_nothing() {
         sent += sender.await.unwrap();
         assert_eq!(accounts::verify_counters(&home.database()).await, Vec::<String>::new());
         server = home.start();
-        to.send_replace(Some(server.doors.xmpps));
+        to.send_replace(Some(server.addresses.xmpps));
     }
     devices.push(Device::start("away", "r", Kind::Managed, place, rng.fork()));
     let seen = async || devices.iter().map(Device::seen).collect::<Vec<_>>();
@@ -287,7 +287,7 @@ async fn a_graceful_stop_tells_everybody_and_loses_nothing() {
         .iter()
         .map(|device| device.first_sightings().into_iter().map(|sighting| sighting.id).collect())
         .collect();
-    let accepted: HashSet<_> = api::notifications(server.doors.http)
+    let accepted: HashSet<_> = api::notifications(server.addresses.http)
         .await
         .iter()
         .map(|one| one["id"].as_str().unwrap_or_default().to_owned())
@@ -313,7 +313,7 @@ async fn a_flood_is_answered_with_patience_and_every_202_is_kept() {
     let (before, _) = server.memory();
     // Each sync takes as long as a bad card's.
     shim.now("slow 40");
-    let http = server.doors.http;
+    let http = server.addresses.http;
     let senders: Vec<_> = (0..SENDERS)
         .map(|sender| {
             tokio::spawn(async move {

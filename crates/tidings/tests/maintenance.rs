@@ -31,12 +31,12 @@ fn doctor(home: &Home) -> (bool, String) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_made_under_load_is_whole() {
-    let mut rng = Rng::of_environment("upkeep");
+    let mut rng = Rng::of_environment("maintenance");
     let home = Home::new();
     accounts::create(&home.database(), ["here".to_owned(), "away".to_owned()], &[]).await;
     let server = home.start();
-    let http = server.doors.http;
-    let (_to, place) = watch::channel(Some(server.doors.xmpps));
+    let http = server.addresses.http;
+    let (_to, place) = watch::channel(Some(server.addresses.xmpps));
     let here = Device::start("here", "r", Kind::Managed, place, rng.fork());
 
     let (accepted, stop) = (Arc::<Mutex<Vec<String>>>::default(), Arc::new(AtomicBool::new(false)));
@@ -76,7 +76,7 @@ async fn a_copy_made_under_load_is_whole() {
         fs::copy(&file, other.database()).unwrap();
         assert_eq!(accounts::verify_counters(&other.database()).await, Vec::<String>::new());
         let server = other.start();
-        let mut found: Vec<_> = api::notifications(server.doors.http)
+        let mut found: Vec<_> = api::notifications(server.addresses.http)
             .await
             .iter()
             .map(|one| one["id"].as_str().unwrap_or_default().to_owned())
@@ -86,7 +86,7 @@ async fn a_copy_made_under_load_is_whole() {
         // One more may have been committed than answered by then.
         assert_eq!(found, accepted[..found.len()], "and what follows, in order, without a gap");
         // It is a server again: who was away gets all of it.
-        let (_to, place) = watch::channel(Some(server.doors.xmpps));
+        let (_to, place) = watch::channel(Some(server.addresses.xmpps));
         let away = Device::start("away", "r", Kind::Managed, place, rng.fork());
         until("delivery", PATIENCE, async || away.seen(), |seen| *seen >= found.len()).await;
         let ids: Vec<_> = away.first_sightings().into_iter().map(|sighting| sighting.id).collect();
@@ -102,7 +102,7 @@ async fn the_doctor_counts_again() {
     let home = Home::new();
     accounts::create(&home.database(), ["phone".to_owned()], &[]).await;
     let server = home.start();
-    api::send(server.doors.http, &json!({ "to": { "user": "phone" }, "title": "one" })).await;
+    api::send(server.addresses.http, &json!({ "to": { "user": "phone" }, "title": "one" })).await;
     server.stop();
     let (well, said) = doctor(&home);
     assert!(well, "{said}");
@@ -159,14 +159,14 @@ async fn databases_of_others_are_left_alone() {
     let home = Home::new();
     accounts::create(&home.database(), ["phone".to_owned()], &[]).await;
     let server = home.start();
-    let id = api::send(server.doors.http, &json!({ "to": { "user": "phone" }, "title": "one" })).await;
+    let id = api::send(server.addresses.http, &json!({ "to": { "user": "phone" }, "title": "one" })).await;
 
     // Two servers on one directory.
     let log = home.log().len();
     let said = home.spawn().ready().err().expect("it does not start");
     assert!(said.contains("exit status: 1"), "{said}");
     assert!(home.log()[log..].contains("in use"), "{}", &home.log()[log..]);
-    assert_eq!(api::figures(server.doors.http, &id).await, [1, 0, 0, 1, 0, 0]);
+    assert_eq!(api::figures(server.addresses.http, &id).await, [1, 0, 0, 1, 0, 0]);
     server.stop();
 
     // A version from the future: SQLite's user_version, at byte 60 of the file.
@@ -179,7 +179,7 @@ async fn databases_of_others_are_left_alone() {
 
     // Back to its own: everything is there.
     let server = home.start();
-    assert_eq!(api::figures(server.doors.http, &id).await, [1, 0, 0, 1, 0, 0]);
+    assert_eq!(api::figures(server.addresses.http, &id).await, [1, 0, 0, 1, 0, 0]);
     server.stop();
     fs::write(home.database(), "this is no database, whatever it may be called").unwrap();
     refused(&home, "not a Tidings database");
@@ -188,14 +188,14 @@ async fn databases_of_others_are_left_alone() {
 /// Whatever was damaged, and wherever: the doctor sees it or it does not matter, and nothing panics.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_database_is_never_served_in_silence() {
-    let mut rng = Rng::of_environment("upkeep");
+    let mut rng = Rng::of_environment("maintenance");
     let home = Home::new();
     accounts::create(&home.database(), (0..20).map(|n| format!("phone-{n}")), &["news"]).await;
     let server = home.start();
     for n in 0..60 {
         let to =
             if n % 3 == 0 { json!({ "all": true }) } else { json!({ "user": format!("phone-{}", n % 20) }) };
-        api::send(server.doors.http, &json!({ "to": to, "title": format!("{n}") })).await;
+        api::send(server.addresses.http, &json!({ "to": to, "title": format!("{n}") })).await;
     }
     server.stop();
     let intact = fs::read(home.database()).unwrap();
@@ -217,7 +217,8 @@ async fn a_damaged_database_is_never_served_in_silence() {
         match home.spawn().ready() {
             Ok(server) => {
                 // It answers, be it with an error.
-                let answer = api::ask(server.doors.http, "GET", "/v1/notifications?limit=100", None).await;
+                let answer =
+                    api::ask(server.addresses.http, "GET", "/v1/notifications?limit=100", None).await;
                 assert!(well || answer.status == 200 || answer.status >= 500, "{}", answer.status);
                 server.terminate();
                 assert!(server.ended().0.success());
