@@ -7,7 +7,7 @@ use tidings_core::model::{
 use tidings_core::store::{Acceptance, Idempotency, NewNotification, Released, StoreError};
 
 use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
-use super::fault::{Done, Fault};
+use super::error::{Error, Result};
 use super::live::Shared;
 use super::pack;
 use super::standing::registered_at;
@@ -16,7 +16,7 @@ use crate::{LISTED_USERS, NAMED_UNKNOWN};
 
 impl Writer {
     /// `content` is the notification's content as it is stored.
-    pub fn accept(&mut self, new: NewNotification, content: &str) -> Done<Acceptance> {
+    pub fn accept(&mut self, new: NewNotification, content: &str) -> Result<Acceptance> {
         if let Some(asked) = &new.idempotency
             && let Some(first) = self.remembered(asked, new.created_at)?
         {
@@ -59,7 +59,7 @@ impl Writer {
         Ok(Acceptance::Released(Released { notification, target, recipients }))
     }
 
-    fn remembered(&self, asked: &Idempotency, now: Timestamp) -> Done<Option<Acceptance>> {
+    fn remembered(&self, asked: &Idempotency, now: Timestamp) -> Result<Option<Acceptance>> {
         let first = self
             .connection
             .prepare_cached(
@@ -78,7 +78,7 @@ impl Writer {
         }))
     }
 
-    fn remember(&self, asked: &Idempotency, id: NotificationId, recipients: u64) -> Done<()> {
+    fn remember(&self, asked: &Idempotency, id: NotificationId, recipients: u64) -> Result<()> {
         self.connection.prepare_cached("REPLACE INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(
             params![asked.key, asked.fingerprint, id_bytes(id), int(recipients), asked.expires_at.0],
         )?;
@@ -86,7 +86,7 @@ impl Writer {
     }
 
     /// Finds the accounts behind the names, and the usernames to list, as JSON.
-    fn resolve(&self, audience: Audience) -> Done<(Target, Option<String>)> {
+    fn resolve(&self, audience: Audience) -> Result<(Target, Option<String>)> {
         let names = match audience {
             Audience::All => return Ok((Target::All, None)),
             Audience::Topic(topic) => return Ok((Target::Topic(topic), None)),
@@ -124,7 +124,7 @@ impl Writer {
             return Err(StoreError::UnknownUsers(unknown).into());
         }
         accounts.sort_unstable();
-        let listed = serde_json::to_string(&listed).map_err(|_| Fault::corrupt("audience"))?;
+        let listed = serde_json::to_string(&listed).map_err(|_| Error::corrupt("audience"))?;
         Ok((Target::Accounts(accounts), Some(listed)))
     }
 
@@ -135,7 +135,7 @@ impl Writer {
         created_at: Timestamp,
         due: Option<Timestamp>,
         recipients: u64,
-    ) -> Done<()> {
+    ) -> Result<()> {
         let topic = match target {
             Target::All => Some(""),
             Target::Topic(topic) => Some(topic.as_str()),
@@ -165,7 +165,7 @@ impl Writer {
     }
 
     /// Puts a released notification in front of its recipients.
-    fn place(&mut self, notification: &Notification, target: &Target, recipients: u64) -> Done<()> {
+    fn place(&mut self, notification: &Notification, target: &Target, recipients: u64) -> Result<()> {
         self.collapse(notification, target)?;
         self.kept.totals.counters.recipients += recipients;
         let seq = notification.seq.0;
@@ -196,7 +196,7 @@ impl Writer {
         Ok(())
     }
 
-    pub fn release_due(&mut self, now: Timestamp, limit: usize) -> Done<Vec<Released>> {
+    pub fn release_due(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Released>> {
         let due: Vec<i64> = self
             .connection
             .prepare_cached(
@@ -209,7 +209,7 @@ impl Writer {
     }
 
     /// Gives a scheduled notification its place in the order.
-    fn release(&mut self, position: i64, now: Timestamp) -> Done<Released> {
+    fn release(&mut self, position: i64, now: Timestamp) -> Result<Released> {
         let (mut notification, topic, packed) = self.scheduled(position)?;
         let target = match topic.as_deref() {
             Some("") => Target::All,
@@ -251,13 +251,13 @@ impl Writer {
     }
 
     /// A scheduled notification, its topic column and its packed members.
-    fn scheduled(&self, position: i64) -> Done<(Notification, Option<String>, Option<Vec<u8>>)> {
+    fn scheduled(&self, position: i64) -> Result<(Notification, Option<String>, Option<Vec<u8>>)> {
         let mut statement = self.connection.prepare_cached(
             "SELECT n.id, n.priority, n.expires_at, n.collapse_key, n.topic, c.content, c.members
              FROM notifications n JOIN contents c ON c.position = n.position WHERE n.seq = ?1",
         )?;
         let mut rows = statement.query([position])?;
-        let row = rows.next()?.ok_or_else(|| Fault::corrupt("schedule"))?;
+        let row = rows.next()?.ok_or_else(|| Error::corrupt("schedule"))?;
         let notification = Notification {
             seq: Seq(0),
             id: convert::id_from(row.get(0)?),
@@ -272,9 +272,9 @@ impl Writer {
     }
 
     /// Those of the packed accounts that were not removed since.
-    fn still_there(&self, packed: &[u8]) -> Done<Vec<AccountId>> {
+    fn still_there(&self, packed: &[u8]) -> Result<Vec<AccountId>> {
         let mut accounts = Vec::new();
-        for id in pack::unpack(packed).ok_or_else(|| Fault::corrupt("audience"))? {
+        for id in pack::unpack(packed).ok_or_else(|| Error::corrupt("audience"))? {
             let id = AccountId(int(id));
             if registered_at(&self.connection, id)?.is_some() {
                 accounts.push(id);
@@ -293,6 +293,6 @@ fn members(target: &Target) -> Option<Vec<u8>> {
 }
 
 /// Reads a stored content.
-pub(super) fn content_from(json: &str) -> Done<Content> {
-    serde_json::from_str(json).map_err(|_| Fault::corrupt("content"))
+pub(super) fn content_from(json: &str) -> Result<Content> {
+    serde_json::from_str(json).map_err(|_| Error::corrupt("content"))
 }

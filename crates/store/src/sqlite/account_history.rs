@@ -7,7 +7,7 @@ use tidings_core::model::{AccountId, Priority};
 use tidings_core::store::{HistoryEntry, Outcome, Page};
 
 use super::convert::{self, int, state, uint};
-use super::fault::{Done, Fault};
+use super::error::{Error, Result};
 use super::standing::{self, Standing, registered_at};
 use super::{inbox, pack, records};
 
@@ -21,7 +21,7 @@ pub(super) fn account_history(
     account: AccountId,
     before: Option<u64>,
     limit: usize,
-) -> Done<Page<HistoryEntry, u64>> {
+) -> Result<Page<HistoryEntry, u64>> {
     let limit = limit.max(1);
     let mut page = Page { items: Vec::new(), next: None };
     let Some(mut reader) = Reader::new(connection, account)? else { return Ok(page) };
@@ -78,7 +78,7 @@ struct Brief {
 }
 
 impl<'a> Reader<'a> {
-    fn new(connection: &'a Connection, account: AccountId) -> Done<Option<Self>> {
+    fn new(connection: &'a Connection, account: AccountId) -> Result<Option<Self>> {
         let Some(registered_at) = registered_at(connection, account)? else { return Ok(None) };
         let Some(mut standing) = Standing::load(connection, account)? else { return Ok(None) };
         standing.subscriptions(connection)?;
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
 
     /// Positions of the newest run below `before`, newest first, and the run's first;
     /// `None` for earlier ones.
-    fn unwritten(&self, before: u64) -> Done<Option<(Vec<u64>, u64)>> {
+    fn unwritten(&self, before: u64) -> Result<Option<(Vec<u64>, u64)>> {
         if before <= self.unwritten {
             return Ok(None);
         }
@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What became of this account's copy; `None` where it has none or still waits for it.
-    fn outcome(&mut self, position: u64) -> Done<Option<Outcome>> {
+    fn outcome(&mut self, position: u64) -> Result<Option<Outcome>> {
         let Some(brief) = self.brief(position)? else { return Ok(None) };
         if !convert::released(brief.state) {
             return Ok(None);
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn brief(&self, position: u64) -> Done<Option<Brief>> {
+    fn brief(&self, position: u64) -> Result<Option<Brief>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT seq, topic, priority, state, recipients, expired, cancelled
              FROM notifications WHERE position = ?1",
@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn direct(&self, position: u64, brief: &Brief) -> Done<Option<Outcome>> {
+    fn direct(&self, position: u64, brief: &Brief) -> Result<Option<Outcome>> {
         if !self.named(position)? || self.queued(brief)? {
             return Ok(None);
         }
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn shared(&self, topic: &str, brief: &Brief) -> Done<Option<Outcome>> {
+    fn shared(&self, topic: &str, brief: &Brief) -> Result<Option<Outcome>> {
         let mut subscriptions = self.standing.known_subscriptions().iter();
         let meant = match topic {
             "" => brief.seq > self.registered_at,
@@ -173,16 +173,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a notification for named accounts named this one.
-    fn named(&self, position: u64) -> Done<bool> {
+    fn named(&self, position: u64) -> Result<bool> {
         let mut statement =
             self.connection.prepare_cached("SELECT members FROM contents WHERE position = ?1")?;
         let packed: Option<Vec<u8>> = statement.query_row([int(position)], |row| row.get(0))?;
         let members = pack::unpack(packed.as_deref().unwrap_or_default());
-        let members = members.ok_or_else(|| Fault::corrupt("audience"))?;
+        let members = members.ok_or_else(|| Error::corrupt("audience"))?;
         Ok(members.binary_search(&uint(self.standing.account.0)).is_ok())
     }
 
-    fn queued(&self, brief: &Brief) -> Done<bool> {
+    fn queued(&self, brief: &Brief) -> Result<bool> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT 1 FROM queue WHERE account = ?1 AND priority = ?2 AND seq = ?3")?;
@@ -190,14 +190,14 @@ impl<'a> Reader<'a> {
         Ok(statement.exists(params![account, brief.priority.index() as i64, int(brief.seq)])?)
     }
 
-    fn opened(&self, seq: u64) -> Done<bool> {
+    fn opened(&self, seq: u64) -> Result<bool> {
         let mut statement =
             self.connection.prepare_cached("SELECT 1 FROM openings WHERE seq = ?1 AND account = ?2")?;
         Ok(statement.exists([int(seq), self.standing.account.0])?)
     }
 
     /// How a copy ended that a row of its own tells of.
-    fn dropped(&self, seq: u64) -> Done<Option<Outcome>> {
+    fn dropped(&self, seq: u64) -> Result<Option<Outcome>> {
         let mut statement =
             self.connection.prepare_cached("SELECT expired FROM dropped WHERE seq = ?1 AND account = ?2")?;
         let expired =

@@ -9,7 +9,7 @@ use tidings_core::store::{
 };
 
 use super::convert::{self, int, uint};
-use super::fault::Done;
+use super::error::Result;
 use super::feed::OpenShared;
 use super::standing::Standing;
 use super::writer::Writer;
@@ -24,7 +24,7 @@ const LOOKED_THROUGH_BY_USERNAME: usize = 100_000;
 const SEPARATOR: char = '\u{1f}';
 
 impl Writer {
-    pub fn create_account(&mut self, new: NewAccount) -> Done<Account> {
+    pub fn create_account(&mut self, new: NewAccount) -> Result<Account> {
         if find(&self.connection, &new.username)?.is_some() {
             return Err(StoreError::Conflict.into());
         }
@@ -60,7 +60,7 @@ impl Writer {
         Ok(account)
     }
 
-    fn put_credentials(&self, id: AccountId, sha1: &ScramKeys, sha256: &ScramKeys) -> Done<()> {
+    fn put_credentials(&self, id: AccountId, sha1: &ScramKeys, sha256: &ScramKeys) -> Result<()> {
         self.connection
             .prepare_cached("REPLACE INTO credentials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?
             .execute(params![
@@ -77,7 +77,7 @@ impl Writer {
         Ok(())
     }
 
-    pub fn change_account(&mut self, id: AccountId, change: AccountChange) -> Done<()> {
+    pub fn change_account(&mut self, id: AccountId, change: AccountChange) -> Result<()> {
         let mut account = by_id(&self.connection, id)?.ok_or(StoreError::NotFound)?;
         if let Some(alias) = change.alias {
             let owner = alias.as_ref().map(|alias| find(&self.connection, alias)).transpose()?.flatten();
@@ -114,7 +114,7 @@ impl Writer {
         Ok(())
     }
 
-    pub fn remove_account(&mut self, id: AccountId) -> Done<bool> {
+    pub fn remove_account(&mut self, id: AccountId) -> Result<bool> {
         let Some(mut standing) = Standing::load(&self.connection, id)? else { return Ok(false) };
         for seq in standing.pending(&self.connection, &self.live)? {
             self.count_cancelled(seq, 1)?;
@@ -144,7 +144,7 @@ impl Writer {
         Ok(true)
     }
 
-    pub fn touch_accounts(&mut self, mut seen: Vec<Seen>) -> Done<()> {
+    pub fn touch_accounts(&mut self, mut seen: Vec<Seen>) -> Result<()> {
         // A stable sort: of two for one account the later stays the later.
         seen.sort_by_key(|seen| seen.account);
         let mut came = self.connection.prepare_cached("UPDATE accounts SET last_seen = ?2 WHERE id = ?1")?;
@@ -161,7 +161,7 @@ impl Writer {
 }
 
 /// The account with this username or alias.
-pub(super) fn find(connection: &Connection, name: &Username) -> Done<Option<AccountId>> {
+pub(super) fn find(connection: &Connection, name: &Username) -> Result<Option<AccountId>> {
     for sql in ["SELECT id FROM accounts WHERE username = ?1", "SELECT id FROM accounts WHERE alias = ?1"] {
         let mut statement = connection.prepare_cached(sql)?;
         let id = statement.query_row([name.as_str()], |row| row.get(0).map(AccountId)).optional()?;
@@ -172,14 +172,14 @@ pub(super) fn find(connection: &Connection, name: &Username) -> Done<Option<Acco
     Ok(None)
 }
 
-pub(super) fn account(connection: &Connection, name: &Username) -> Done<Option<Account>> {
+pub(super) fn account(connection: &Connection, name: &Username) -> Result<Option<Account>> {
     match find(connection, name)? {
         Some(id) => by_id(connection, id),
         None => Ok(None),
     }
 }
 
-fn by_id(connection: &Connection, id: AccountId) -> Done<Option<Account>> {
+fn by_id(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
     let mut statement = connection.prepare_cached(
         "SELECT username, alias, name, email, disabled, created_at, last_seen, registered_at, left_at
          FROM accounts WHERE id = ?1",
@@ -201,7 +201,7 @@ fn by_id(connection: &Connection, id: AccountId) -> Done<Option<Account>> {
     }))
 }
 
-pub(super) fn credentials(connection: &Connection, username: &Username) -> Done<Option<Credentials>> {
+pub(super) fn credentials(connection: &Connection, username: &Username) -> Result<Option<Credentials>> {
     let mut statement = connection.prepare_cached(
         "SELECT a.id, a.disabled, c.* FROM accounts a JOIN credentials c ON c.account = a.id
          WHERE a.username = ?1",
@@ -229,7 +229,7 @@ pub(super) fn credentials(connection: &Connection, username: &Username) -> Done<
 pub(super) fn accounts(
     connection: &Connection,
     query: &AccountQuery,
-) -> Done<Page<AccountRow, AccountSortKey>> {
+) -> Result<Page<AccountRow, AccountSortKey>> {
     let limit = query.limit.max(1);
     let Found { ids, stopped_at } = match &query.only {
         Some(only) if only.len() <= FEW => among(connection, query, only)?,
@@ -256,7 +256,7 @@ struct Found {
 }
 
 /// The matching ones of a few accounts, in the order asked for.
-fn among(connection: &Connection, query: &AccountQuery, only: &[AccountId]) -> Done<Found> {
+fn among(connection: &Connection, query: &AccountQuery, only: &[AccountId]) -> Result<Found> {
     let matches = Matcher::new(query);
     let mut statement =
         connection.prepare_cached("SELECT id, search, username, left_at FROM accounts WHERE id = ?1")?;
@@ -317,7 +317,7 @@ pub(super) fn walk(order: AccountOrder, descending: bool) -> &'static [&'static 
 }
 
 /// One more than `limit`, walking an index.
-fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Done<Found> {
+fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Result<Found> {
     let matches = Matcher::new(query);
     let after = query.after.as_ref();
     let end = if query.descending { i64::MAX } else { -1 };
@@ -359,7 +359,7 @@ fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Done<Fou
 }
 
 /// Reads what [`walk`] selects.
-fn place(row: &Row<'_>) -> Done<AccountSortKey> {
+fn place(row: &Row<'_>) -> Result<AccountSortKey> {
     Ok(AccountSortKey {
         id: AccountId(row.get(0)?),
         username: row.get(2)?,

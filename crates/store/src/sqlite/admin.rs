@@ -5,11 +5,11 @@ use tidings_core::model::{ApiKey, KeyId, Operator, Role, Scope, Timestamp};
 use tidings_core::store::{AuditEntry, Page, WebSession};
 
 use super::convert::{int, limit as sql_limit, uint};
-use super::fault::{Done, Fault};
+use super::error::{Error, Result};
 use super::writer::Writer;
 
 impl Writer {
-    pub fn create_key(&mut self, key: &ApiKey) -> Done<()> {
+    pub fn create_key(&mut self, key: &ApiKey) -> Result<()> {
         self.connection
             .prepare_cached(
                 "INSERT INTO api_keys (id, name, scope, hash, created_at, last_used)
@@ -26,11 +26,11 @@ impl Writer {
         Ok(())
     }
 
-    pub fn revoke_key(&mut self, id: &KeyId) -> Done<bool> {
+    pub fn revoke_key(&mut self, id: &KeyId) -> Result<bool> {
         Ok(self.connection.prepare_cached("DELETE FROM api_keys WHERE id = ?1")?.execute([&id.0])? > 0)
     }
 
-    pub fn touch_keys(&mut self, used: &[(KeyId, Timestamp)]) -> Done<()> {
+    pub fn touch_keys(&mut self, used: &[(KeyId, Timestamp)]) -> Result<()> {
         let mut statement =
             self.connection.prepare_cached("UPDATE api_keys SET last_used = ?2 WHERE id = ?1")?;
         for (id, at) in used {
@@ -39,26 +39,26 @@ impl Writer {
         Ok(())
     }
 
-    pub fn put_operator(&mut self, operator: &Operator) -> Done<()> {
+    pub fn put_operator(&mut self, operator: &Operator) -> Result<()> {
         self.connection.prepare_cached("REPLACE INTO operators VALUES (?1, ?2, ?3, ?4)")?.execute(
             params![operator.name, operator.role.as_str(), operator.password_hash, operator.created_at.0],
         )?;
         Ok(())
     }
 
-    pub fn remove_operator(&mut self, name: &str) -> Done<bool> {
+    pub fn remove_operator(&mut self, name: &str) -> Result<bool> {
         self.end_web_sessions(None, Some(name))?;
         Ok(self.connection.prepare_cached("DELETE FROM operators WHERE name = ?1")?.execute([name])? > 0)
     }
 
-    pub fn put_web_session(&mut self, session: &WebSession) -> Done<()> {
+    pub fn put_web_session(&mut self, session: &WebSession) -> Result<()> {
         self.connection
             .prepare_cached("REPLACE INTO web_sessions VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![session.hash, session.operator, session.csrf, session.expires_at.0])?;
         Ok(())
     }
 
-    pub fn end_web_sessions(&mut self, hash: Option<[u8; 32]>, operator: Option<&str>) -> Done<()> {
+    pub fn end_web_sessions(&mut self, hash: Option<[u8; 32]>, operator: Option<&str>) -> Result<()> {
         // A comparison with null is never true.
         self.connection
             .prepare_cached("DELETE FROM web_sessions WHERE hash = ?1 OR operator = ?2")?
@@ -66,14 +66,14 @@ impl Writer {
         Ok(())
     }
 
-    pub fn audit(&mut self, at: Timestamp, actor: &str, action: &str, subject: &str) -> Done<()> {
+    pub fn audit(&mut self, at: Timestamp, actor: &str, action: &str, subject: &str) -> Result<()> {
         self.connection
             .prepare_cached("INSERT INTO audit (at, actor, action, subject) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![at.0, actor, action, subject])?;
         Ok(())
     }
 
-    pub fn put_setting(&mut self, key: &str, value: &[u8]) -> Done<()> {
+    pub fn put_setting(&mut self, key: &str, value: &[u8]) -> Result<()> {
         self.connection
             .prepare_cached("REPLACE INTO settings (key, value) VALUES (?1, ?2)")?
             .execute(params![key, value])?;
@@ -81,13 +81,13 @@ impl Writer {
     }
 
     /// Writes something, so that the commit has something to make durable.
-    pub fn probe(&mut self) -> Done<()> {
+    pub fn probe(&mut self) -> Result<()> {
         self.connection.prepare_cached("UPDATE probe SET count = count + 1")?.execute([])?;
         Ok(())
     }
 }
 
-pub(super) fn keys(connection: &Connection) -> Done<Vec<ApiKey>> {
+pub(super) fn keys(connection: &Connection) -> Result<Vec<ApiKey>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, name, scope, hash, created_at, last_used FROM api_keys ORDER BY created_at, id",
     )?;
@@ -97,7 +97,7 @@ pub(super) fn keys(connection: &Connection) -> Done<Vec<ApiKey>> {
         keys.push(ApiKey {
             id: KeyId(row.get(0)?),
             name: row.get(1)?,
-            scope: Scope::parse(&row.get::<_, String>(2)?).ok_or_else(|| Fault::corrupt("scope"))?,
+            scope: Scope::parse(&row.get::<_, String>(2)?).ok_or_else(|| Error::corrupt("scope"))?,
             hash: row.get(3)?,
             created_at: Timestamp(row.get(4)?),
             last_used: row.get::<_, Option<i64>>(5)?.map(Timestamp),
@@ -106,7 +106,7 @@ pub(super) fn keys(connection: &Connection) -> Done<Vec<ApiKey>> {
     Ok(keys)
 }
 
-pub(super) fn operators(connection: &Connection) -> Done<Vec<Operator>> {
+pub(super) fn operators(connection: &Connection) -> Result<Vec<Operator>> {
     let mut statement = connection
         .prepare_cached("SELECT name, role, password_hash, created_at FROM operators ORDER BY name")?;
     let mut rows = statement.query([])?;
@@ -114,7 +114,7 @@ pub(super) fn operators(connection: &Connection) -> Done<Vec<Operator>> {
     while let Some(row) = rows.next()? {
         operators.push(Operator {
             name: row.get(0)?,
-            role: Role::parse(&row.get::<_, String>(1)?).ok_or_else(|| Fault::corrupt("role"))?,
+            role: Role::parse(&row.get::<_, String>(1)?).ok_or_else(|| Error::corrupt("role"))?,
             password_hash: row.get(2)?,
             created_at: Timestamp(row.get(3)?),
         });
@@ -126,7 +126,7 @@ pub(super) fn web_session(
     connection: &Connection,
     hash: [u8; 32],
     now: Timestamp,
-) -> Done<Option<WebSession>> {
+) -> Result<Option<WebSession>> {
     let mut statement = connection.prepare_cached(
         "SELECT operator, csrf, expires_at FROM web_sessions WHERE hash = ?1 AND expires_at > ?2",
     )?;
@@ -140,7 +140,7 @@ pub(super) fn audit_log(
     connection: &Connection,
     before: Option<u64>,
     limit: usize,
-) -> Done<Page<AuditEntry, u64>> {
+) -> Result<Page<AuditEntry, u64>> {
     let limit = limit.max(1);
     let mut statement = connection.prepare_cached(
         "SELECT position, at, actor, action, subject FROM audit WHERE position < ?1
@@ -163,7 +163,7 @@ pub(super) fn audit_log(
     Ok(Page { items, next })
 }
 
-pub(super) fn setting(connection: &Connection, key: &str) -> Done<Option<Vec<u8>>> {
+pub(super) fn setting(connection: &Connection, key: &str) -> Result<Option<Vec<u8>>> {
     let mut statement = connection.prepare_cached("SELECT value FROM settings WHERE key = ?1")?;
     Ok(statement.query_row([key], |row| row.get(0)).optional()?)
 }

@@ -5,7 +5,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use tidings_core::store::{Result, StoreError};
 
-use super::fault::Fault;
+use super::error;
 
 /// Copies a database to a new file while others use it.
 ///
@@ -33,7 +33,7 @@ pub(super) fn backup(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    let copy = || -> std::result::Result<StepResult, Fault> {
+    let copy = || -> std::result::Result<StepResult, error::Error> {
         let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let mut target = Connection::open(to)?;
         let backup = Backup::new(&source, &mut target)?;

@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, OpenFlags};
 use tidings_core::store::StoreError;
 
-use super::fault::Done;
+use super::error::Result;
 
 /// When what is done, in pages of 4 KiB.
 #[derive(Debug, Clone, Copy)]
@@ -74,11 +74,11 @@ struct Progress {
 
 impl Checkpointer {
     /// Takes over from SQLite's own checkpoints on `writer`.
-    pub fn start(path: &Path, writer: &mut Connection) -> Done<(Self, Held)> {
+    pub fn start(path: &Path, writer: &mut Connection) -> Result<(Self, Held)> {
         Self::with(LIMITS, path, writer)
     }
 
-    fn with(limits: Limits, path: &Path, writer: &mut Connection) -> Done<(Self, Held)> {
+    fn with(limits: Limits, path: &Path, writer: &mut Connection) -> Result<(Self, Held)> {
         let failed = |error: std::io::Error| StoreError::Failed(error.to_string());
         let file = Arc::new(File::options().write(true).open(path).map_err(failed)?);
         let held = Arc::clone(&file);
@@ -195,7 +195,7 @@ impl Drop for Checkpointer {
 }
 
 /// Copies as much as can be copied without anybody waiting.
-fn checkpoint(connection: &Connection) -> Done<Progress> {
+fn checkpoint(connection: &Connection) -> Result<Progress> {
     let pages = |row: &rusqlite::Row<'_>, index| {
         row.get::<_, i64>(index).map(|pages| usize::try_from(pages).unwrap_or(0))
     };

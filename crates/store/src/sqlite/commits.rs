@@ -27,7 +27,7 @@ use tidings_core::store::{Commits, Result, StoreError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
-use super::fault::Done;
+use super::error;
 use super::threads::{closed, ended};
 use super::writer::Writer;
 
@@ -54,7 +54,7 @@ struct Call<F, T> {
 
 impl<F, T> Work for Call<F, T>
 where
-    F: FnOnce(&mut Writer) -> Done<T> + Send,
+    F: FnOnce(&mut Writer) -> error::Result<T> + Send,
     T: Send,
 {
     fn run(&mut self, writer: &mut Writer) {
@@ -169,7 +169,7 @@ impl WriterHandle {
     /// about how much it writes.
     pub async fn call<T, F>(&self, bytes: usize, work: F) -> Result<T>
     where
-        F: FnOnce(&mut Writer) -> Done<T> + Send + 'static,
+        F: FnOnce(&mut Writer) -> error::Result<T> + Send + 'static,
         T: Send + 'static,
     {
         let (queued, answer) = queued(bytes, work);
@@ -181,7 +181,7 @@ impl WriterHandle {
     /// committed at once, on this thread, where nobody else is writing.
     pub async fn call_here<T, F>(&self, bytes: usize, work: F) -> Result<T>
     where
-        F: FnOnce(&mut Writer) -> Done<T> + Send + 'static,
+        F: FnOnce(&mut Writer) -> error::Result<T> + Send + 'static,
         T: Send + 'static,
     {
         let (queued, answer) = queued(bytes, work);
@@ -198,8 +198,8 @@ impl WriterHandle {
         second: (usize, G),
     ) -> (Result<A>, Result<B>)
     where
-        F: FnOnce(&mut Writer) -> Done<A> + Send + 'static,
-        G: FnOnce(&mut Writer) -> Done<B> + Send + 'static,
+        F: FnOnce(&mut Writer) -> error::Result<A> + Send + 'static,
+        G: FnOnce(&mut Writer) -> error::Result<B> + Send + 'static,
         A: Send + 'static,
         B: Send + 'static,
     {
@@ -241,7 +241,7 @@ impl std::fmt::Debug for WriterHandle {
 
 fn queued<T, F>(bytes: usize, work: F) -> (Queued, oneshot::Receiver<Result<T>>)
 where
-    F: FnOnce(&mut Writer) -> Done<T> + Send + 'static,
+    F: FnOnce(&mut Writer) -> error::Result<T> + Send + 'static,
     T: Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
@@ -410,7 +410,7 @@ fn wake_another(runtime: Option<&Handle>) {
 
 /// Everything in one transaction. Where it fails, the transaction may still be open.
 fn run_group(writer: &mut Writer, works: &mut [Box<dyn Work>]) -> Result<()> {
-    let run = |writer: &mut Writer| -> Done<()> {
+    let run = |writer: &mut Writer| -> error::Result<()> {
         writer.begin()?;
         for work in works {
             work.run(writer);

@@ -13,7 +13,7 @@ fn open(options: Options) -> (TempDir, Arc<SqliteStore>) {
     (directory, Arc::new(store))
 }
 
-fn which_thread(_: &mut Writer) -> Done<ThreadId> {
+fn which_thread(_: &mut Writer) -> error::Result<ThreadId> {
     Ok(thread::current().id())
 }
 
@@ -155,7 +155,8 @@ async fn what_goes_along_is_in_the_same_commit_and_fails_alone() {
         let before = store.writer.commits();
         let asking = Arc::clone(&store);
         let (first, second) = in_a_worker(async move {
-            let fails = |_: &mut Writer| -> Done<()> { Err(StoreError::Failed("on purpose".into()).into()) };
+            let fails =
+                |_: &mut Writer| -> error::Result<()> { Err(StoreError::Failed("on purpose".into()).into()) };
             asking.writer.call_both(here, (0, fails), (0, which_thread)).await
         })
         .await;
@@ -197,11 +198,10 @@ async fn a_panic_costs_whoever_asked_an_answer_and_the_turn_goes_on() {
     for _ in 0..3 {
         at_rest(&store).await;
         let asking = Arc::clone(&store);
-        let answer =
-            in_a_worker(
-                async move { asking.writer.call_here(0, |_| -> Done<()> { panic!("on purpose") }).await },
-            )
-            .await;
+        let answer = in_a_worker(async move {
+            asking.writer.call_here(0, |_| -> error::Result<()> { panic!("on purpose") }).await
+        })
+        .await;
         assert!(matches!(answer, Err(StoreError::Failed(_))));
         store.check().await.unwrap();
     }

@@ -2,7 +2,7 @@
 
 use tidings_core::model::{NotificationId, NotificationState, Priority, Topic, Username};
 
-use super::fault::{Done, Fault};
+use super::error::{Error, Result};
 
 /// SQLite's integers have a sign; ours that are stored there never need the last bit.
 pub(super) fn int(number: u64) -> i64 {
@@ -26,17 +26,17 @@ pub(super) fn id_from(bytes: [u8; 16]) -> NotificationId {
     NotificationId(u128::from_be_bytes(bytes))
 }
 
-pub(super) fn username(text: &str) -> Done<Username> {
-    Username::parse(text).map_err(|_| Fault::corrupt("username"))
+pub(super) fn username(text: &str) -> Result<Username> {
+    Username::parse(text).map_err(|_| Error::corrupt("username"))
 }
 
-pub(super) fn topic(text: &str) -> Done<Topic> {
-    Topic::parse(text).map_err(|_| Fault::corrupt("topic"))
+pub(super) fn topic(text: &str) -> Result<Topic> {
+    Topic::parse(text).map_err(|_| Error::corrupt("topic"))
 }
 
-pub(super) fn priority(index: i64) -> Done<Priority> {
+pub(super) fn priority(index: i64) -> Result<Priority> {
     let index = usize::try_from(index).ok();
-    index.and_then(Priority::from_index).ok_or_else(|| Fault::corrupt("priority"))
+    index.and_then(Priority::from_index).ok_or_else(|| Error::corrupt("priority"))
 }
 
 /// `notifications.state`.
@@ -49,13 +49,13 @@ pub(super) mod state {
     pub const WITHDRAWN: i64 = 4;
 }
 
-pub(super) fn state_from(number: i64) -> Done<NotificationState> {
+pub(super) fn state_from(number: i64) -> Result<NotificationState> {
     match number {
         state::SCHEDULED => Ok(NotificationState::Scheduled),
         state::LIVE => Ok(NotificationState::Live),
         state::EXPIRED => Ok(NotificationState::Expired),
         state::CANCELLED | state::WITHDRAWN => Ok(NotificationState::Cancelled),
-        _ => Err(Fault::corrupt("state")),
+        _ => Err(Error::corrupt("state")),
     }
 }
 

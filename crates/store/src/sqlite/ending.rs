@@ -6,7 +6,7 @@ use tidings_core::model::{AccountId, Counters, Notification, NotificationId, Seq
 use tidings_core::store::Ended;
 
 use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
-use super::fault::{Done, Fault};
+use super::error::{Error, Result};
 use super::live::Shared;
 use super::settle::{Counted, Direct};
 use super::standing::Standing;
@@ -21,7 +21,7 @@ enum End {
 }
 
 impl Writer {
-    pub fn expire_due(&mut self, now: Timestamp, limit: usize) -> Done<Vec<Ended>> {
+    pub fn expire_due(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Ended>> {
         let due: Vec<u64> = self
             .connection
             .prepare_cached(
@@ -33,7 +33,7 @@ impl Writer {
         due.into_iter().map(|seq| self.end(seq, End::Expired)).collect()
     }
 
-    pub fn cancel(&mut self, id: NotificationId) -> Done<Option<Ended>> {
+    pub fn cancel(&mut self, id: NotificationId) -> Result<Option<Ended>> {
         let row = self
             .connection
             .prepare_cached("SELECT seq, state, open, recipients FROM notifications WHERE id = ?1")?
@@ -57,8 +57,8 @@ impl Writer {
     }
 
     /// Ends an open notification for everyone who still waits for it.
-    fn end(&mut self, seq: u64, how: End) -> Done<Ended> {
-        let direct = self.direct(seq)?.ok_or_else(|| Fault::corrupt("queue"))?;
+    fn end(&mut self, seq: u64, how: End) -> Result<Ended> {
+        let direct = self.direct(seq)?.ok_or_else(|| Error::corrupt("queue"))?;
         let pending = direct.counters.pending();
         self.live_changed = true;
         if direct.shared {
@@ -88,7 +88,7 @@ impl Writer {
     }
 
     /// Remembers a shared one that somebody still waits for, for those who are past it later.
-    fn note_ended(&mut self, seq: u64) -> Done<()> {
+    fn note_ended(&mut self, seq: u64) -> Result<()> {
         let Some(Shared { priority, topic, .. }) = self.live.get(seq).cloned() else { return Ok(()) };
         let name = topic.as_ref().map_or("", Topic::as_str);
         self.connection
@@ -99,7 +99,7 @@ impl Writer {
     }
 
     /// Takes a notification for named accounts out of their queues.
-    fn empty_queues(&self, seq: u64, direct: &Direct, how: End) -> Done<()> {
+    fn empty_queues(&self, seq: u64, direct: &Direct, how: End) -> Result<()> {
         let packed: Option<Vec<u8>> = self
             .connection
             .prepare_cached(
@@ -107,7 +107,7 @@ impl Writer {
             )?
             .query_row([int(seq)], |row| row.get(0))?;
         let members = pack::unpack(packed.as_deref().unwrap_or_default());
-        for account in members.ok_or_else(|| Fault::corrupt("audience"))? {
+        for account in members.ok_or_else(|| Error::corrupt("audience"))? {
             self.unqueue_dropped(AccountId(int(account)), seq, direct, how)?;
         }
         Ok(())
@@ -115,7 +115,7 @@ impl Writer {
 
     /// Takes one copy out of a queue, and remembers that it was not delivered.
     /// With a single recipient the counters say so.
-    fn unqueue_dropped(&self, account: AccountId, seq: u64, direct: &Direct, how: End) -> Done<bool> {
+    fn unqueue_dropped(&self, account: AccountId, seq: u64, direct: &Direct, how: End) -> Result<bool> {
         let was_pending = self.unqueue(account, seq, direct.priority)?;
         if was_pending && direct.counters.recipients > 1 {
             self.note_dropped(account, seq, how)?;
@@ -123,7 +123,7 @@ impl Writer {
         Ok(was_pending)
     }
 
-    fn note_dropped(&self, account: AccountId, seq: u64, how: End) -> Done<()> {
+    fn note_dropped(&self, account: AccountId, seq: u64, how: End) -> Result<()> {
         self.connection
             .prepare_cached("INSERT OR IGNORE INTO dropped (seq, account, expired) VALUES (?1, ?2, ?3)")?
             .execute(params![int(seq), account.0, how == End::Expired])?;
@@ -131,14 +131,14 @@ impl Writer {
     }
 
     /// Withdraws single copies, where they are pending.
-    pub fn drop_copies(&mut self, account: AccountId, seqs: &[u64]) -> Done<()> {
+    pub fn drop_copies(&mut self, account: AccountId, seqs: &[u64]) -> Result<()> {
         for seq in seqs {
             self.drop_copy(account, *seq)?;
         }
         Ok(())
     }
 
-    fn drop_copy(&mut self, account: AccountId, seq: u64) -> Done<()> {
+    fn drop_copy(&mut self, account: AccountId, seq: u64) -> Result<()> {
         let Some(shared) = self.live.get(seq).cloned() else {
             if let Some(direct) = self.direct(seq)?
                 && self.unqueue_dropped(account, seq, &direct, End::Cancelled)?
@@ -160,7 +160,7 @@ impl Writer {
     }
 
     /// Counts copies as cancelled.
-    pub fn count_cancelled(&mut self, seq: u64, copies: u64) -> Done<()> {
+    pub fn count_cancelled(&mut self, seq: u64, copies: u64) -> Result<()> {
         self.count(seq, Counted::Cancelled, copies)
     }
 
@@ -168,7 +168,7 @@ impl Writer {
     /// and for named accounts whatever is pending there. Where one for all or
     /// for a topic meets older ones of another kind, feeding replaces them
     /// (see `feed`), because that may be a million accounts.
-    pub fn collapse(&mut self, notification: &Notification, target: &Target) -> Done<()> {
+    pub fn collapse(&mut self, notification: &Notification, target: &Target) -> Result<()> {
         let Some(key) = notification.collapse_key.as_deref() else { return Ok(()) };
         let shared = self.live.with_key(key);
         match target {
@@ -196,7 +196,7 @@ impl Writer {
         Ok(())
     }
 
-    fn queued_with_key(&self, account: AccountId, key: &str) -> Done<Vec<u64>> {
+    fn queued_with_key(&self, account: AccountId, key: &str) -> Result<Vec<u64>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT q.seq FROM queue q CROSS JOIN notifications n ON n.seq = q.seq
              WHERE q.account = ?1 AND q.collapse = ?2 AND n.collapse_key = ?3",
@@ -205,7 +205,7 @@ impl Writer {
         Ok(seqs.collect::<Result<_, _>>()?)
     }
 
-    pub fn purge(&mut self, before: Timestamp, now: Timestamp, limit: usize) -> Done<u64> {
+    pub fn purge(&mut self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
         let mut purged = 0;
         for (seq, position, forgotten) in self.finished(before, limit)? {
             for (sql, key) in [
@@ -249,7 +249,7 @@ impl Writer {
     /// Notifications accepted before `before` that nobody waits for: places and
     /// what they counted. They are accepted in order, so the first that is not
     /// old ends the walk.
-    fn finished(&self, before: Timestamp, limit: usize) -> Done<Vec<(i64, i64, Counters)>> {
+    fn finished(&self, before: Timestamp, limit: usize) -> Result<Vec<(i64, i64, Counters)>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT seq, position, created_at, state, open, recipients, delivered, opened, expired, cancelled
              FROM notifications ORDER BY position",

@@ -4,7 +4,7 @@ use rusqlite::OptionalExtension;
 use tidings_core::model::Timestamp;
 use tidings_core::store::Totals;
 
-use super::fault::Done;
+use super::error::Result;
 use super::kept::Kept;
 use super::verify_counters;
 
@@ -23,7 +23,7 @@ pub struct Report {
 }
 
 /// Checks pages, indices and references, then counts everything again.
-pub(super) fn examine(path: &Path) -> Done<Report> {
+pub(super) fn examine(path: &Path) -> Result<Report> {
     let connection = super::reader(path)?;
     // One snapshot: what a server commits meanwhile is not seen by halves.
     connection.execute_batch("BEGIN")?;

@@ -8,7 +8,7 @@ use tidings_core::store::{Feed, Positions};
 
 use super::accept::content_from;
 use super::convert::{self, int, limit as sql_limit, uint};
-use super::fault::{Done, Fault};
+use super::error::{Error, Result};
 use super::kept::Kept;
 use super::standing::Standing;
 
@@ -31,7 +31,7 @@ pub(super) fn feed(
     after: Positions,
     now: Timestamp,
     limit: usize,
-) -> Done<Read> {
+) -> Result<Read> {
     let head = Seq(Kept::last(connection)?);
     let mut read = Read { feed: Feed { pending: Vec::new(), more: false, head }, superseded: Vec::new() };
     if !anything_pending(connection, account)? {
@@ -65,7 +65,7 @@ pub(super) fn feed(
 }
 
 /// Whether anything might be pending for an account: one question instead of nine.
-fn anything_pending(connection: &Connection, account: AccountId) -> Done<bool> {
+fn anything_pending(connection: &Connection, account: AccountId) -> Result<bool> {
     let mut statement = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM queue WHERE account = ?1)
              OR EXISTS (SELECT 1 FROM notifications INDEXED BY open_shared
@@ -77,7 +77,7 @@ fn anything_pending(connection: &Connection, account: AccountId) -> Done<bool> {
 /// The last number given out, where nothing might be pending for an account and it has
 /// no topics: neither a queue row, nor a broadcast beyond its cursor (which may be settled
 /// all the same, ahead of it). A single statement, so that it needs no transaction around it.
-pub(super) fn head_if_idle(connection: &Connection, account: AccountId) -> Done<Option<Seq>> {
+pub(super) fn head_if_idle(connection: &Connection, account: AccountId) -> Result<Option<Seq>> {
     let mut statement = connection.prepare_cached(
         "SELECT kept.last FROM kept LEFT JOIN cursors ON cursors.account = ?1
          WHERE NOT EXISTS (SELECT 1 FROM queue WHERE account = ?1)
@@ -108,7 +108,7 @@ fn candidates(
     after: u64,
     now: Timestamp,
     wanted: usize,
-) -> Done<Vec<Candidate>> {
+) -> Result<Vec<Candidate>> {
     let mut found = Vec::new();
     let mut queued = connection.prepare_cached(
         "SELECT n.seq, n.collapse_key FROM queue q CROSS JOIN notifications n ON n.seq = q.seq
@@ -142,7 +142,7 @@ fn candidates(
                 taken += 1;
             }
         }
-        Ok::<_, Fault>(())
+        Ok::<_, Error>(())
     };
     collect("", cursor, standing)?;
     standing.subscriptions(connection)?;
@@ -157,7 +157,7 @@ fn candidates(
 
 /// Whether a newer one for all or for a topic, with the same key, came for this
 /// account, whatever became of it.
-fn superseded(connection: &Connection, standing: &mut Standing, older: &Candidate) -> Done<bool> {
+fn superseded(connection: &Connection, standing: &mut Standing, older: &Candidate) -> Result<bool> {
     let Some(key) = &older.collapse_key else { return Ok(false) };
     let mut statement = connection.prepare_cached(
         "SELECT seq, topic FROM notifications INDEXED BY shared_by_key
@@ -175,19 +175,19 @@ fn superseded(connection: &Connection, standing: &mut Standing, older: &Candidat
     Ok(false)
 }
 
-fn notification(connection: &Connection, seq: u64) -> Done<Notification> {
+fn notification(connection: &Connection, seq: u64) -> Result<Notification> {
     let mut statement = connection.prepare_cached(
         "SELECT n.id, n.priority, n.topic, n.collapse_key, n.sent_at, n.expires_at, c.content
          FROM notifications n JOIN contents c ON c.position = n.position WHERE n.seq = ?1",
     )?;
     let mut rows = statement.query([int(seq)])?;
-    let row = rows.next()?.ok_or_else(|| Fault::corrupt("queue"))?;
+    let row = rows.next()?.ok_or_else(|| Error::corrupt("queue"))?;
     let topic: Option<String> = row.get(2)?;
     let content = row.get_ref(6)?;
     Ok(Notification {
         seq: Seq(seq),
         id: convert::id_from(row.get(0)?),
-        content: content_from(content.as_str().map_err(|_| Fault::corrupt("content"))?)?,
+        content: content_from(content.as_str().map_err(|_| Error::corrupt("content"))?)?,
         priority: convert::priority(row.get(1)?)?,
         topic: topic.filter(|name| !name.is_empty()).as_deref().map(convert::topic).transpose()?,
         collapse_key: row.get(3)?,
@@ -197,7 +197,7 @@ fn notification(connection: &Connection, seq: u64) -> Done<Notification> {
 }
 
 /// How much is pending for one account.
-pub(super) fn pending_count(connection: &Connection, account: AccountId) -> Done<u64> {
+pub(super) fn pending_count(connection: &Connection, account: AccountId) -> Result<u64> {
     let Some(mut standing) = Standing::load(connection, account)? else { return Ok(0) };
     let mut pending = queued_count(connection, account)?;
     standing.subscriptions(connection)?;
@@ -219,7 +219,7 @@ pub(super) fn pending_count(connection: &Connection, account: AccountId) -> Done
     Ok(pending)
 }
 
-fn queued_count(connection: &Connection, account: AccountId) -> Done<u64> {
+fn queued_count(connection: &Connection, account: AccountId) -> Result<u64> {
     let mut queued = connection.prepare_cached("SELECT count(*) FROM queue WHERE account = ?1")?;
     Ok(queued.query_row([account.0], |row| row.get(0).map(uint))?)
 }
@@ -228,7 +228,7 @@ fn queued_count(connection: &Connection, account: AccountId) -> Done<u64> {
 pub(super) struct OpenShared(HashMap<String, [Vec<u64>; 3]>);
 
 impl OpenShared {
-    pub fn load(connection: &Connection) -> Done<Self> {
+    pub fn load(connection: &Connection) -> Result<Self> {
         let mut statement = connection.prepare_cached(
             "SELECT topic, priority, seq FROM notifications INDEXED BY open_shared
              WHERE open = 1 AND topic IS NOT NULL ORDER BY topic, priority, seq",
@@ -236,7 +236,7 @@ impl OpenShared {
         let mut rows = statement.query([])?;
         let mut topics = HashMap::<String, [Vec<u64>; 3]>::new();
         while let Some(row) = rows.next()? {
-            let topic = row.get_ref(0)?.as_str().map_err(|_| Fault::corrupt("topic"))?;
+            let topic = row.get_ref(0)?.as_str().map_err(|_| Error::corrupt("topic"))?;
             let index = convert::priority(row.get(1)?)?.index();
             let seq = uint(row.get(2)?);
             match topics.get_mut(topic) {
@@ -248,7 +248,7 @@ impl OpenShared {
     }
 
     /// The same as [`pending_count`].
-    pub fn pending_count(&self, connection: &Connection, account: AccountId) -> Done<u64> {
+    pub fn pending_count(&self, connection: &Connection, account: AccountId) -> Result<u64> {
         let Some(mut standing) = Standing::load(connection, account)? else { return Ok(0) };
         let mut pending = queued_count(connection, account)?;
         standing.subscriptions(connection)?;
@@ -271,7 +271,10 @@ impl OpenShared {
 }
 
 /// A released notification's place, by id.
-pub(super) fn seq_of(connection: &Connection, id: tidings_core::model::NotificationId) -> Done<Option<Seq>> {
+pub(super) fn seq_of(
+    connection: &Connection,
+    id: tidings_core::model::NotificationId,
+) -> Result<Option<Seq>> {
     let mut statement =
         connection.prepare_cached("SELECT seq FROM notifications WHERE id = ?1 AND state IN (1, 2, 3)")?;
     let seq = statement.query_row([convert::id_bytes(id)], |row| row.get(0).map(uint));

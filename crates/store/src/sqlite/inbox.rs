@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tidings_core::model::Target;
 
 use super::convert::{int, uint};
-use super::fault::{Done, Fault};
+use super::error::{Error, Result};
 use super::pack;
 
 /// Bits of a position that tell its place in a run.
@@ -32,7 +32,7 @@ pub(super) struct Inbox {
 impl Inbox {
     /// Reads the newest run, and writes those before it that are not there yet: a
     /// database made by an older version has none.
-    pub fn load(connection: &Connection) -> Done<Self> {
+    pub fn load(connection: &Connection) -> Result<Self> {
         let mut inbox = Self { run: 0, pairs: Vec::new() };
         let mut statement = connection.prepare_cached(
             "SELECT n.position, n.topic IS NULL, c.members
@@ -44,14 +44,14 @@ impl Inbox {
             let position = uint(row.get(0)?);
             let members: Option<Vec<u8>> = row.get(2)?;
             let named = if row.get(1)? { Some(members.unwrap_or_default()) } else { None };
-            let named = named.map(|packed| pack::unpack(&packed).ok_or_else(|| Fault::corrupt("audience")));
+            let named = named.map(|packed| pack::unpack(&packed).ok_or_else(|| Error::corrupt("audience")));
             inbox.add(connection, position, named.transpose()?.as_deref())?;
         }
         Ok(inbox)
     }
 
     /// Notes whom a new notification names.
-    pub fn note(&mut self, connection: &Connection, position: u64, target: &Target) -> Done<()> {
+    pub fn note(&mut self, connection: &Connection, position: u64, target: &Target) -> Result<()> {
         match target {
             Target::Accounts(accounts) if accounts.len() <= WIDE => {
                 let accounts: Vec<u64> = accounts.iter().map(|id| uint(id.0)).collect();
@@ -73,7 +73,7 @@ impl Inbox {
         (self.run, self.pairs.len())
     }
 
-    fn add(&mut self, connection: &Connection, position: u64, named: Option<&[u64]>) -> Done<()> {
+    fn add(&mut self, connection: &Connection, position: u64, named: Option<&[u64]>) -> Result<()> {
         let run = position >> BITS;
         if run != self.run {
             self.write(connection)?;
@@ -87,7 +87,7 @@ impl Inbox {
         Ok(())
     }
 
-    fn write(&mut self, connection: &Connection) -> Done<()> {
+    fn write(&mut self, connection: &Connection) -> Result<()> {
         if !self.pairs.is_empty() {
             self.pairs.sort_unstable();
             connection
@@ -99,7 +99,7 @@ impl Inbox {
 }
 
 /// Forgets runs of which nothing is left.
-pub(super) fn forget(connection: &Connection) -> Done<()> {
+pub(super) fn forget(connection: &Connection) -> Result<()> {
     let oldest: Option<i64> = connection
         .prepare_cached("SELECT min(position) FROM notifications")?
         .query_row([], |row| row.get(0))?;
@@ -109,7 +109,7 @@ pub(super) fn forget(connection: &Connection) -> Done<()> {
 }
 
 /// The first position whose run is not written.
-pub(super) fn first_unwritten(connection: &Connection) -> Done<u64> {
+pub(super) fn first_unwritten(connection: &Connection) -> Result<u64> {
     let last: Option<i64> =
         connection.prepare_cached("SELECT max(run) FROM inbox")?.query_row([], |row| row.get(0))?;
     Ok(last.map_or(0, |run| (uint(run) + 1) << BITS))
@@ -123,7 +123,7 @@ pub(super) fn before(
     account: u64,
     position: u64,
     most: &mut usize,
-) -> Done<Option<(Vec<u64>, u64)>> {
+) -> Result<Option<(Vec<u64>, u64)>> {
     let mut statement = connection
         .prepare_cached("SELECT run, pairs FROM inbox WHERE run <= ?1 ORDER BY run DESC LIMIT 1")?;
     let mut position = position;
@@ -134,7 +134,7 @@ pub(super) fn before(
             })
             .optional()?;
         let Some((run, positions)) = found else { return Ok(None) };
-        let mut positions = positions.ok_or_else(|| Fault::corrupt("inbox"))?;
+        let mut positions = positions.ok_or_else(|| Error::corrupt("inbox"))?;
         positions.retain(|found| *found < position);
         *most = most.saturating_sub(1);
         position = run << BITS;

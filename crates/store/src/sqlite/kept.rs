@@ -3,7 +3,7 @@ use tidings_core::model::Counters;
 use tidings_core::store::Totals;
 
 use super::convert::{int, uint};
-use super::fault::Done;
+use super::error::Result;
 
 /// The numbers given out, and the totals: one row, written once a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub fn load(connection: &Connection) -> Done<Self> {
+    pub fn load(connection: &Connection) -> Result<Self> {
         let mut statement = connection.prepare_cached(
             "SELECT last, last_account, accounts, notifications, scheduled,
                     recipients, delivered, opened, expired, cancelled,
@@ -52,12 +52,12 @@ impl Kept {
     }
 
     /// The last number given out, alone.
-    pub fn last(connection: &Connection) -> Done<u64> {
+    pub fn last(connection: &Connection) -> Result<u64> {
         let mut statement = connection.prepare_cached("SELECT last FROM kept")?;
         Ok(statement.query_row([], |row| row.get(0).map(uint))?)
     }
 
-    pub fn save(&self, connection: &Connection) -> Done<()> {
+    pub fn save(&self, connection: &Connection) -> Result<()> {
         let (all, gone) = (&self.totals.counters, &self.forgotten);
         connection
             .prepare_cached(

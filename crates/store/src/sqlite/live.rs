@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tidings_core::model::{NotificationId, Priority, Topic};
 
 use super::convert;
-use super::fault::Done;
+use super::error::Result;
 
 /// Notifications for all or for a topic that are pending for somebody.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub(super) struct Shared {
 }
 
 impl Live {
-    pub fn load(connection: &Connection) -> Done<Self> {
+    pub fn load(connection: &Connection) -> Result<Self> {
         let mut live = Self::load_open(connection)?;
         let mut statement = connection.prepare_cached("SELECT seq, priority, topic FROM ended")?;
         let mut rows = statement.query([])?;
@@ -49,7 +49,7 @@ impl Live {
     }
 
     /// Only what is pending for somebody: also of a database that an older version made.
-    pub fn load_open(connection: &Connection) -> Done<Self> {
+    pub fn load_open(connection: &Connection) -> Result<Self> {
         let mut live = Self::default();
         let mut statement = connection.prepare_cached(
             "SELECT seq, id, priority, topic, collapse_key, recipients - delivered - expired - cancelled

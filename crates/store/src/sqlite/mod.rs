@@ -14,8 +14,8 @@ mod checkpoint;
 mod commits;
 mod convert;
 mod ending;
+mod error;
 mod examine;
-mod fault;
 mod feed;
 mod inbox;
 mod kept;
@@ -44,7 +44,6 @@ use tidings_core::store::{Result, StoreError};
 use self::checkpoint::Checkpointer;
 use self::commits::WriterHandle;
 pub use self::examine::Report;
-use self::fault::Done;
 use self::threads::Readers;
 use self::writer::Writer;
 
@@ -93,9 +92,9 @@ impl SqliteStore {
         schema::inspect(path, schema::STEPS.len())?;
         let lock = lock(path)?;
         let mut connection = connect(path, options, schema::STEPS)?;
-        let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<Done<_>>()?;
+        let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<error::Result<_>>()?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_LENT);
-        let lent = (0..threads).map(|_| reader(path)).collect::<Done<_>>()?;
+        let lent = (0..threads).map(|_| reader(path)).collect::<error::Result<_>>()?;
         let (checkpointer, held) = Checkpointer::start(path, &mut connection)?;
         let writer = Writer::new(connection, checkpointer)?;
         let started = |error: std::io::Error| StoreError::Failed(error.to_string());
@@ -166,7 +165,7 @@ fn lock(path: &Path) -> Result<File> {
 }
 
 /// The connection that writes.
-fn connect(path: &Path, options: Options, steps: &[&str]) -> Done<Connection> {
+fn connect(path: &Path, options: Options, steps: &[&str]) -> error::Result<Connection> {
     let mut connection = Connection::open(path)?;
     prepare(&connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -187,7 +186,7 @@ fn connect(path: &Path, options: Options, steps: &[&str]) -> Done<Connection> {
 }
 
 /// A connection that reads.
-fn reader(path: &Path) -> Done<Connection> {
+fn reader(path: &Path) -> error::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     prepare(&connection)?;
@@ -195,7 +194,7 @@ fn reader(path: &Path) -> Done<Connection> {
     Ok(connection)
 }
 
-fn prepare(connection: &Connection) -> Done<()> {
+fn prepare(connection: &Connection) -> error::Result<()> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(256);
     // Otherwise SQLite prepares a statement on a partial index anew for every other value bound to it.

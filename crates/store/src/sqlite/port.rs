@@ -11,7 +11,7 @@ use tidings_core::store::{
     Settlement, Store, StoreError, Totals, WebSession,
 };
 
-use super::fault::Done;
+use super::error;
 use super::kept::Kept;
 use super::writer::Writer;
 use super::{SqliteStore, account_history, accounts, admin, feed, records, topics, verify_counters};
@@ -30,7 +30,7 @@ fn names_few(new: &NewNotification) -> bool {
 /// An acceptance for the writer, and about how much it writes.
 fn acceptance(
     new: NewNotification,
-) -> Result<(usize, impl FnOnce(&mut Writer) -> Done<Acceptance> + Send + 'static)> {
+) -> Result<(usize, impl FnOnce(&mut Writer) -> error::Result<Acceptance> + Send + 'static)> {
     let content = serde_json::to_string(&new.content)
         .map_err(|error| StoreError::Failed(format!("the content cannot be stored: {error}")))?;
     let users = match &new.audience {

@@ -8,7 +8,7 @@ use tidings_core::store::{NotificationRecord, Page};
 
 use super::accept::content_from;
 use super::convert::{self, id_bytes, int, limit as sql_limit, uint};
-use super::fault::{Done, Fault};
+use super::error::{Error, Result};
 
 /// The columns that [`record`] reads.
 macro_rules! select {
@@ -23,14 +23,17 @@ macro_rules! select {
     };
 }
 
-pub(super) fn notification(connection: &Connection, id: NotificationId) -> Done<Option<NotificationRecord>> {
+pub(super) fn notification(
+    connection: &Connection,
+    id: NotificationId,
+) -> Result<Option<NotificationRecord>> {
     let mut statement = connection.prepare_cached(select!("WHERE n.id = ?1"))?;
     let mut rows = statement.query([id_bytes(id)])?;
     rows.next()?.map(record).transpose()
 }
 
 /// The one at this place in the listing.
-pub(super) fn at(connection: &Connection, position: u64) -> Done<Option<NotificationRecord>> {
+pub(super) fn at(connection: &Connection, position: u64) -> Result<Option<NotificationRecord>> {
     let mut statement = connection.prepare_cached(select!("WHERE n.position = ?1"))?;
     let mut rows = statement.query([int(position)])?;
     rows.next()?.map(record).transpose()
@@ -40,7 +43,7 @@ pub(super) fn notifications(
     connection: &Connection,
     before: Option<u64>,
     limit: usize,
-) -> Done<Page<NotificationRecord, u64>> {
+) -> Result<Page<NotificationRecord, u64>> {
     let limit = limit.max(1);
     let mut statement =
         connection.prepare_cached(select!("WHERE n.position < ?1 ORDER BY n.position DESC LIMIT ?2"))?;
@@ -56,7 +59,7 @@ pub(super) fn notifications(
     Ok(Page { items, next })
 }
 
-fn record(row: &Row<'_>) -> Done<NotificationRecord> {
+fn record(row: &Row<'_>) -> Result<NotificationRecord> {
     let state: i64 = row.get(5)?;
     let topic: Option<String> = row.get(3)?;
     let topic = match topic.as_deref() {
@@ -92,21 +95,21 @@ fn record(row: &Row<'_>) -> Done<NotificationRecord> {
 }
 
 /// `topic`: outer `None` for named accounts, inner `None` for all.
-fn audience(topic: Option<&Option<Topic>>, users: Option<&str>) -> Done<Audience> {
+fn audience(topic: Option<&Option<Topic>>, users: Option<&str>) -> Result<Audience> {
     match topic {
         Some(Some(topic)) => Ok(Audience::Topic(topic.clone())),
         Some(None) => Ok(Audience::All),
         None => {
             let names: Vec<String> =
-                serde_json::from_str(users.unwrap_or("[]")).map_err(|_| Fault::corrupt("audience"))?;
+                serde_json::from_str(users.unwrap_or("[]")).map_err(|_| Error::corrupt("audience"))?;
             let names: Vec<Username> =
-                names.iter().map(|name| convert::username(name)).collect::<Done<_>>()?;
+                names.iter().map(|name| convert::username(name)).collect::<Result<_>>()?;
             Ok(Audience::Users(names))
         }
     }
 }
 
-pub(super) fn next_release(connection: &Connection) -> Done<Option<Timestamp>> {
+pub(super) fn next_release(connection: &Connection) -> Result<Option<Timestamp>> {
     first_time(
         connection,
         "SELECT send_at FROM notifications INDEXED BY scheduled_by_time WHERE state = 0
@@ -114,7 +117,7 @@ pub(super) fn next_release(connection: &Connection) -> Done<Option<Timestamp>> {
     )
 }
 
-pub(super) fn next_expiry(connection: &Connection) -> Done<Option<Timestamp>> {
+pub(super) fn next_expiry(connection: &Connection) -> Result<Option<Timestamp>> {
     first_time(
         connection,
         "SELECT expires_at FROM notifications INDEXED BY open_by_expiry WHERE open = 1
@@ -122,6 +125,6 @@ pub(super) fn next_expiry(connection: &Connection) -> Done<Option<Timestamp>> {
     )
 }
 
-fn first_time(connection: &Connection, sql: &str) -> Done<Option<Timestamp>> {
+fn first_time(connection: &Connection, sql: &str) -> Result<Option<Timestamp>> {
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0).map(Timestamp)).optional()?)
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 use tidings_core::store::StoreError;
 
-use super::fault::Done;
+use super::error::Result;
 
 /// The steps, oldest first.
 pub(super) const STEPS: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
@@ -52,7 +52,7 @@ pub(super) fn inspect(path: &Path, known: usize) -> Result<(), StoreError> {
 }
 
 /// Brings a database to the last of `steps`; all of a step, or nothing of it.
-pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Done<()> {
+pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<()> {
     // The file's header may be older than what the log holds.
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     newer(path, version, steps.len())?;

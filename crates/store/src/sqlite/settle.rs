@@ -7,7 +7,7 @@ use tidings_core::model::{AccountId, Counters, NotificationId, Priority, Seq};
 use tidings_core::store::{Settled, Settlement};
 
 use super::convert::{self, id_bytes, int, uint};
-use super::fault::{Done, Fault};
+use super::error::{Error, Result};
 use super::pack;
 use super::standing::{Standing, registered_at};
 use super::writer::Writer;
@@ -30,7 +30,7 @@ pub(super) struct Direct {
 }
 
 impl Writer {
-    pub fn settle(&mut self, mut batch: Vec<Settlement>) -> Done<Settled> {
+    pub fn settle(&mut self, mut batch: Vec<Settlement>) -> Result<Settled> {
         batch.sort_unstable();
         let mut delivered = BTreeMap::<u64, (NotificationId, u64)>::new();
         // What the queue rows of one notification have in common is read once.
@@ -75,7 +75,7 @@ impl Writer {
     }
 
     /// An open notification; `None` where nobody waits for that one.
-    pub fn direct(&self, seq: u64) -> Done<Option<Direct>> {
+    pub fn direct(&self, seq: u64) -> Result<Option<Direct>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id, priority, topic IS NOT NULL, recipients, delivered, opened, expired, cancelled
              FROM notifications WHERE seq = ?1 AND open = 1",
@@ -97,7 +97,7 @@ impl Writer {
     }
 
     /// Takes one copy out of a queue. False when it was not there.
-    pub fn unqueue(&self, account: AccountId, seq: u64, priority: Priority) -> Done<bool> {
+    pub fn unqueue(&self, account: AccountId, seq: u64, priority: Priority) -> Result<bool> {
         let rows = self
             .connection
             .prepare_cached("DELETE FROM queue WHERE account = ?1 AND priority = ?2 AND seq = ?3")?
@@ -106,7 +106,7 @@ impl Writer {
     }
 
     /// Counts copies that ended; the notification is closed with the last one.
-    pub fn count(&mut self, seq: u64, how: Counted, copies: u64) -> Done<()> {
+    pub fn count(&mut self, seq: u64, how: Counted, copies: u64) -> Result<()> {
         let counters = &mut self.kept.totals.counters;
         let sql = match how {
             Counted::Delivered => {
@@ -133,7 +133,7 @@ impl Writer {
 
     /// A shared notification that is over is taken to have arrived where that
     /// one or a later one of its priority was settled: order holds.
-    pub fn opened(&mut self, account: AccountId, id: NotificationId) -> Done<bool> {
+    pub fn opened(&mut self, account: AccountId, id: NotificationId) -> Result<bool> {
         let row = self
             .connection
             .prepare_cached(
@@ -191,7 +191,7 @@ impl Writer {
         seq: u64,
         priority: Priority,
         topic: &str,
-    ) -> Done<bool> {
+    ) -> Result<bool> {
         let meant = if topic.is_empty() {
             seq > registered_at
         } else {
@@ -201,7 +201,7 @@ impl Writer {
         Ok(meant && seq <= standing.reached(priority))
     }
 
-    fn noted(&self, table: &str, seq: i64, account: AccountId) -> Done<bool> {
+    fn noted(&self, table: &str, seq: i64, account: AccountId) -> Result<bool> {
         let sql = match table {
             "dropped" => "SELECT 1 FROM dropped WHERE seq = ?1 AND account = ?2",
             _ => "SELECT 1 FROM openings WHERE seq = ?1 AND account = ?2",
@@ -210,13 +210,13 @@ impl Writer {
     }
 
     /// Whether a notification for named accounts named this one.
-    fn is_member(&self, position: i64, account: AccountId) -> Done<bool> {
+    fn is_member(&self, position: i64, account: AccountId) -> Result<bool> {
         let packed: Option<Vec<u8>> = self
             .connection
             .prepare_cached("SELECT members FROM contents WHERE position = ?1")?
             .query_row([position], |row| row.get(0))?;
         let members = pack::unpack(packed.as_deref().unwrap_or_default());
-        let members = members.ok_or_else(|| Fault::corrupt("audience"))?;
+        let members = members.ok_or_else(|| Error::corrupt("audience"))?;
         Ok(members.binary_search(&uint(account.0)).is_ok())
     }
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tidings_core::model::{AccountId, Priority, Topic};
 
 use super::convert::{self, int, uint};
-use super::fault::{Done, Fault};
+use super::error::{Error, Result};
 use super::live::Live;
 use super::pack;
 
@@ -26,7 +26,7 @@ pub(super) struct Standing {
 
 impl Standing {
     /// `None` where there is no such account.
-    pub fn load(connection: &Connection, account: AccountId) -> Done<Option<Self>> {
+    pub fn load(connection: &Connection, account: AccountId) -> Result<Option<Self>> {
         let row = connection
             .prepare_cached("SELECT low, normal, high, ahead FROM cursors WHERE account = ?1")?
             .query_row([account.0], |row| {
@@ -44,7 +44,7 @@ impl Standing {
         Ok(Some(Self { account, cursor, ahead, subscriptions: None, changed: false, missed: Vec::new() }))
     }
 
-    pub fn save(&mut self, connection: &Connection) -> Done<()> {
+    pub fn save(&mut self, connection: &Connection) -> Result<()> {
         if !self.changed {
             return Ok(());
         }
@@ -58,7 +58,7 @@ impl Standing {
         self.save_missed(connection)
     }
 
-    fn save_missed(&mut self, connection: &Connection) -> Done<()> {
+    fn save_missed(&mut self, connection: &Connection) -> Result<()> {
         if self.missed.is_empty() {
             return Ok(());
         }
@@ -75,7 +75,7 @@ impl Standing {
     }
 
     /// The account's topics, each with the newest number at subscription.
-    pub fn subscriptions(&mut self, connection: &Connection) -> Done<&[(Topic, u64)]> {
+    pub fn subscriptions(&mut self, connection: &Connection) -> Result<&[(Topic, u64)]> {
         if self.subscriptions.is_none() {
             let mut statement =
                 connection.prepare_cached("SELECT topic, since FROM subscriptions WHERE account = ?1")?;
@@ -83,7 +83,7 @@ impl Standing {
             let mut topics = Vec::new();
             while let Some(row) = rows.next()? {
                 topics.push((
-                    convert::topic(row.get_ref(0)?.as_str().map_err(|_| Fault::corrupt("topic"))?)?,
+                    convert::topic(row.get_ref(0)?.as_str().map_err(|_| Error::corrupt("topic"))?)?,
                     uint(row.get(1)?),
                 ));
             }
@@ -121,7 +121,7 @@ impl Standing {
 
     /// Whether a shared one beyond the cursor is for this account. What lies
     /// before the account's creation never is beyond its cursor.
-    pub fn meant(&mut self, connection: &Connection, seq: u64, topic: Option<&Topic>) -> Done<bool> {
+    pub fn meant(&mut self, connection: &Connection, seq: u64, topic: Option<&Topic>) -> Result<bool> {
         let Some(topic) = topic else { return Ok(true) };
         let subscriptions = self.subscriptions(connection)?;
         Ok(subscriptions.iter().any(|(name, since)| name == topic && seq > *since))
@@ -129,7 +129,13 @@ impl Standing {
 
     /// Settles a shared one that is meant for the account and unsettled, and
     /// moves the cursor as far as nothing pending lies before it.
-    pub fn settle(&mut self, connection: &Connection, live: &Live, seq: u64, priority: Priority) -> Done<()> {
+    pub fn settle(
+        &mut self,
+        connection: &Connection,
+        live: &Live,
+        seq: u64,
+        priority: Priority,
+    ) -> Result<()> {
         let index = priority.index();
         self.ahead[index].insert(seq);
         self.changed = true;
@@ -145,7 +151,13 @@ impl Standing {
     }
 
     /// Remembers what ended unsettled between the cursor and where it moves to.
-    fn note_missed(&mut self, connection: &Connection, live: &Live, priority: Priority, to: u64) -> Done<()> {
+    fn note_missed(
+        &mut self,
+        connection: &Connection,
+        live: &Live,
+        priority: Priority,
+        to: u64,
+    ) -> Result<()> {
         let index = priority.index();
         let ended = live.ended(priority).range(self.cursor[index].saturating_add(1)..=to);
         for (seq, topic) in ended {
@@ -163,7 +175,7 @@ impl Standing {
         live: &Live,
         priority: Priority,
         top: u64,
-    ) -> Done<Option<u64>> {
+    ) -> Result<Option<u64>> {
         let cursor = self.cursor(priority);
         let first = |seqs: &BTreeSet<u64>, ahead: &BTreeSet<u64>, after: u64| {
             if after >= top {
@@ -184,7 +196,7 @@ impl Standing {
     }
 
     /// Everything shared that is pending for this account.
-    pub fn pending(&mut self, connection: &Connection, live: &Live) -> Done<Vec<u64>> {
+    pub fn pending(&mut self, connection: &Connection, live: &Live) -> Result<Vec<u64>> {
         self.subscriptions(connection)?;
         let mut pending = Vec::new();
         for priority in Priority::DESCENDING {
@@ -204,19 +216,19 @@ impl Standing {
 }
 
 /// The newest number when an account was created; `None` where there is none.
-pub(super) fn registered_at(connection: &Connection, account: AccountId) -> Done<Option<u64>> {
+pub(super) fn registered_at(connection: &Connection, account: AccountId) -> Result<Option<u64>> {
     let mut statement = connection.prepare_cached("SELECT registered_at FROM accounts WHERE id = ?1")?;
     Ok(statement.query_row([account.0], |row| row.get(0).map(uint)).optional()?)
 }
 
 /// What an account's cursor passed without the account having had it.
-pub(super) fn missed(connection: &Connection, account: AccountId) -> Done<BTreeSet<u64>> {
+pub(super) fn missed(connection: &Connection, account: AccountId) -> Result<BTreeSet<u64>> {
     let packed: Option<Vec<u8>> = connection
         .prepare_cached("SELECT seqs FROM missed WHERE account = ?1")?
         .query_row([account.0], |row| row.get(0))
         .optional()?;
     let seqs = pack::unpack(packed.as_deref().unwrap_or_default());
-    Ok(seqs.ok_or_else(|| Fault::corrupt("cursor"))?.into_iter().collect())
+    Ok(seqs.ok_or_else(|| Error::corrupt("cursor"))?.into_iter().collect())
 }
 
 /// Three lists, each behind its length; nothing where all are empty.
@@ -233,7 +245,7 @@ fn encode(ahead: &[BTreeSet<u64>; 3]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn decode(mut bytes: &[u8]) -> Done<[BTreeSet<u64>; 3]> {
+fn decode(mut bytes: &[u8]) -> Result<[BTreeSet<u64>; 3]> {
     let mut list = || {
         let length = usize::try_from(pack::take(&mut bytes)?).ok()?;
         let (packed, rest) = bytes.split_at_checked(length)?;
@@ -241,7 +253,7 @@ fn decode(mut bytes: &[u8]) -> Done<[BTreeSet<u64>; 3]> {
         Some(pack::unpack(packed)?.into_iter().collect())
     };
     let lists = (|| Some([list()?, list()?, list()?]))();
-    lists.ok_or_else(|| Fault::corrupt("cursor"))
+    lists.ok_or_else(|| Error::corrupt("cursor"))
 }
 
 #[cfg(test)]

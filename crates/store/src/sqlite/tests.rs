@@ -278,7 +278,7 @@ async fn what_fails_in_a_group_takes_nothing_else_with_it() {
     let panicking = {
         let store = Arc::clone(&store);
         tokio::spawn(async move {
-            let work = |writer: &mut Writer| -> Done<()> {
+            let work = |writer: &mut Writer| -> error::Result<()> {
                 writer.accept(note(4, Audience::All), "{}")?;
                 panic!("on purpose")
             };
@@ -321,7 +321,7 @@ async fn a_lost_transaction_is_answered_and_survived() {
 async fn a_reader_survives_a_panic() {
     let directory = TempDir::new().unwrap();
     let store = SqliteStore::open(&path(&directory), Options { readers: 1, ..Options::default() }).unwrap();
-    let panicked = store.readers.call(|_| -> Done<()> { panic!("on purpose") });
+    let panicked = store.readers.call(|_| -> error::Result<()> { panic!("on purpose") });
     assert!(matches!(panicked.await, Err(StoreError::Failed(_))));
     assert_eq!(store.setting("a").await.unwrap(), None);
 }
@@ -330,7 +330,7 @@ async fn a_reader_survives_a_panic() {
 async fn a_quick_read_survives_a_panic_and_ends_with_the_store() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory);
-    let panicked = store.readers.quick(|_| -> Done<()> { panic!("on purpose") });
+    let panicked = store.readers.quick(|_| -> error::Result<()> { panic!("on purpose") });
     assert!(matches!(panicked.await, Err(StoreError::Failed(_))));
     let tables = "SELECT count(*) FROM sqlite_schema";
     let count = |connection: &Connection| Ok(connection.query_row(tables, [], |row| row.get::<_, i64>(0))?);

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use tidings_core::store::{Result, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
-use super::fault::Done;
+use super::error;
 
 type Query = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -63,7 +63,7 @@ impl Readers {
     /// cost three times that. Where all connections are in use, a reader does it.
     pub async fn quick<T, F>(&self, query: F) -> Result<T>
     where
-        F: FnOnce(&Connection) -> Done<T> + Send + 'static,
+        F: FnOnce(&Connection) -> error::Result<T> + Send + 'static,
         T: Send + 'static,
     {
         match self.lend(in_snapshot, query)? {
@@ -75,7 +75,7 @@ impl Readers {
     /// As [`quick`](Self::quick), for a single statement, which has a snapshot by itself.
     pub async fn glance<T, F>(&self, query: F) -> Result<T>
     where
-        F: FnOnce(&Connection) -> Done<T> + Send + 'static,
+        F: FnOnce(&Connection) -> error::Result<T> + Send + 'static,
         T: Send + 'static,
     {
         match self.lend(|connection, query| query(connection), query)? {
@@ -84,7 +84,11 @@ impl Readers {
         }
     }
 
-    fn lend<T, F>(&self, run: impl FnOnce(&Connection, F) -> Done<T>, query: F) -> Result<Lent<T, F>> {
+    fn lend<T, F>(
+        &self,
+        run: impl FnOnce(&Connection, F) -> error::Result<T>,
+        query: F,
+    ) -> Result<Lent<T, F>> {
         for lent in &self.lent {
             let Some(connection) = lent.try_lock() else { continue };
             let connection = connection.as_ref().ok_or_else(closed)?;
@@ -103,7 +107,7 @@ impl Readers {
     /// Has a reader look something up, in one snapshot. Waits while they are busy.
     pub async fn call<T, F>(&self, query: F) -> Result<T>
     where
-        F: FnOnce(&Connection) -> Done<T> + Send + 'static,
+        F: FnOnce(&Connection) -> error::Result<T> + Send + 'static,
         T: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
@@ -147,7 +151,10 @@ fn read(connection: &Connection, mut queries: mpsc::Receiver<Query>, waiting: &A
     }
 }
 
-fn in_snapshot<T>(connection: &Connection, query: impl FnOnce(&Connection) -> Done<T>) -> Done<T> {
+fn in_snapshot<T>(
+    connection: &Connection,
+    query: impl FnOnce(&Connection) -> error::Result<T>,
+) -> error::Result<T> {
     connection.prepare_cached("BEGIN")?.execute([])?;
     let found = query(connection);
     connection.prepare_cached("COMMIT")?.execute([])?;

@@ -3,12 +3,12 @@ use tidings_core::model::{AccountId, Topic};
 use tidings_core::store::{Page, StoreError};
 
 use super::convert::{self, int, limit as sql_limit, uint};
-use super::fault::Done;
+use super::error::Result;
 use super::standing::{Standing, registered_at};
 use super::writer::Writer;
 
 impl Writer {
-    pub fn subscribe(&mut self, account: AccountId, topic: &Topic) -> Done<bool> {
+    pub fn subscribe(&mut self, account: AccountId, topic: &Topic) -> Result<bool> {
         if registered_at(&self.connection, account)?.is_none() {
             return Err(StoreError::NotFound.into());
         }
@@ -30,7 +30,7 @@ impl Writer {
         Ok(true)
     }
 
-    pub fn unsubscribe(&mut self, account: AccountId, topic: &Topic) -> Done<bool> {
+    pub fn unsubscribe(&mut self, account: AccountId, topic: &Topic) -> Result<bool> {
         let Some(mut standing) = Standing::load(&self.connection, account)? else { return Ok(false) };
         if !standing.subscriptions(&self.connection)?.iter().any(|(name, _)| name == topic) {
             return Ok(false);
@@ -48,7 +48,7 @@ impl Writer {
     }
 
     /// Counts one subscriber less.
-    pub fn leave_topic(&self, topic: &Topic) -> Done<()> {
+    pub fn leave_topic(&self, topic: &Topic) -> Result<()> {
         for sql in [
             "UPDATE topics SET subscribers = subscribers - 1 WHERE name = ?1",
             "DELETE FROM topics WHERE name = ?1 AND subscribers <= 0",
@@ -59,14 +59,14 @@ impl Writer {
     }
 
     /// How many accounts a release to this topic reaches now.
-    pub fn subscribers(&self, topic: &Topic) -> Done<u64> {
+    pub fn subscribers(&self, topic: &Topic) -> Result<u64> {
         let mut statement =
             self.connection.prepare_cached("SELECT subscribers FROM topics WHERE name = ?1")?;
         Ok(statement.query_row([topic.as_str()], |row| row.get(0).map(uint)).optional()?.unwrap_or(0))
     }
 }
 
-pub(super) fn subscriptions(connection: &Connection, account: AccountId) -> Done<Vec<Topic>> {
+pub(super) fn subscriptions(connection: &Connection, account: AccountId) -> Result<Vec<Topic>> {
     let mut statement =
         connection.prepare_cached("SELECT topic FROM subscriptions WHERE account = ?1 ORDER BY topic")?;
     let mut rows = statement.query([account.0])?;
@@ -81,7 +81,7 @@ pub(super) fn topics(
     connection: &Connection,
     after: Option<&str>,
     limit: usize,
-) -> Done<Page<(Topic, u64), String>> {
+) -> Result<Page<(Topic, u64), String>> {
     let limit = limit.max(1);
     let mut statement = connection
         .prepare_cached("SELECT name, subscribers FROM topics WHERE name > ?1 ORDER BY name LIMIT ?2")?;

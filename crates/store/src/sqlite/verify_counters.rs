@@ -8,7 +8,7 @@ use tidings_core::store::Totals;
 
 use super::convert::{self, state, uint};
 use super::ending::add;
-use super::fault::Done;
+use super::error::Result;
 use super::inbox::Inbox;
 use super::kept::Kept;
 use super::live::Live;
@@ -16,7 +16,7 @@ use super::standing::Standing;
 use super::writer::Writer;
 
 /// Names each counter that disagrees with what it counts.
-pub(super) fn verify_counters(connection: &Connection) -> Done<Vec<String>> {
+pub(super) fn verify_counters(connection: &Connection) -> Result<Vec<String>> {
     let mut wrong = Vec::new();
     let pending = pending(connection, &mut wrong)?;
     notifications(connection, &pending, &mut wrong)?;
@@ -25,7 +25,7 @@ pub(super) fn verify_counters(connection: &Connection) -> Done<Vec<String>> {
 }
 
 /// How many accounts each notification waits for, by going through all accounts.
-fn pending(connection: &Connection, wrong: &mut Vec<String>) -> Done<HashMap<u64, u64>> {
+fn pending(connection: &Connection, wrong: &mut Vec<String>) -> Result<HashMap<u64, u64>> {
     let mut counted = HashMap::<u64, u64>::new();
     let live = Live::load_open(connection)?;
     let mut accounts = connection.prepare("SELECT id FROM accounts")?;
@@ -53,7 +53,11 @@ fn pending(connection: &Connection, wrong: &mut Vec<String>) -> Done<HashMap<u64
     Ok(counted)
 }
 
-fn notifications(connection: &Connection, pending: &HashMap<u64, u64>, wrong: &mut Vec<String>) -> Done<()> {
+fn notifications(
+    connection: &Connection,
+    pending: &HashMap<u64, u64>,
+    wrong: &mut Vec<String>,
+) -> Result<()> {
     let kept = Kept::load(connection)?;
     let accounts = connection.query_row("SELECT count(*) FROM accounts", [], |row| row.get(0).map(uint))?;
     let mut counted =
@@ -97,7 +101,7 @@ fn notifications(connection: &Connection, pending: &HashMap<u64, u64>, wrong: &m
     Ok(())
 }
 
-fn topics(connection: &Connection, wrong: &mut Vec<String>) -> Done<()> {
+fn topics(connection: &Connection, wrong: &mut Vec<String>) -> Result<()> {
     let mut statement = connection.prepare(
         "SELECT coalesce(t.name, s.topic), coalesce(t.subscribers, 0), coalesce(s.counted, 0)
          FROM topics t FULL JOIN (SELECT topic, count(*) AS counted FROM subscriptions GROUP BY topic) s
@@ -114,7 +118,7 @@ fn topics(connection: &Connection, wrong: &mut Vec<String>) -> Done<()> {
 
 impl Writer {
     /// Whether what the writer keeps in memory is what the database says.
-    pub fn check_memory(&mut self) -> Done<Vec<String>> {
+    pub fn check_memory(&mut self) -> Result<Vec<String>> {
         let mut wrong = Vec::new();
         let live = Live::load(&self.connection)?;
         let named = |live: &Live| {

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
-use super::fault::Done;
+use super::error::Result;
 use super::inbox::Inbox;
 use super::kept::Kept;
 use super::live::Live;
@@ -27,7 +27,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn new(connection: Connection, checkpointer: Checkpointer) -> Done<Self> {
+    pub fn new(connection: Connection, checkpointer: Checkpointer) -> Result<Self> {
         let kept = Kept::load(&connection)?;
         let live = Live::load(&connection)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -46,7 +46,7 @@ impl Writer {
     }
 
     /// Begins a commit group.
-    pub fn begin(&mut self) -> Done<()> {
+    pub fn begin(&mut self) -> Result<()> {
         if self.stale {
             self.reload()?;
         }
@@ -54,7 +54,7 @@ impl Writer {
     }
 
     /// Runs one step of the group: all of it happens, or nothing.
-    pub fn step<T>(&mut self, work: impl FnOnce(&mut Self) -> Done<T>) -> Done<T> {
+    pub fn step<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let kept = self.kept;
         let inbox = self.inbox.mark();
         self.live_changed = false;
@@ -85,7 +85,7 @@ impl Writer {
     }
 
     /// Makes the group durable.
-    pub fn commit(&mut self) -> Done<()> {
+    pub fn commit(&mut self) -> Result<()> {
         if self.kept != self.saved {
             self.kept.save(&self.connection)?;
         }
@@ -118,7 +118,7 @@ impl Writer {
         }
     }
 
-    fn reload(&mut self) -> Done<()> {
+    fn reload(&mut self) -> Result<()> {
         self.kept = Kept::load(&self.connection)?;
         self.saved = self.kept;
         self.live = Live::load(&self.connection)?;
@@ -127,7 +127,7 @@ impl Writer {
         Ok(())
     }
 
-    fn run(&self, sql: &str) -> Done<()> {
+    fn run(&self, sql: &str) -> Result<()> {
         self.connection.prepare_cached(sql)?.execute([])?;
         Ok(())
     }

@@ -1,10 +1,12 @@
+//! What goes wrong inside, and what of it the port says.
+
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 use tidings_core::store::StoreError;
 
 /// What goes wrong inside.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum Error {
     /// An answer of the port.
     Store(StoreError),
     /// SQLite said no.
@@ -12,32 +14,32 @@ pub(super) enum Fault {
 }
 
 /// A result inside.
-pub(super) type Done<T> = Result<T, Fault>;
+pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
 
-impl From<StoreError> for Fault {
+impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }
 }
 
-impl Fault {
+impl Error {
     /// Something in the database that this program did not write.
     pub fn corrupt(what: &str) -> Self {
         Self::Store(StoreError::Failed(format!("the database holds an unreadable {what}")))
     }
 }
 
-impl From<Fault> for StoreError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Store(error) => error,
-            Fault::Sql(error) => translate(&error),
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Store(error) => error,
+            Error::Sql(error) => translate(&error),
         }
     }
 }
