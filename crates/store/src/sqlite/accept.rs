@@ -9,8 +9,8 @@ use tidings_core::store::{Acceptance, Idempotency, NewNotification, Released, St
 use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
 use super::error::{Error, Result};
 use super::live::Shared;
-use super::pack;
 use super::standing::registered_at;
+use super::varint;
 use super::writer::Writer;
 use crate::{LISTED_USERS, NAMED_UNKNOWN};
 
@@ -274,7 +274,7 @@ impl Writer {
     /// Those of the packed accounts that were not removed since.
     fn still_there(&self, packed: &[u8]) -> Result<Vec<AccountId>> {
         let mut accounts = Vec::new();
-        for id in pack::unpack(packed).ok_or_else(|| Error::corrupt("audience"))? {
+        for id in varint::decode(packed).ok_or_else(|| Error::corrupt("audience"))? {
             let id = AccountId(int(id));
             if registered_at(&self.connection, id)?.is_some() {
                 accounts.push(id);
@@ -287,7 +287,7 @@ impl Writer {
 /// Named accounts, packed.
 fn members(target: &Target) -> Option<Vec<u8>> {
     match target {
-        Target::Accounts(accounts) => Some(pack::pack(accounts.iter().map(|id| uint(id.0)))),
+        Target::Accounts(accounts) => Some(varint::encode(accounts.iter().map(|id| uint(id.0)))),
         Target::All | Target::Topic(_) => None,
     }
 }

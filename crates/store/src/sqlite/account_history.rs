@@ -9,7 +9,7 @@ use tidings_core::store::{HistoryEntry, Outcome, Page};
 use super::convert::{self, int, state, uint};
 use super::error::{Error, Result};
 use super::standing::{self, Standing, registered_at};
-use super::{inbox, pack, records};
+use super::{inbox, records, varint};
 
 /// Notifications that one page looks at, at most.
 const LOOKED_AT: usize = 4096;
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         let mut statement =
             self.connection.prepare_cached("SELECT members FROM contents WHERE position = ?1")?;
         let packed: Option<Vec<u8>> = statement.query_row([int(position)], |row| row.get(0))?;
-        let members = pack::unpack(packed.as_deref().unwrap_or_default());
+        let members = varint::decode(packed.as_deref().unwrap_or_default());
         let members = members.ok_or_else(|| Error::corrupt("audience"))?;
         Ok(members.binary_search(&uint(self.standing.account.0)).is_ok())
     }

@@ -11,7 +11,7 @@ use super::live::Shared;
 use super::settle::{Counted, Direct};
 use super::standing::Standing;
 use super::writer::Writer;
-use super::{inbox, pack};
+use super::{inbox, varint};
 
 /// How a whole notification ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Writer {
                 "SELECT members FROM contents WHERE position = (SELECT position FROM notifications WHERE seq = ?1)",
             )?
             .query_row([int(seq)], |row| row.get(0))?;
-        let members = pack::unpack(packed.as_deref().unwrap_or_default());
+        let members = varint::decode(packed.as_deref().unwrap_or_default());
         for account in members.ok_or_else(|| Error::corrupt("audience"))? {
             self.unqueue_dropped(AccountId(int(account)), seq, direct, how)?;
         }

@@ -12,7 +12,7 @@ use tidings_core::model::Target;
 
 use super::convert::{int, uint};
 use super::error::{Error, Result};
-use super::pack;
+use super::varint;
 
 /// Bits of a position that tell its place in a run.
 const BITS: u32 = 10;
@@ -44,7 +44,7 @@ impl Inbox {
             let position = uint(row.get(0)?);
             let members: Option<Vec<u8>> = row.get(2)?;
             let named = if row.get(1)? { Some(members.unwrap_or_default()) } else { None };
-            let named = named.map(|packed| pack::unpack(&packed).ok_or_else(|| Error::corrupt("audience")));
+            let named = named.map(|packed| varint::decode(&packed).ok_or_else(|| Error::corrupt("audience")));
             inbox.add(connection, position, named.transpose()?.as_deref())?;
         }
         Ok(inbox)
@@ -92,7 +92,7 @@ impl Inbox {
             self.pairs.sort_unstable();
             connection
                 .prepare_cached("REPLACE INTO inbox (run, pairs) VALUES (?1, ?2)")?
-                .execute(params![int(self.run), pack::pack(self.pairs.drain(..))])?;
+                .execute(params![int(self.run), varint::encode(self.pairs.drain(..))])?;
         }
         Ok(())
     }
@@ -150,7 +150,7 @@ fn positions_in(run: u64, mut packed: &[u8], account: u64) -> Option<Vec<u64>> {
     let mut positions = Vec::new();
     let mut pair = 0u64;
     while !packed.is_empty() {
-        pair = pair.wrapping_add(pack::take(&mut packed)?);
+        pair = pair.wrapping_add(varint::take(&mut packed)?);
         let of = pair >> BITS;
         if of == EVERYBODY || of == account {
             positions.push(run << BITS | (pair & ((1 << BITS) - 1)));

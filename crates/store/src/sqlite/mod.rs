@@ -20,7 +20,6 @@ mod feed;
 mod inbox;
 mod kept;
 mod live;
-mod pack;
 mod port;
 mod records;
 mod schema;
@@ -30,6 +29,7 @@ mod standing;
 mod tests;
 mod threads;
 mod topics;
+mod varint;
 mod verify_counters;
 mod writer;
 

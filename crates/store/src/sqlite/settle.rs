@@ -8,8 +8,8 @@ use tidings_core::store::{Settled, Settlement};
 
 use super::convert::{self, id_bytes, int, uint};
 use super::error::{Error, Result};
-use super::pack;
 use super::standing::{Standing, registered_at};
+use super::varint;
 use super::writer::Writer;
 
 /// How a copy ended.
@@ -215,7 +215,7 @@ impl Writer {
             .connection
             .prepare_cached("SELECT members FROM contents WHERE position = ?1")?
             .query_row([position], |row| row.get(0))?;
-        let members = pack::unpack(packed.as_deref().unwrap_or_default());
+        let members = varint::decode(packed.as_deref().unwrap_or_default());
         let members = members.ok_or_else(|| Error::corrupt("audience"))?;
         Ok(members.binary_search(&uint(account.0)).is_ok())
     }

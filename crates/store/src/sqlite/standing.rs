@@ -8,7 +8,7 @@ use tidings_core::model::{AccountId, Priority, Topic};
 use super::convert::{self, int, uint};
 use super::error::{Error, Result};
 use super::live::Live;
-use super::pack;
+use super::varint;
 
 /// An account's cursor, read for a while and written back once.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Standing {
         let kept = all.into_iter().filter(|seq| oldest.is_some_and(|oldest| int(*seq) >= oldest));
         connection
             .prepare_cached("REPLACE INTO missed (account, seqs) VALUES (?1, ?2)")?
-            .execute(params![self.account.0, pack::pack(kept)])?;
+            .execute(params![self.account.0, varint::encode(kept)])?;
         Ok(())
     }
 
@@ -227,7 +227,7 @@ pub(super) fn missed(connection: &Connection, account: AccountId) -> Result<BTre
         .prepare_cached("SELECT seqs FROM missed WHERE account = ?1")?
         .query_row([account.0], |row| row.get(0))
         .optional()?;
-    let seqs = pack::unpack(packed.as_deref().unwrap_or_default());
+    let seqs = varint::decode(packed.as_deref().unwrap_or_default());
     Ok(seqs.ok_or_else(|| Error::corrupt("cursor"))?.into_iter().collect())
 }
 
@@ -238,8 +238,8 @@ fn encode(ahead: &[BTreeSet<u64>; 3]) -> Option<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     for seqs in ahead {
-        let packed = pack::pack(seqs.iter().copied());
-        pack::put(&mut bytes, packed.len() as u64);
+        let packed = varint::encode(seqs.iter().copied());
+        varint::put(&mut bytes, packed.len() as u64);
         bytes.extend(packed);
     }
     Some(bytes)
@@ -247,10 +247,10 @@ fn encode(ahead: &[BTreeSet<u64>; 3]) -> Option<Vec<u8>> {
 
 fn decode(mut bytes: &[u8]) -> Result<[BTreeSet<u64>; 3]> {
     let mut list = || {
-        let length = usize::try_from(pack::take(&mut bytes)?).ok()?;
+        let length = usize::try_from(varint::take(&mut bytes)?).ok()?;
         let (packed, rest) = bytes.split_at_checked(length)?;
         bytes = rest;
-        Some(pack::unpack(packed)?.into_iter().collect())
+        Some(varint::decode(packed)?.into_iter().collect())
     };
     let lists = (|| Some([list()?, list()?, list()?]))();
     lists.ok_or_else(|| Error::corrupt("cursor"))

@@ -1,7 +1,7 @@
 //! Ascending numbers in few bytes: differences in base 128, low groups first.
 
-/// Packs ascending numbers.
-pub(super) fn pack(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
+/// Encodes ascending numbers.
+pub(super) fn encode(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut last = 0;
     for number in numbers {
@@ -11,8 +11,8 @@ pub(super) fn pack(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
     bytes
 }
 
-/// Unpacks what [`pack`] made; `None` for anything else.
-pub(super) fn unpack(mut bytes: &[u8]) -> Option<Vec<u64>> {
+/// Decodes what [`encode`] made; `None` for anything else.
+pub(super) fn decode(mut bytes: &[u8]) -> Option<Vec<u64>> {
     let mut numbers = Vec::new();
     let mut last = 0u64;
     while !bytes.is_empty() {
@@ -53,25 +53,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_packed_comes_back(mut numbers: Vec<u64>) {
+        fn what_is_encoded_comes_back(mut numbers: Vec<u64>) {
             numbers.sort_unstable();
-            prop_assert_eq!(unpack(&pack(numbers.iter().copied())), Some(numbers));
+            prop_assert_eq!(decode(&encode(numbers.iter().copied())), Some(numbers));
         }
 
         #[test]
         fn anything_else_is_refused_or_read_without_panic(bytes: Vec<u8>) {
-            let _ = unpack(&bytes);
+            let _ = decode(&bytes);
         }
     }
 
     #[test]
     fn a_cut_number_is_refused() {
-        assert_eq!(unpack(&[0x80]), None);
-        assert_eq!(unpack(&[0xff; 11]), None);
+        assert_eq!(decode(&[0x80]), None);
+        assert_eq!(decode(&[0xff; 11]), None);
     }
 
     #[test]
     fn neighbours_take_a_byte_each() {
-        assert_eq!(pack(1_000_000..1_000_100).len(), 3 + 99);
+        assert_eq!(encode(1_000_000..1_000_100).len(), 3 + 99);
     }
 }
