@@ -28,7 +28,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use super::error;
-use super::threads::{closed, ended};
+use super::readers::{closed, ended};
 use super::writer::Writer;
 
 /// At most so many bytes, by estimate, are written in one commit.

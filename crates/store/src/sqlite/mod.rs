@@ -21,13 +21,13 @@ mod inbox;
 mod kept;
 mod live;
 mod port;
+mod readers;
 mod records;
 mod schema;
 mod settle;
 mod standing;
 #[cfg(test)]
 mod tests;
-mod threads;
 mod topics;
 mod varint;
 mod verify_counters;
@@ -44,12 +44,12 @@ use tidings_core::store::{Result, StoreError};
 use self::checkpoint::Checkpointer;
 use self::commits::WriterHandle;
 pub use self::examine::Report;
-use self::threads::Readers;
+use self::readers::Readers;
 use self::writer::Writer;
 
 /// Connections for small look-ups on the caller's own thread, at most: one for each
 /// that can run at once.
-const MOST_LENT: usize = 8;
+const MAX_INLINE_READERS: usize = 8;
 
 /// How a [`SqliteStore`] works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +93,8 @@ impl SqliteStore {
         let lock = lock(path)?;
         let mut connection = connect(path, options, schema::STEPS)?;
         let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<error::Result<_>>()?;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_LENT);
-        let lent = (0..threads).map(|_| reader(path)).collect::<error::Result<_>>()?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_INLINE_READERS);
+        let inline = (0..threads).map(|_| reader(path)).collect::<error::Result<_>>()?;
         let (checkpointer, held) = Checkpointer::start(path, &mut connection)?;
         let writer = Writer::new(connection, checkpointer)?;
         let started = |error: std::io::Error| StoreError::Failed(error.to_string());
@@ -102,7 +102,7 @@ impl SqliteStore {
             path: path.to_owned(),
             writer: WriterHandle::start(writer, options.queue.max(1), options.group.max(1), lock)
                 .map_err(started)?,
-            readers: Readers::start(readers, lent, options.queue.max(1)).map_err(started)?,
+            readers: Readers::start(readers, inline, options.queue.max(1)).map_err(started)?,
             _held: held,
         })
     }

@@ -54,7 +54,7 @@ impl Store for SqliteStore {
 
     async fn credentials(&self, username: &Username) -> Result<Option<Credentials>> {
         let username = username.clone();
-        self.readers.glance(move |connection| accounts::credentials(connection, &username)).await
+        self.readers.read_statement(move |connection| accounts::credentials(connection, &username)).await
     }
 
     async fn change_account(&self, id: AccountId, change: AccountChange) -> Result<()> {
@@ -82,7 +82,7 @@ impl Store for SqliteStore {
     }
 
     async fn subscriptions(&self, account: AccountId) -> Result<Vec<Topic>> {
-        self.readers.glance(move |connection| topics::subscriptions(connection, account)).await
+        self.readers.read_statement(move |connection| topics::subscriptions(connection, account)).await
     }
 
     async fn topics(&self, after: Option<String>, limit: usize) -> Result<Page<(Topic, u64), String>> {
@@ -142,8 +142,10 @@ impl Store for SqliteStore {
     }
 
     async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed> {
-        let read =
-            self.readers.quick(move |connection| feed::feed(connection, account, after, now, limit)).await?;
+        let read = self
+            .readers
+            .read_snapshot(move |connection| feed::feed(connection, account, after, now, limit))
+            .await?;
         let superseded = read.superseded;
         if !superseded.is_empty() {
             let bytes = ROW * superseded.len();
@@ -157,7 +159,7 @@ impl Store for SqliteStore {
     }
 
     async fn head_if_idle(&self, account: AccountId) -> Result<Option<Seq>> {
-        self.readers.glance(move |connection| feed::head_if_idle(connection, account)).await
+        self.readers.read_statement(move |connection| feed::head_if_idle(connection, account)).await
     }
 
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled> {

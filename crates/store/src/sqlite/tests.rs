@@ -327,16 +327,16 @@ async fn a_reader_survives_a_panic() {
 }
 
 #[tokio::test]
-async fn a_quick_read_survives_a_panic_and_ends_with_the_store() {
+async fn an_inline_read_survives_a_panic_and_ends_with_the_store() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory);
-    let panicked = store.readers.quick(|_| -> error::Result<()> { panic!("on purpose") });
+    let panicked = store.readers.read_snapshot(|_| -> error::Result<()> { panic!("on purpose") });
     assert!(matches!(panicked.await, Err(StoreError::Failed(_))));
     let tables = "SELECT count(*) FROM sqlite_schema";
     let count = |connection: &Connection| Ok(connection.query_row(tables, [], |row| row.get::<_, i64>(0))?);
-    assert!(store.readers.quick(count).await.unwrap() > 0);
+    assert!(store.readers.read_snapshot(count).await.unwrap() > 0);
     store.readers.close();
-    assert!(matches!(store.readers.quick(count).await, Err(StoreError::Failed(_))));
+    assert!(matches!(store.readers.read_snapshot(count).await, Err(StoreError::Failed(_))));
 }
 
 #[tokio::test]

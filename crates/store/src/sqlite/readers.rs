@@ -1,5 +1,5 @@
 //! The threads that read from SQLite. Async code hands them work and waits for the
-//! answer, or borrows a connection for something small.
+//! answer, or reads something small inline, on its own thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use super::error;
 
 type Query = Box<dyn FnOnce(&Connection) + Send>;
 
-/// The readers' door.
+/// Reads from SQLite: on threads of its own, or inline on the caller's.
 #[derive(Debug)]
 pub(super) struct Readers {
     queues: RwLock<Vec<ReaderQueue>>,
-    /// Connections that whoever asks uses on their own thread; `None` once closed.
-    lent: Vec<Mutex<Option<Connection>>>,
+    /// Connections that callers use on their own thread; `None` once closed.
+    inline: Vec<Mutex<Option<Connection>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -33,17 +33,17 @@ struct ReaderQueue {
     waiting: Arc<AtomicUsize>,
 }
 
-/// What became of a query for a lent connection.
-enum Lent<T, F> {
+/// What became of a query that was to run inline.
+enum Inline<T, F> {
     Done(T),
-    /// None is free; the query, not run.
+    /// No connection is free; the query, not run.
     Busy(F),
 }
 
 impl Readers {
     pub fn start(
         connections: Vec<Connection>,
-        lent: Vec<Connection>,
+        inline: Vec<Connection>,
         capacity: usize,
     ) -> std::io::Result<Self> {
         let (mut queues, mut threads) = (Vec::new(), Vec::new());
@@ -54,54 +54,54 @@ impl Readers {
             let builder = std::thread::Builder::new().name(format!("store-reader-{number}"));
             threads.push(builder.spawn(move || read(&connection, receiver, &waiting))?);
         }
-        let lent = lent.into_iter().map(|connection| Mutex::new(Some(connection))).collect();
-        Ok(Self { queues: RwLock::new(queues), lent, threads: Mutex::new(threads) })
+        let inline = inline.into_iter().map(|connection| Mutex::new(Some(connection))).collect();
+        Ok(Self { queues: RwLock::new(queues), inline, threads: Mutex::new(threads) })
     }
 
     /// Looks up something small, in one snapshot, on the calling thread: a login asks
     /// twice, each time for some microseconds, and two threads that wake each other
     /// cost three times that. Where all connections are in use, a reader does it.
-    pub async fn quick<T, F>(&self, query: F) -> Result<T>
+    pub async fn read_snapshot<T, F>(&self, query: F) -> Result<T>
     where
         F: FnOnce(&Connection) -> error::Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        match self.lend(in_snapshot, query)? {
-            Lent::Done(found) => Ok(found),
-            Lent::Busy(query) => self.call(query).await,
+        match self.read_inline(in_snapshot, query)? {
+            Inline::Done(found) => Ok(found),
+            Inline::Busy(query) => self.call(query).await,
         }
     }
 
-    /// As [`quick`](Self::quick), for a single statement, which has a snapshot by itself.
-    pub async fn glance<T, F>(&self, query: F) -> Result<T>
+    /// As [`read_snapshot`](Self::read_snapshot), for a single statement, which has a snapshot by itself.
+    pub async fn read_statement<T, F>(&self, query: F) -> Result<T>
     where
         F: FnOnce(&Connection) -> error::Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        match self.lend(|connection, query| query(connection), query)? {
-            Lent::Done(found) => Ok(found),
-            Lent::Busy(query) => self.call(query).await,
+        match self.read_inline(|connection, query| query(connection), query)? {
+            Inline::Done(found) => Ok(found),
+            Inline::Busy(query) => self.call(query).await,
         }
     }
 
-    fn lend<T, F>(
+    fn read_inline<T, F>(
         &self,
         run: impl FnOnce(&Connection, F) -> error::Result<T>,
         query: F,
-    ) -> Result<Lent<T, F>> {
-        for lent in &self.lent {
-            let Some(connection) = lent.try_lock() else { continue };
+    ) -> Result<Inline<T, F>> {
+        for slot in &self.inline {
+            let Some(connection) = slot.try_lock() else { continue };
             let connection = connection.as_ref().ok_or_else(closed)?;
             let found = catch_unwind(AssertUnwindSafe(|| run(connection, query)));
             if !connection.is_autocommit() {
                 let _ = connection.execute_batch("ROLLBACK");
             }
             return match found {
-                Ok(found) => found.map(Lent::Done).map_err(StoreError::from),
+                Ok(found) => found.map(Inline::Done).map_err(StoreError::from),
                 Err(_) => Err(StoreError::Failed("a read panicked".into())),
             };
         }
-        Ok(Lent::Busy(query))
+        Ok(Inline::Busy(query))
     }
 
     /// Has a reader look something up, in one snapshot. Waits while they are busy.
@@ -131,8 +131,8 @@ impl Readers {
 
     pub fn close(&self) -> Vec<JoinHandle<()>> {
         self.queues.write().clear();
-        for lent in &self.lent {
-            *lent.lock() = None;
+        for slot in &self.inline {
+            *slot.lock() = None;
         }
         std::mem::take(&mut *self.threads.lock())
     }
