@@ -20,12 +20,12 @@ mod feed;
 mod inbox;
 mod kept;
 mod live;
-mod port;
 mod readers;
 mod records;
 mod schema;
 mod settle;
 mod standing;
+mod store_impl;
 #[cfg(test)]
 mod tests;
 mod topics;
