@@ -35,9 +35,9 @@ const LIMITS: Limits = Limits { start: 16_000, rest: 500, most: 32_000 };
 
 /// Bytes that the log's file keeps when it begins anew: as many as it may come to. What is
 /// cut off must be given to the file again, block by block, and a commit waits for that.
-pub(super) const KEPT: i64 = 130 << 20;
+pub(super) const WAL_FILE_BYTES: i64 = 130 << 20;
 // A page in the log has 24 bytes in front.
-const _: () = assert!(KEPT >= LIMITS.most as i64 * (4096 + 24));
+const _: () = assert!(WAL_FILE_BYTES >= LIMITS.most as i64 * (4096 + 24));
 
 /// Keeps the write-ahead log short.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ pub(super) struct Checkpointer {
     copied: usize,
     running: bool,
     /// `None` only while this is being dropped.
-    orders: Option<SyncSender<()>>,
-    reports: Receiver<Option<Progress>>,
+    requests: Option<SyncSender<()>>,
+    reports: Receiver<Option<CheckpointProgress>>,
     /// Whether there is a report, or soon.
     has_report: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -67,7 +67,7 @@ pub(super) type Held = Arc<File>;
 
 /// How far a checkpoint came, in pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Progress {
+struct CheckpointProgress {
     log: usize,
     copied: usize,
 }
@@ -94,12 +94,12 @@ impl Checkpointer {
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
         // Until it has read something, a connection does not know that there is a log.
         connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
-        let (orders, ordered) = sync_channel(1);
+        let (requests, requested) = sync_channel(1);
         let (report, reports) = sync_channel(1);
         let has_report = Arc::new(AtomicBool::new(false));
         let reporting = Arc::clone(&has_report);
         let copy = move || {
-            while ordered.recv().is_ok() {
+            while requested.recv().is_ok() {
                 let progress = checkpoint(&connection).and_then(|progress| {
                     file.sync_data().map(|()| progress).map_err(|error| failed(error).into())
                 });
@@ -119,7 +119,7 @@ impl Checkpointer {
             next: limits.start,
             copied: 0,
             running: false,
-            orders: Some(orders),
+            requests: Some(requests),
             reports,
             has_report,
             thread: Some(thread.map_err(failed)?),
@@ -128,7 +128,7 @@ impl Checkpointer {
     }
 
     /// To be called by the writer between two commits.
-    pub fn tend(&mut self, writer: &Connection) {
+    pub fn maintain(&mut self, writer: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
         if self.running {
             // A log without bounds would be worse than a pause.
@@ -146,12 +146,12 @@ impl Checkpointer {
             self.next = self.limits.start;
         }
         if !self.running && pages >= self.next {
-            self.order();
+            self.request();
         }
     }
 
-    /// Whether [`tend`](Self::tend) has something to do.
-    pub fn wants_care(&self) -> bool {
+    /// Whether [`maintain`](Self::maintain) has something to do.
+    pub fn needs_checkpoint(&self) -> bool {
         let pages = self.pages.load(Ordering::Relaxed);
         match self.running {
             true => pages >= self.limits.most || self.has_report.load(Ordering::Relaxed),
@@ -159,7 +159,7 @@ impl Checkpointer {
         }
     }
 
-    fn reported(&mut self, writer: &Connection, pages: usize, progress: Option<Progress>) {
+    fn reported(&mut self, writer: &Connection, pages: usize, progress: Option<CheckpointProgress>) {
         let later = pages + self.limits.start;
         let Some(progress) = progress else {
             self.next = later;
@@ -180,14 +180,14 @@ impl Checkpointer {
         }
     }
 
-    fn order(&mut self) {
-        self.running = self.orders.as_ref().is_some_and(|orders| orders.try_send(()).is_ok());
+    fn request(&mut self) {
+        self.running = self.requests.as_ref().is_some_and(|requests| requests.try_send(()).is_ok());
     }
 }
 
 impl Drop for Checkpointer {
     fn drop(&mut self) {
-        self.orders = None;
+        self.requests = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -195,13 +195,13 @@ impl Drop for Checkpointer {
 }
 
 /// Copies as much as can be copied without anybody waiting.
-fn checkpoint(connection: &Connection) -> Result<Progress> {
+fn checkpoint(connection: &Connection) -> Result<CheckpointProgress> {
     let pages = |row: &rusqlite::Row<'_>, index| {
         row.get::<_, i64>(index).map(|pages| usize::try_from(pages).unwrap_or(0))
     };
     Ok(connection
         .prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?
-        .query_row([], |row| Ok(Progress { log: pages(row, 1)?, copied: pages(row, 2)? }))?)
+        .query_row([], |row| Ok(CheckpointProgress { log: pages(row, 1)?, copied: pages(row, 2)? }))?)
 }
 
 #[cfg(test)]
@@ -221,7 +221,7 @@ mod tests {
         for _ in 0..count {
             connection.execute("INSERT INTO t VALUES (zeroblob(12000))", []).unwrap();
             longest = longest.max(checkpointer.pages.load(Ordering::Relaxed));
-            checkpointer.tend(connection);
+            checkpointer.maintain(connection);
         }
         longest
     }

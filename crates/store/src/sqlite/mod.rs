@@ -11,12 +11,12 @@ mod accounts;
 mod admin;
 mod backup;
 mod checkpoint;
-mod commits;
 mod convert;
 mod ending;
 mod error;
 mod examine;
 mod feed;
+mod group_commit;
 mod inbox;
 mod kept;
 mod live;
@@ -42,8 +42,8 @@ use rusqlite::{Connection, OpenFlags};
 use tidings_core::store::{Result, StoreError};
 
 use self::checkpoint::Checkpointer;
-use self::commits::WriterHandle;
 pub use self::examine::Report;
+use self::group_commit::WriterHandle;
 use self::readers::Readers;
 use self::writer::Writer;
 
@@ -179,7 +179,7 @@ fn connect(path: &Path, options: Options, steps: &[&str]) -> error::Result<Conne
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(StoreError::Failed(format!("{} cannot have a write-ahead log", path.display())).into());
     }
-    connection.pragma_update(None, "journal_size_limit", checkpoint::KEPT)?;
+    connection.pragma_update(None, "journal_size_limit", checkpoint::WAL_FILE_BYTES)?;
     // The file's own header must tell whose it is, even to one who reads no log.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(connection)

@@ -93,7 +93,7 @@ impl Store for SqliteStore {
         let few = names_few(&new);
         let (bytes, accept) = acceptance(new)?;
         match few {
-            true => self.writer.call_here(bytes, accept).await,
+            true => self.writer.call_inline(bytes, accept).await,
             false => self.writer.call(bytes, accept).await,
         }
     }
@@ -166,7 +166,7 @@ impl Store for SqliteStore {
         let (bytes, few) = (ROW * batch.len(), batch.len() <= FEW);
         let settle = |writer: &mut Writer| writer.settle(batch);
         match few {
-            true => self.writer.call_here(bytes, settle).await,
+            true => self.writer.call_inline(bytes, settle).await,
             false => self.writer.call(bytes, settle).await,
         }
     }

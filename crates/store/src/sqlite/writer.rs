@@ -95,13 +95,13 @@ impl Writer {
     }
 
     /// Keeps the write-ahead log short. Between two groups.
-    pub fn tend_log(&mut self) {
-        self.checkpointer.tend(&self.connection);
+    pub fn maintain_wal(&mut self) {
+        self.checkpointer.maintain(&self.connection);
     }
 
-    /// Whether [`tend_log`](Self::tend_log) has something to do.
-    pub fn wants_care(&self) -> bool {
-        self.checkpointer.wants_care()
+    /// Whether [`maintain_wal`](Self::maintain_wal) has something to do.
+    pub fn needs_checkpoint(&self) -> bool {
+        self.checkpointer.needs_checkpoint()
     }
 
     /// Undoes the group.

@@ -19,7 +19,7 @@ fn which_thread(_: &mut Writer) -> error::Result<ThreadId> {
 
 /// Waits until the thread has nothing more to do.
 async fn at_rest(store: &SqliteStore) {
-    while store.writer.shared.state.lock().turn != Turn::Nobody {
+    while store.writer.group_commit.state.lock().leader != Leader::None {
         tokio::task::yield_now().await;
     }
 }
@@ -52,12 +52,12 @@ async fn who_asks_alone_commits_and_who_does_not_mind_leaves_it_to_the_thread() 
     let mut here = 0;
     for _ in 0..200 {
         at_rest(&store).await;
-        let slow = store.writer.shared.slow.load(Ordering::Relaxed);
+        let slow = store.writer.group_commit.slow.load(Ordering::Relaxed);
         let before = store.writer.commits();
         let asking = Arc::clone(&store);
         let (committing, asking) = in_a_worker(async move {
             let me = thread::current().id();
-            (asking.writer.call_here(0, which_thread).await.unwrap(), me)
+            (asking.writer.call_inline(0, which_thread).await.unwrap(), me)
         })
         .await;
         assert_eq!(committing == asking, !slow);
@@ -72,13 +72,13 @@ async fn who_asks_alone_commits_and_who_does_not_mind_leaves_it_to_the_thread() 
         assert_ne!(committing, asking);
     }
     // A disk whose every commit takes more than five milliseconds shows nothing here.
-    assert!(here > 0 || store.writer.shared.slow.load(Ordering::Relaxed));
+    assert!(here > 0 || store.writer.group_commit.slow.load(Ordering::Relaxed));
 }
 
 #[tokio::test]
 async fn the_only_worker_of_a_runtime_never_waits_for_the_disk() {
     let (_directory, store) = open(Options::default());
-    let committing = store.writer.call_here(0, which_thread).await.unwrap();
+    let committing = store.writer.call_inline(0, which_thread).await.unwrap();
     assert_ne!(committing, thread::current().id());
 }
 
@@ -91,9 +91,9 @@ async fn a_slow_disk_is_waited_for_by_the_thread() {
     };
     let thread = store.writer.call(0, slow).await.unwrap();
     at_rest(&store).await;
-    assert!(store.writer.shared.slow.load(Ordering::Relaxed));
+    assert!(store.writer.group_commit.slow.load(Ordering::Relaxed));
     let asking = Arc::clone(&store);
-    let committing = in_a_worker(async move { asking.writer.call_here(0, which_thread).await }).await;
+    let committing = in_a_worker(async move { asking.writer.call_inline(0, which_thread).await }).await;
     assert_eq!(committing.unwrap(), thread);
 }
 
@@ -108,7 +108,7 @@ async fn timers_and_sockets_go_on_while_a_commit_hangs() {
             // Woken by the clock, alone: this worker looked after it, and the other sleeps.
             tokio::time::sleep(Duration::from_millis(10)).await;
             let hangs = move |_: &mut Writer| Ok(held.recv_timeout(Duration::from_secs(20)));
-            asking.writer.call_here(0, hangs).await.unwrap()
+            asking.writer.call_inline(0, hangs).await.unwrap()
         });
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(30)).await;
@@ -128,7 +128,7 @@ async fn what_comes_while_the_thread_commits_waits_for_the_next_commit() {
     let waiting: Vec<_> = (0..20)
         .map(|_| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move { store.writer.call_here(0, which_thread).await })
+            tokio::spawn(async move { store.writer.call_inline(0, which_thread).await })
         })
         .collect();
     while store.backlog().0 < 21 {
@@ -199,7 +199,7 @@ async fn a_panic_costs_whoever_asked_an_answer_and_the_turn_goes_on() {
         at_rest(&store).await;
         let asking = Arc::clone(&store);
         let answer = in_a_worker(async move {
-            asking.writer.call_here(0, |_| -> error::Result<()> { panic!("on purpose") }).await
+            asking.writer.call_inline(0, |_| -> error::Result<()> { panic!("on purpose") }).await
         })
         .await;
         assert!(matches!(answer, Err(StoreError::Failed(_))));
@@ -223,7 +223,7 @@ async fn everything_is_done_once_whoever_commits_it() {
                     let work = move |_: &mut Writer| Ok(counted.fetch_add(1, Ordering::Relaxed));
                     match (task + n) % 3 {
                         0 => store.writer.call(0, work).await.unwrap(),
-                        _ => store.writer.call_here(0, work).await.unwrap(),
+                        _ => store.writer.call_inline(0, work).await.unwrap(),
                     };
                     if n % 16 == task {
                         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -250,7 +250,7 @@ async fn closing_while_others_commit_answers_everybody() {
                 let store = Arc::clone(&store);
                 tokio::spawn(async move {
                     let mut answered = 0;
-                    while store.writer.call_here(0, which_thread).await.is_ok() {
+                    while store.writer.call_inline(0, which_thread).await.is_ok() {
                         answered += 1;
                     }
                     answered

@@ -86,9 +86,9 @@ struct Queued {
 
 /// Whose turn it is to commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum Leader {
     /// Nobody's. The queue is empty then.
-    Nobody,
+    None,
     /// Somebody's who asked, for one commit.
     Caller,
     /// The thread's, until the queue is empty.
@@ -97,7 +97,7 @@ enum Turn {
 
 struct State {
     queue: VecDeque<Queued>,
-    turn: Turn,
+    leader: Leader,
     closed: bool,
     /// Commits that callers have begun.
     begun: u64,
@@ -107,7 +107,7 @@ struct State {
     watched: bool,
 }
 
-struct Shared {
+struct GroupCommit {
     state: Mutex<State>,
     /// Where the thread waits for its turn, and for something to watch.
     thread: Condvar,
@@ -127,7 +127,7 @@ struct Shared {
 
 /// The writer's door.
 pub(super) struct WriterHandle {
-    shared: Arc<Shared>,
+    group_commit: Arc<GroupCommit>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -139,10 +139,10 @@ impl WriterHandle {
         group: usize,
         keep: K,
     ) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let group_commit = Arc::new(GroupCommit {
             state: Mutex::new(State {
                 queue: VecDeque::new(),
-                turn: Turn::Nobody,
+                leader: Leader::None,
                 closed: false,
                 begun: 0,
                 runtime: None,
@@ -157,12 +157,12 @@ impl WriterHandle {
             commits: AtomicU64::new(0),
             writes: AtomicU64::new(0),
         });
-        let sharing = Arc::clone(&shared);
+        let running = Arc::clone(&group_commit);
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || {
-            sharing.attend();
+            running.run();
             drop(keep);
         })?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self { group_commit, thread: Mutex::new(Some(thread)) })
     }
 
     /// Has the writer do something and waits until it is durable. `bytes` is
@@ -173,27 +173,27 @@ impl WriterHandle {
         T: Send + 'static,
     {
         let (queued, answer) = queued(bytes, work);
-        self.shared.ask([queued], false)?;
+        self.group_commit.ask([queued], false)?;
         answer.await.map_err(|_| ended())?
     }
 
     /// As [`call`](Self::call), for something small that somebody waits for: it is
     /// committed at once, on this thread, where nobody else is writing.
-    pub async fn call_here<T, F>(&self, bytes: usize, work: F) -> Result<T>
+    pub async fn call_inline<T, F>(&self, bytes: usize, work: F) -> Result<T>
     where
         F: FnOnce(&mut Writer) -> error::Result<T> + Send + 'static,
         T: Send + 'static,
     {
         let (queued, answer) = queued(bytes, work);
-        self.shared.ask([queued], true)?;
+        self.group_commit.ask([queued], true)?;
         answer.await.map_err(|_| ended())?
     }
 
     /// Two pieces of work, the first of which goes along with the second: where there is
-    /// room, both are in one commit. `here` as in [`call_here`](Self::call_here).
+    /// room, both are in one commit. `inline` as in [`call_inline`](Self::call_inline).
     pub async fn call_both<A, B, F, G>(
         &self,
-        here: bool,
+        inline: bool,
         first: (usize, F),
         second: (usize, G),
     ) -> (Result<A>, Result<B>)
@@ -205,7 +205,7 @@ impl WriterHandle {
     {
         let (one, first) = queued(first.0, first.1);
         let (other, second) = queued(second.0, second.1);
-        if let Err(error) = self.shared.ask([one, other], here) {
+        if let Err(error) = self.group_commit.ask([one, other], inline) {
             return (Err(error.clone()), Err(error));
         }
         let answered = (first.await, second.await);
@@ -214,21 +214,21 @@ impl WriterHandle {
 
     /// Calls that wait for their commit, and how many may.
     pub fn backlog(&self) -> (usize, usize) {
-        (self.shared.waiting.load(Ordering::Relaxed), self.shared.capacity)
+        (self.group_commit.waiting.load(Ordering::Relaxed), self.group_commit.capacity)
     }
 
     /// Commits so far, and the calls in them.
     pub fn commits(&self) -> Commits {
         Commits {
-            commits: self.shared.commits.load(Ordering::Relaxed),
-            writes: self.shared.writes.load(Ordering::Relaxed),
+            commits: self.group_commit.commits.load(Ordering::Relaxed),
+            writes: self.group_commit.writes.load(Ordering::Relaxed),
         }
     }
 
     /// Takes no more work. The thread ends after what it has.
     pub fn close(&self) -> Option<JoinHandle<()>> {
-        self.shared.state.lock().closed = true;
-        self.shared.thread.notify_one();
+        self.group_commit.state.lock().closed = true;
+        self.group_commit.thread.notify_one();
         self.thread.lock().take()
     }
 }
@@ -257,12 +257,12 @@ fn with_others() -> Option<Handle> {
     others.then_some(runtime)
 }
 
-impl Shared {
+impl GroupCommit {
     /// Puts something into the queue, and commits it where that is `here`.
-    fn ask<const N: usize>(&self, queued: [Queued; N], here: bool) -> Result<()> {
-        let here = here && !self.slow.load(Ordering::Relaxed);
-        if self.enqueue(queued, here.then(with_others).flatten())? {
-            self.lead();
+    fn ask<const N: usize>(&self, queued: [Queued; N], inline: bool) -> Result<()> {
+        let inline = inline && !self.slow.load(Ordering::Relaxed);
+        if self.enqueue(queued, inline.then(with_others).flatten())? {
+            self.commit_inline();
         }
         Ok(())
     }
@@ -280,41 +280,41 @@ impl Shared {
         }
         self.waiting.fetch_add(N, Ordering::Relaxed);
         state.queue.extend(queued);
-        if state.turn != Turn::Nobody {
+        if state.leader != Leader::None {
             return Ok(false);
         }
-        let leads = caller.is_some();
-        let wake = if leads {
-            state.turn = Turn::Caller;
+        let caller_leads = caller.is_some();
+        let wake = if caller_leads {
+            state.leader = Leader::Caller;
             state.begun += 1;
             state.runtime = caller;
             !std::mem::replace(&mut state.watched, true)
         } else {
-            state.turn = Turn::Thread;
+            state.leader = Leader::Thread;
             true
         };
         drop(state);
         if wake {
             self.thread.notify_one();
         }
-        Ok(leads)
+        Ok(caller_leads)
     }
 
     /// One commit by whoever asked. What came meanwhile is the thread's.
-    fn lead(&self) {
+    fn commit_inline(&self) {
         let group = self.take();
         let mut writer = self.writer.lock();
-        let care = match writer.as_mut() {
+        let checkpoint = match writer.as_mut() {
             Some(writer) => {
                 self.commit(writer, group);
-                writer.wants_care()
+                writer.needs_checkpoint()
             }
             None => false,
         };
         drop(writer);
         let mut state = self.state.lock();
-        let more = care || state.closed || !state.queue.is_empty();
-        state.turn = if more { Turn::Thread } else { Turn::Nobody };
+        let more = checkpoint || state.closed || !state.queue.is_empty();
+        state.leader = if more { Leader::Thread } else { Leader::None };
         state.runtime = None;
         drop(state);
         if more {
@@ -323,19 +323,19 @@ impl Shared {
     }
 
     /// The thread's work, until the door is closed and nothing is left.
-    fn attend(&self) {
-        while self.await_turn() {
+    fn run(&self) {
+        while self.await_lead() {
             let group = self.take();
             if let Some(writer) = self.writer.lock().as_mut() {
                 // Nothing is there where only the log needs care.
                 if !group.is_empty() {
                     self.commit(writer, group);
                 }
-                writer.tend_log();
+                writer.maintain_wal();
             }
             let mut state = self.state.lock();
             if state.queue.is_empty() {
-                state.turn = Turn::Nobody;
+                state.leader = Leader::None;
             }
         }
         // Closed before the caller is told that the thread has ended.
@@ -343,23 +343,23 @@ impl Shared {
     }
 
     /// Waits for the thread's turn, and looks on while it is a caller's. `false` at the end.
-    fn await_turn(&self) -> bool {
+    fn await_lead(&self) -> bool {
         let mut state = self.state.lock();
         let mut seen = state.begun;
         loop {
-            match state.turn {
-                Turn::Thread => return true,
-                Turn::Nobody if state.closed => return false,
+            match state.leader {
+                Leader::Thread => return true,
+                Leader::None if state.closed => return false,
                 // No caller has begun anything since the last look.
-                Turn::Nobody if state.begun == seen => {
+                Leader::None if state.begun == seen => {
                     state.watched = false;
                     self.thread.wait(&mut state);
                 }
-                Turn::Nobody | Turn::Caller => {
+                Leader::None | Leader::Caller => {
                     state.watched = true;
                     seen = state.begun;
                     let waited = self.thread.wait_for(&mut state, QUICK);
-                    if waited.timed_out() && state.turn == Turn::Caller && state.begun == seen {
+                    if waited.timed_out() && state.leader == Leader::Caller && state.begun == seen {
                         wake_another(state.runtime.as_ref());
                     }
                 }
@@ -424,5 +424,5 @@ fn run_group(writer: &mut Writer, works: &mut [Box<dyn Work>]) -> Result<()> {
 }
 
 #[cfg(test)]
-#[path = "commits_tests.rs"]
+#[path = "group_commit_tests.rs"]
 mod tests;
