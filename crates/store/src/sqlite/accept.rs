@@ -46,7 +46,7 @@ impl Writer {
                 "INSERT INTO contents (position, content, users, members) VALUES (?1, ?2, ?3, ?4)",
             )?
             .execute(params![int(position), content, users, members(&target)])?;
-        self.inbox.note(&self.connection, position, &target)?;
+        self.recipient_index.note(&self.connection, position, &target)?;
         self.kept.totals.notifications += 1;
         if let Some(asked) = &new.idempotency {
             self.remember(asked, new.id, recipients)?;

@@ -9,7 +9,7 @@ use tidings_core::store::{HistoryEntry, Outcome, Page};
 use super::convert::{self, int, state, uint};
 use super::error::{Error, Result};
 use super::standing::{self, Standing, registered_at};
-use super::{inbox, records, varint};
+use super::{recipient_index, records, varint};
 
 /// Notifications that one page looks at, at most.
 const LOOKED_AT: usize = 4096;
@@ -32,7 +32,7 @@ pub(super) fn account_history(
     loop {
         let (positions, first) = match reader.unwritten(reached)? {
             Some(found) => found,
-            None => match inbox::before(connection, uint(account.0), reached, &mut runs)? {
+            None => match recipient_index::before(connection, uint(account.0), reached, &mut runs)? {
                 Some(found) => found,
                 None => return Ok(page),
             },
@@ -62,7 +62,7 @@ struct Reader<'a> {
     standing: Standing,
     registered_at: u64,
     missed: BTreeSet<u64>,
-    /// The first position that the inbox does not tell of.
+    /// The first position that the recipient index does not tell of.
     unwritten: u64,
 }
 
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
         let Some(mut standing) = Standing::load(connection, account)? else { return Ok(None) };
         standing.subscriptions(connection)?;
         let missed = standing::missed(connection, account)?;
-        let unwritten = inbox::first_unwritten(connection)?;
+        let unwritten = recipient_index::first_unwritten(connection)?;
         Ok(Some(Self { connection, standing, registered_at, missed, unwritten }))
     }
 

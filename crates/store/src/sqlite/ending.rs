@@ -11,7 +11,7 @@ use super::live::Shared;
 use super::settle::{Counted, Direct};
 use super::standing::Standing;
 use super::writer::Writer;
-use super::{inbox, varint};
+use super::{recipient_index, varint};
 
 /// How a whole notification ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,7 +222,7 @@ impl Writer {
             add(&mut self.kept.forgotten, &forgotten);
             purged += 1;
         }
-        inbox::forget(&self.connection)?;
+        recipient_index::forget(&self.connection)?;
         for (sql, moment) in [
             (
                 "DELETE FROM idempotency WHERE key IN

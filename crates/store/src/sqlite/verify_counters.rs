@@ -9,9 +9,9 @@ use tidings_core::store::Totals;
 use super::convert::{self, state, uint};
 use super::ending::add;
 use super::error::Result;
-use super::inbox::Inbox;
 use super::kept::Kept;
 use super::live::Live;
+use super::recipient_index::RecipientIndex;
 use super::standing::Standing;
 use super::writer::Writer;
 
@@ -132,7 +132,7 @@ impl Writer {
         if Priority::DESCENDING.iter().any(|priority| live.ended(*priority) != self.live.ended(*priority)) {
             wrong.push("the writer's memory of what ended disagrees with the database".into());
         }
-        if !self.inbox.covers(&Inbox::load(&self.connection)?) {
+        if !self.recipient_index.covers(&RecipientIndex::load(&self.connection)?) {
             wrong.push("the writer's memory of whom notifications named disagrees with the database".into());
         }
         Ok(wrong)

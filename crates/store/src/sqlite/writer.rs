@@ -4,9 +4,9 @@ use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
 use super::error::Result;
-use super::inbox::Inbox;
 use super::kept::Kept;
 use super::live::Live;
+use super::recipient_index::RecipientIndex;
 
 /// The only one who changes the database. Its memory is a copy of what the
 /// open transaction says; after a rollback it is read again.
@@ -20,7 +20,7 @@ pub(super) struct Writer {
     /// Whether `live` was changed since [`Writer::begin_step`].
     pub live_changed: bool,
     /// Whom the newest notifications named.
-    pub inbox: Inbox,
+    pub recipient_index: RecipientIndex,
     /// What memory says is not to be trusted: a rollback could not be followed by a read.
     stale: bool,
     checkpointer: Checkpointer,
@@ -31,7 +31,7 @@ impl Writer {
         let kept = Kept::load(&connection)?;
         let live = Live::load(&connection)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        let inbox = Inbox::load(&connection)?;
+        let recipients = RecipientIndex::load(&connection)?;
         connection.execute_batch("COMMIT")?;
         Ok(Self {
             connection,
@@ -39,7 +39,7 @@ impl Writer {
             saved: kept,
             live,
             live_changed: false,
-            inbox,
+            recipient_index: recipients,
             stale: false,
             checkpointer,
         })
@@ -56,7 +56,7 @@ impl Writer {
     /// Runs one step of the group: all of it happens, or nothing.
     pub fn step<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let kept = self.kept;
-        let inbox = self.inbox.mark();
+        let recipients = self.recipient_index.mark();
         self.live_changed = false;
         self.run("SAVEPOINT step")?;
         let done = work(self);
@@ -70,8 +70,8 @@ impl Writer {
             self.run("RELEASE step")?;
         }
         self.kept = kept;
-        if self.inbox.mark() != inbox {
-            self.inbox = Inbox::load(&self.connection)?;
+        if self.recipient_index.mark() != recipients {
+            self.recipient_index = RecipientIndex::load(&self.connection)?;
         }
         if self.live_changed {
             self.live = Live::load(&self.connection)?;
@@ -122,7 +122,7 @@ impl Writer {
         self.kept = Kept::load(&self.connection)?;
         self.saved = self.kept;
         self.live = Live::load(&self.connection)?;
-        self.inbox = Inbox::load(&self.connection)?;
+        self.recipient_index = RecipientIndex::load(&self.connection)?;
         self.stale = false;
         Ok(())
     }

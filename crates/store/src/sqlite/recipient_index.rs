@@ -16,24 +16,24 @@ use super::varint;
 
 /// Bits of a position that tell its place in a run.
 const BITS: u32 = 10;
-/// A notification that names more accounts stands under [`EVERYBODY`].
+/// A notification that names more accounts stands under [`EVERY_ACCOUNT`].
 const WIDE: usize = 16;
 /// The account under which stands what is to be looked at for every account. No
 /// account has this number.
-pub(super) const EVERYBODY: u64 = 0;
+pub(super) const EVERY_ACCOUNT: u64 = 0;
 
 /// The newest run.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Inbox {
+pub(super) struct RecipientIndex {
     run: u64,
     pairs: Vec<u64>,
 }
 
-impl Inbox {
+impl RecipientIndex {
     /// Reads the newest run, and writes those before it that are not there yet: a
     /// database made by an older version has none.
     pub fn load(connection: &Connection) -> Result<Self> {
-        let mut inbox = Self { run: 0, pairs: Vec::new() };
+        let mut index = Self { run: 0, pairs: Vec::new() };
         let mut statement = connection.prepare_cached(
             "SELECT n.position, n.topic IS NULL, c.members
              FROM notifications n JOIN contents c ON c.position = n.position
@@ -45,9 +45,9 @@ impl Inbox {
             let members: Option<Vec<u8>> = row.get(2)?;
             let named = if row.get(1)? { Some(members.unwrap_or_default()) } else { None };
             let named = named.map(|packed| varint::decode(&packed).ok_or_else(|| Error::corrupt("audience")));
-            inbox.add(connection, position, named.transpose()?.as_deref())?;
+            index.add(connection, position, named.transpose()?.as_deref())?;
         }
-        Ok(inbox)
+        Ok(index)
     }
 
     /// Notes whom a new notification names.
@@ -82,7 +82,7 @@ impl Inbox {
         let place = position & ((1 << BITS) - 1);
         match named.filter(|accounts| accounts.len() <= WIDE) {
             Some(accounts) => self.pairs.extend(accounts.iter().map(|account| account << BITS | place)),
-            None => self.pairs.push(EVERYBODY << BITS | place),
+            None => self.pairs.push(EVERY_ACCOUNT << BITS | place),
         }
         Ok(())
     }
@@ -134,7 +134,7 @@ pub(super) fn before(
             })
             .optional()?;
         let Some((run, positions)) = found else { return Ok(None) };
-        let mut positions = positions.ok_or_else(|| Error::corrupt("inbox"))?;
+        let mut positions = positions.ok_or_else(|| Error::corrupt("recipient index"))?;
         positions.retain(|found| *found < position);
         *most = most.saturating_sub(1);
         position = run << BITS;
@@ -145,14 +145,14 @@ pub(super) fn before(
     Ok(None)
 }
 
-/// The positions of a run that are for an account or for everybody, newest first.
+/// The positions of a run that are for an account or for every account, newest first.
 fn positions_in(run: u64, mut packed: &[u8], account: u64) -> Option<Vec<u64>> {
     let mut positions = Vec::new();
     let mut pair = 0u64;
     while !packed.is_empty() {
         pair = pair.wrapping_add(varint::take(&mut packed)?);
         let of = pair >> BITS;
-        if of == EVERYBODY || of == account {
+        if of == EVERY_ACCOUNT || of == account {
             positions.push(run << BITS | (pair & ((1 << BITS) - 1)));
         } else if of > account {
             break;
