@@ -306,7 +306,7 @@ impl State {
                 self.by_id.remove(&item.record.notification.id);
                 if item.released {
                     self.by_seq.remove(&item.seq());
-                    add(&mut self.forgotten, &item.record.counters);
+                    add(&mut self.purged, &item.record.counters);
                 }
             }
         }

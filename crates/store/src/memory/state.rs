@@ -23,7 +23,7 @@ pub(super) struct State {
     pub idempotency: BTreeMap<String, Remembered>,
     pub accepted: u64,
     /// What purged notifications had counted.
-    pub forgotten: Counters,
+    pub purged: Counters,
     pub keys: Vec<ApiKey>,
     pub operators: BTreeMap<String, Operator>,
     pub web_sessions: HashMap<[u8; 32], WebSession>,
@@ -153,7 +153,7 @@ impl State {
         let mut totals = Totals {
             accounts: self.accounts.len() as u64,
             notifications: self.accepted,
-            counters: self.forgotten,
+            counters: self.purged,
             scheduled: 0,
         };
         for item in self.items.values() {

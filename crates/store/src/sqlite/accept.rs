@@ -25,11 +25,11 @@ impl Writer {
         let (target, users) = self.resolve(new.audience)?;
         let due = new.send_at.filter(|at| *at > new.created_at);
         let recipients = match &target {
-            Target::All => self.kept.totals.accounts,
+            Target::All => self.totals.current.accounts,
             Target::Topic(topic) => self.subscribers(topic)?,
             Target::Accounts(accounts) => accounts.len() as u64,
         };
-        let position = self.kept.number();
+        let position = self.totals.number();
         let notification = Notification {
             seq: Seq(position),
             id: new.id,
@@ -47,12 +47,12 @@ impl Writer {
             )?
             .execute(params![int(position), content, users, members(&target)])?;
         self.recipient_index.note(&self.connection, position, &target)?;
-        self.kept.totals.notifications += 1;
+        self.totals.current.notifications += 1;
         if let Some(asked) = &new.idempotency {
             self.remember(asked, new.id, recipients)?;
         }
         if due.is_some() {
-            self.kept.totals.scheduled += 1;
+            self.totals.current.scheduled += 1;
             return Ok(Acceptance::Scheduled(recipients));
         }
         self.place(&notification, &target, recipients)?;
@@ -167,7 +167,7 @@ impl Writer {
     /// Puts a released notification in front of its recipients.
     fn place(&mut self, notification: &Notification, target: &Target, recipients: u64) -> Result<()> {
         self.collapse(notification, target)?;
-        self.kept.totals.counters.recipients += recipients;
+        self.totals.current.counters.recipients += recipients;
         let seq = notification.seq.0;
         if let Target::Accounts(accounts) = target {
             let mut statement = self.connection.prepare_cached(
@@ -217,11 +217,11 @@ impl Writer {
             None => Target::Accounts(self.still_there(packed.as_deref().unwrap_or_default())?),
         };
         let recipients = match &target {
-            Target::All => self.kept.totals.accounts,
+            Target::All => self.totals.current.accounts,
             Target::Topic(topic) => self.subscribers(topic)?,
             Target::Accounts(accounts) => accounts.len() as u64,
         };
-        notification.seq = Seq(self.kept.number());
+        notification.seq = Seq(self.totals.number());
         notification.sent_at = now;
         if let Target::Topic(topic) = &target {
             notification.topic = Some(topic.clone());
@@ -245,7 +245,7 @@ impl Writer {
                 .prepare_cached("UPDATE contents SET members = ?2 WHERE position = ?1")?
                 .execute(params![position, present])?;
         }
-        self.kept.totals.scheduled -= 1;
+        self.totals.current.scheduled -= 1;
         self.place(&notification, &target, recipients)?;
         Ok(Released { notification, target, recipients })
     }

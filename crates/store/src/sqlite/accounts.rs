@@ -28,10 +28,10 @@ impl Writer {
         if find(&self.connection, &new.username)?.is_some() {
             return Err(StoreError::Conflict.into());
         }
-        self.kept.last_account += 1;
-        self.kept.totals.accounts += 1;
+        self.totals.last_account += 1;
+        self.totals.current.accounts += 1;
         let account = Account {
-            id: AccountId(int(self.kept.last_account)),
+            id: AccountId(int(self.totals.last_account)),
             username: new.username,
             alias: None,
             name: new.name,
@@ -40,7 +40,7 @@ impl Writer {
             created_at: new.created_at,
             last_seen: None,
             last_offline: None,
-            registered_at: Seq(self.kept.last),
+            registered_at: Seq(self.totals.last),
         };
         self.connection
             .prepare_cached(
@@ -140,7 +140,7 @@ impl Writer {
         ] {
             self.connection.prepare_cached(sql)?.execute([id.0])?;
         }
-        self.kept.totals.accounts -= 1;
+        self.totals.current.accounts -= 1;
         Ok(true)
     }
 

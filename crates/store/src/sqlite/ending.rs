@@ -52,7 +52,7 @@ impl Writer {
         self.connection
             .prepare_cached("UPDATE notifications SET state = ?2, cancelled = recipients WHERE seq = ?1")?
             .execute(params![int(seq), state::WITHDRAWN])?;
-        self.kept.totals.scheduled -= 1;
+        self.totals.current.scheduled -= 1;
         Ok(Some(Ended { seq: Seq(0), id, accounts: recipients }))
     }
 
@@ -69,14 +69,14 @@ impl Writer {
         self.live.remove(seq);
         let (state, column) = match how {
             End::Expired => {
-                self.kept.totals.counters.expired += pending;
+                self.totals.current.counters.expired += pending;
                 (
                     state::EXPIRED,
                     "UPDATE notifications SET state = ?2, open = 0, expired = expired + ?3 WHERE seq = ?1",
                 )
             }
             End::Cancelled => {
-                self.kept.totals.counters.cancelled += pending;
+                self.totals.current.counters.cancelled += pending;
                 (
                     state::CANCELLED,
                     "UPDATE notifications SET state = ?2, open = 0, cancelled = cancelled + ?3 WHERE seq = ?1",
@@ -207,7 +207,7 @@ impl Writer {
 
     pub fn purge(&mut self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
         let mut purged = 0;
-        for (seq, position, forgotten) in self.finished(before, limit)? {
+        for (seq, position, counted) in self.finished(before, limit)? {
             for (sql, key) in [
                 ("DELETE FROM notifications WHERE seq = ?1", seq),
                 ("DELETE FROM contents WHERE position = ?1", position),
@@ -219,7 +219,7 @@ impl Writer {
             }
             self.live_changed = true;
             self.live.forget_ended(uint(seq));
-            add(&mut self.kept.forgotten, &forgotten);
+            add(&mut self.totals.purged, &counted);
             purged += 1;
         }
         recipient_index::forget(&self.connection)?;

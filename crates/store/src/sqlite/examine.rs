@@ -5,7 +5,7 @@ use tidings_core::model::Timestamp;
 use tidings_core::store::Totals;
 
 use super::error::Result;
-use super::kept::Kept;
+use super::totals::StoredTotals;
 use super::verify_counters;
 
 /// How many faults SQLite is asked to name.
@@ -45,5 +45,5 @@ pub(super) fn examine(path: &Path) -> Result<Report> {
         .query_row("SELECT max(created_at) FROM notifications", [], |row| row.get::<_, Option<i64>>(0))
         .optional()?
         .flatten();
-    Ok(Report { faults, totals: Kept::load(&connection)?.totals, newest: newest.map(Timestamp) })
+    Ok(Report { faults, totals: StoredTotals::load(&connection)?.current, newest: newest.map(Timestamp) })
 }

@@ -9,8 +9,8 @@ use tidings_core::store::{Feed, Positions};
 use super::accept::content_from;
 use super::convert::{self, int, limit as sql_limit, uint};
 use super::error::{Error, Result};
-use super::kept::Kept;
 use super::standing::Standing;
+use super::totals::StoredTotals;
 
 /// A feed, and what of the account's copies a newer one replaced meanwhile:
 /// the writer has to be told.
@@ -32,7 +32,7 @@ pub(super) fn feed(
     now: Timestamp,
     limit: usize,
 ) -> Result<Read> {
-    let head = Seq(Kept::last(connection)?);
+    let head = Seq(StoredTotals::last(connection)?);
     let mut read = Read { feed: Feed { pending: Vec::new(), more: false, head }, superseded: Vec::new() };
     if !anything_pending(connection, account)? {
         return Ok(read);

@@ -17,7 +17,6 @@ mod error;
 mod examine;
 mod feed;
 mod group_commit;
-mod kept;
 mod live;
 mod readers;
 mod recipient_index;
@@ -29,6 +28,7 @@ mod store_impl;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod totals;
 mod varint;
 mod verify_counters;
 mod writer;

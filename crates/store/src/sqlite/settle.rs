@@ -107,7 +107,7 @@ impl Writer {
 
     /// Counts copies that ended; the notification is closed with the last one.
     pub fn count(&mut self, seq: u64, how: Counted, copies: u64) -> Result<()> {
-        let counters = &mut self.kept.totals.counters;
+        let counters = &mut self.totals.current.counters;
         let sql = match how {
             Counted::Delivered => {
                 counters.delivered += copies;
@@ -179,7 +179,7 @@ impl Writer {
         ] {
             self.connection.prepare_cached(sql)?.execute([seq, account.0])?;
         }
-        self.kept.totals.counters.opened += 1;
+        self.totals.current.counters.opened += 1;
         Ok(true)
     }
 

@@ -12,7 +12,7 @@ use tidings_core::store::{
 };
 
 use super::error;
-use super::kept::Kept;
+use super::totals::StoredTotals;
 use super::writer::Writer;
 use super::{SqliteStore, account_history, accounts, admin, feed, records, topics, verify_counters};
 
@@ -199,7 +199,7 @@ impl Store for SqliteStore {
     }
 
     async fn totals(&self) -> Result<Totals> {
-        self.readers.call(|connection| Ok(Kept::load(connection)?.totals)).await
+        self.readers.call(|connection| Ok(StoredTotals::load(connection)?.current)).await
     }
 
     async fn purge(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {

@@ -17,7 +17,7 @@ impl Writer {
             .prepare_cached(
                 "INSERT OR IGNORE INTO subscriptions (account, topic, since) VALUES (?1, ?2, ?3)",
             )?
-            .execute(params![account.0, topic.as_str(), int(self.kept.last)])?;
+            .execute(params![account.0, topic.as_str(), int(self.totals.last)])?;
         if added == 0 {
             return Ok(false);
         }

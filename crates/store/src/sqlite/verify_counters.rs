@@ -9,10 +9,10 @@ use tidings_core::store::Totals;
 use super::convert::{self, state, uint};
 use super::ending::add;
 use super::error::Result;
-use super::kept::Kept;
 use super::live::Live;
 use super::recipient_index::RecipientIndex;
 use super::standing::Standing;
+use super::totals::StoredTotals;
 use super::writer::Writer;
 
 /// Names each counter that disagrees with what it counts.
@@ -58,10 +58,14 @@ fn notifications(
     pending: &HashMap<u64, u64>,
     wrong: &mut Vec<String>,
 ) -> Result<()> {
-    let kept = Kept::load(connection)?;
+    let stored = StoredTotals::load(connection)?;
     let accounts = connection.query_row("SELECT count(*) FROM accounts", [], |row| row.get(0).map(uint))?;
-    let mut counted =
-        Totals { accounts, notifications: kept.totals.notifications, counters: kept.forgotten, scheduled: 0 };
+    let mut counted = Totals {
+        accounts,
+        notifications: stored.current.notifications,
+        counters: stored.purged,
+        scheduled: 0,
+    };
     let mut statement = connection.prepare(
         "SELECT n.seq, n.id, n.state, n.open, n.recipients, n.delivered, n.opened, n.expired, n.cancelled,
             (SELECT count(*) FROM openings o WHERE o.seq = n.seq)
@@ -95,8 +99,8 @@ fn notifications(
             wrong.push(format!("{id}: kept {counters:?}, {openings} opened"));
         }
     }
-    if counted != kept.totals {
-        wrong.push(format!("totals: kept {:?}, counted {counted:?}", kept.totals));
+    if counted != stored.current {
+        wrong.push(format!("totals: kept {:?}, counted {counted:?}", stored.current));
     }
     Ok(())
 }

@@ -1,21 +1,21 @@
-//! What writes: the one connection that may, and what is kept in memory beside it.
+//! What writes: the one connection that may, and what it remembers beside it.
 
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
 use super::error::Result;
-use super::kept::Kept;
 use super::live::Live;
 use super::recipient_index::RecipientIndex;
+use super::totals::StoredTotals;
 
 /// The only one who changes the database. Its memory is a copy of what the
 /// open transaction says; after a rollback it is read again.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub connection: Connection,
-    pub kept: Kept,
+    pub totals: StoredTotals,
     /// As the database has it.
-    saved: Kept,
+    saved: StoredTotals,
     pub live: Live,
     /// Whether `live` was changed since [`Writer::begin_step`].
     pub live_changed: bool,
@@ -28,15 +28,15 @@ pub(super) struct Writer {
 
 impl Writer {
     pub fn new(connection: Connection, checkpointer: Checkpointer) -> Result<Self> {
-        let kept = Kept::load(&connection)?;
+        let stored = StoredTotals::load(&connection)?;
         let live = Live::load(&connection)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let recipients = RecipientIndex::load(&connection)?;
         connection.execute_batch("COMMIT")?;
         Ok(Self {
             connection,
-            kept,
-            saved: kept,
+            totals: stored,
+            saved: stored,
             live,
             live_changed: false,
             recipient_index: recipients,
@@ -55,7 +55,7 @@ impl Writer {
 
     /// Runs one step of the group: all of it happens, or nothing.
     pub fn step<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let kept = self.kept;
+        let stored = self.totals;
         let recipients = self.recipient_index.mark();
         self.live_changed = false;
         self.run("SAVEPOINT step")?;
@@ -69,7 +69,7 @@ impl Writer {
             self.run("ROLLBACK TO step")?;
             self.run("RELEASE step")?;
         }
-        self.kept = kept;
+        self.totals = stored;
         if self.recipient_index.mark() != recipients {
             self.recipient_index = RecipientIndex::load(&self.connection)?;
         }
@@ -86,11 +86,11 @@ impl Writer {
 
     /// Makes the group durable.
     pub fn commit(&mut self) -> Result<()> {
-        if self.kept != self.saved {
-            self.kept.save(&self.connection)?;
+        if self.totals != self.saved {
+            self.totals.save(&self.connection)?;
         }
         self.run("COMMIT")?;
-        self.saved = self.kept;
+        self.saved = self.totals;
         Ok(())
     }
 
@@ -119,8 +119,8 @@ impl Writer {
     }
 
     fn reload(&mut self) -> Result<()> {
-        self.kept = Kept::load(&self.connection)?;
-        self.saved = self.kept;
+        self.totals = StoredTotals::load(&self.connection)?;
+        self.saved = self.totals;
         self.live = Live::load(&self.connection)?;
         self.recipient_index = RecipientIndex::load(&self.connection)?;
         self.stale = false;

@@ -1,3 +1,5 @@
+//! The numbers given out, and the totals.
+
 use rusqlite::{Connection, params};
 use tidings_core::model::Counters;
 use tidings_core::store::Totals;
@@ -7,16 +9,16 @@ use super::error::Result;
 
 /// The numbers given out, and the totals: one row, written once a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct StoredTotals {
     /// The last number given out: places in the listing and in the order of release.
     pub last: u64,
     pub last_account: u64,
-    pub totals: Totals,
+    pub current: Totals,
     /// What purged notifications had counted.
-    pub forgotten: Counters,
+    pub purged: Counters,
 }
 
-impl Kept {
+impl StoredTotals {
     pub fn load(connection: &Connection) -> Result<Self> {
         let mut statement = connection.prepare_cached(
             "SELECT last, last_account, accounts, notifications, scheduled,
@@ -25,7 +27,7 @@ impl Kept {
                     forgotten_expired, forgotten_cancelled
              FROM kept",
         )?;
-        let kept = statement.query_row([], |row| {
+        let stored = statement.query_row([], |row| {
             let number = |index: usize| row.get(index).map(uint);
             let counters = |first: usize| {
                 Ok::<_, rusqlite::Error>(Counters {
@@ -39,16 +41,16 @@ impl Kept {
             Ok(Self {
                 last: number(0)?,
                 last_account: number(1)?,
-                totals: Totals {
+                current: Totals {
                     accounts: number(2)?,
                     notifications: number(3)?,
                     scheduled: number(4)?,
                     counters: counters(5)?,
                 },
-                forgotten: counters(10)?,
+                purged: counters(10)?,
             })
         })?;
-        Ok(kept)
+        Ok(stored)
     }
 
     /// The last number given out, alone.
@@ -58,7 +60,7 @@ impl Kept {
     }
 
     pub fn save(&self, connection: &Connection) -> Result<()> {
-        let (all, gone) = (&self.totals.counters, &self.forgotten);
+        let (all, gone) = (&self.current.counters, &self.purged);
         connection
             .prepare_cached(
                 "UPDATE kept SET last = ?1, last_account = ?2, accounts = ?3, notifications = ?4,
@@ -69,9 +71,9 @@ impl Kept {
             .execute(params![
                 int(self.last),
                 int(self.last_account),
-                int(self.totals.accounts),
-                int(self.totals.notifications),
-                int(self.totals.scheduled),
+                int(self.current.accounts),
+                int(self.current.notifications),
+                int(self.current.scheduled),
                 int(all.recipients),
                 int(all.delivered),
                 int(all.opened),
