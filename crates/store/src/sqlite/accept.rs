@@ -8,7 +8,7 @@ use tidings_core::store::{Acceptance, Idempotency, NewNotification, Released, St
 
 use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
 use super::error::{Error, Result};
-use super::live::Shared;
+use super::open_index::OpenBroadcast;
 use super::standing::registered_at;
 use super::varint;
 use super::writer::Writer;
@@ -183,15 +183,15 @@ impl Writer {
                 ])?;
             }
         } else if recipients > 0 {
-            let shared = Shared {
+            let shared = OpenBroadcast {
                 id: notification.id,
                 priority: notification.priority,
                 topic: notification.topic.clone(),
                 collapse_key: notification.collapse_key.clone(),
                 pending: recipients,
             };
-            self.live_changed = true;
-            self.live.insert(seq, shared);
+            self.open_index_changed = true;
+            self.open_index.insert(seq, shared);
         }
         Ok(())
     }

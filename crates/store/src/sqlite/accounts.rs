@@ -10,7 +10,7 @@ use tidings_core::store::{
 
 use super::convert::{self, int, uint};
 use super::error::Result;
-use super::feed::OpenShared;
+use super::feed::OpenBroadcastSeqs;
 use super::standing::Standing;
 use super::writer::Writer;
 
@@ -116,7 +116,7 @@ impl Writer {
 
     pub fn remove_account(&mut self, id: AccountId) -> Result<bool> {
         let Some(mut standing) = Standing::load(&self.connection, id)? else { return Ok(false) };
-        for seq in standing.pending(&self.connection, &self.live)? {
+        for seq in standing.pending(&self.connection, &self.open_index)? {
             self.count_cancelled(seq, 1)?;
         }
         let queued: Vec<u64> = self
@@ -237,7 +237,7 @@ pub(super) fn accounts(
     };
     let more = ids.len() > limit;
     let mut items = Vec::with_capacity(ids.len().min(limit));
-    let shared = OpenShared::load(connection)?;
+    let shared = OpenBroadcastSeqs::load(connection)?;
     for id in ids.into_iter().take(limit) {
         if let Some(account) = by_id(connection, id)? {
             items.push(AccountRow { pending: shared.pending_count(connection, id)?, account });

@@ -7,8 +7,8 @@ use tidings_core::store::Ended;
 
 use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
 use super::error::{Error, Result};
-use super::live::Shared;
-use super::settle::{Counted, Direct};
+use super::open_index::OpenBroadcast;
+use super::settle::{Counted, OpenNotification};
 use super::standing::Standing;
 use super::writer::Writer;
 use super::{recipient_index, varint};
@@ -58,15 +58,15 @@ impl Writer {
 
     /// Ends an open notification for everyone who still waits for it.
     fn end(&mut self, seq: u64, how: End) -> Result<Ended> {
-        let direct = self.direct(seq)?.ok_or_else(|| Error::corrupt("queue"))?;
+        let direct = self.open_notification(seq)?.ok_or_else(|| Error::corrupt("queue"))?;
         let pending = direct.counters.pending();
-        self.live_changed = true;
+        self.open_index_changed = true;
         if direct.shared {
             self.note_ended(seq)?;
         } else {
             self.empty_queues(seq, &direct, how)?;
         }
-        self.live.remove(seq);
+        self.open_index.remove(seq);
         let (state, column) = match how {
             End::Expired => {
                 self.totals.current.counters.expired += pending;
@@ -89,17 +89,19 @@ impl Writer {
 
     /// Remembers a shared one that somebody still waits for, for those who are past it later.
     fn note_ended(&mut self, seq: u64) -> Result<()> {
-        let Some(Shared { priority, topic, .. }) = self.live.get(seq).cloned() else { return Ok(()) };
+        let Some(OpenBroadcast { priority, topic, .. }) = self.open_index.get(seq).cloned() else {
+            return Ok(());
+        };
         let name = topic.as_ref().map_or("", Topic::as_str);
         self.connection
             .prepare_cached("INSERT OR IGNORE INTO ended (seq, priority, topic) VALUES (?1, ?2, ?3)")?
             .execute(params![int(seq), priority.index() as i64, name])?;
-        self.live.note_ended(seq, priority, topic);
+        self.open_index.note_ended(seq, priority, topic);
         Ok(())
     }
 
     /// Takes a notification for named accounts out of their queues.
-    fn empty_queues(&self, seq: u64, direct: &Direct, how: End) -> Result<()> {
+    fn empty_queues(&self, seq: u64, direct: &OpenNotification, how: End) -> Result<()> {
         let packed: Option<Vec<u8>> = self
             .connection
             .prepare_cached(
@@ -115,7 +117,13 @@ impl Writer {
 
     /// Takes one copy out of a queue, and remembers that it was not delivered.
     /// With a single recipient the counters say so.
-    fn unqueue_dropped(&self, account: AccountId, seq: u64, direct: &Direct, how: End) -> Result<bool> {
+    fn unqueue_dropped(
+        &self,
+        account: AccountId,
+        seq: u64,
+        direct: &OpenNotification,
+        how: End,
+    ) -> Result<bool> {
         let was_pending = self.unqueue(account, seq, direct.priority)?;
         if was_pending && direct.counters.recipients > 1 {
             self.note_dropped(account, seq, how)?;
@@ -139,8 +147,8 @@ impl Writer {
     }
 
     fn drop_copy(&mut self, account: AccountId, seq: u64) -> Result<()> {
-        let Some(shared) = self.live.get(seq).cloned() else {
-            if let Some(direct) = self.direct(seq)?
+        let Some(shared) = self.open_index.get(seq).cloned() else {
+            if let Some(direct) = self.open_notification(seq)?
                 && self.unqueue_dropped(account, seq, &direct, End::Cancelled)?
             {
                 self.count_cancelled(seq, 1)?;
@@ -151,7 +159,7 @@ impl Writer {
         if standing.unsettled(seq, shared.priority)
             && standing.meant(&self.connection, seq, shared.topic.as_ref())?
         {
-            standing.settle(&self.connection, &self.live, seq, shared.priority)?;
+            standing.settle(&self.connection, &self.open_index, seq, shared.priority)?;
             standing.save(&self.connection)?;
             self.note_dropped(account, seq, End::Cancelled)?;
             self.count_cancelled(seq, 1)?;
@@ -170,7 +178,7 @@ impl Writer {
     /// (see `feed`), because that may be a million accounts.
     pub fn collapse(&mut self, notification: &Notification, target: &Target) -> Result<()> {
         let Some(key) = notification.collapse_key.as_deref() else { return Ok(()) };
-        let shared = self.live.with_key(key);
+        let shared = self.open_index.with_key(key);
         match target {
             Target::All => {
                 for seq in shared {
@@ -179,7 +187,7 @@ impl Writer {
             }
             Target::Topic(topic) => {
                 for seq in shared {
-                    if self.live.get(seq).is_some_and(|older| older.topic.as_ref() == Some(topic)) {
+                    if self.open_index.get(seq).is_some_and(|older| older.topic.as_ref() == Some(topic)) {
                         self.end(seq, End::Cancelled)?;
                     }
                 }
@@ -217,8 +225,8 @@ impl Writer {
             ] {
                 self.connection.prepare_cached(sql)?.execute([key])?;
             }
-            self.live_changed = true;
-            self.live.forget_ended(uint(seq));
+            self.open_index_changed = true;
+            self.open_index.forget_ended(uint(seq));
             add(&mut self.totals.purged, &counted);
             purged += 1;
         }

@@ -225,9 +225,9 @@ fn queued_count(connection: &Connection, account: AccountId) -> Result<u64> {
 }
 
 /// What is shared and pending for somebody, read once to count for many accounts.
-pub(super) struct OpenShared(HashMap<String, [Vec<u64>; 3]>);
+pub(super) struct OpenBroadcastSeqs(HashMap<String, [Vec<u64>; 3]>);
 
-impl OpenShared {
+impl OpenBroadcastSeqs {
     pub fn load(connection: &Connection) -> Result<Self> {
         let mut statement = connection.prepare_cached(
             "SELECT topic, priority, seq FROM notifications INDEXED BY open_shared

@@ -17,7 +17,7 @@ mod error;
 mod examine;
 mod feed;
 mod group_commit;
-mod live;
+mod open_index;
 mod readers;
 mod recipient_index;
 mod records;

@@ -21,7 +21,7 @@ pub(super) enum Counted {
 
 /// What one needs to know of an open notification to end a copy of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Direct {
+pub(super) struct OpenNotification {
     pub id: NotificationId,
     pub priority: Priority,
     /// For all or for a topic: there is nothing in the queues.
@@ -34,10 +34,10 @@ impl Writer {
         batch.sort_unstable();
         let mut delivered = BTreeMap::<u64, (NotificationId, u64)>::new();
         // What the queue rows of one notification have in common is read once.
-        let mut directs = HashMap::<u64, Option<Direct>>::new();
+        let mut directs = HashMap::<u64, Option<OpenNotification>>::new();
         let mut current: Option<Standing> = None;
         for Settlement { account, seq: Seq(seq) } in batch {
-            let id = if let Some(shared) = self.live.get(seq) {
+            let id = if let Some(shared) = self.open_index.get(seq) {
                 let (id, priority, topic) = (shared.id, shared.priority, shared.topic.as_ref());
                 if current.as_ref().is_none_or(|standing| standing.account != account) {
                     if let Some(mut done) = current.take() {
@@ -49,12 +49,12 @@ impl Writer {
                 if !standing.unsettled(seq, priority) || !standing.meant(&self.connection, seq, topic)? {
                     continue;
                 }
-                standing.settle(&self.connection, &self.live, seq, priority)?;
+                standing.settle(&self.connection, &self.open_index, seq, priority)?;
                 id
             } else {
                 let direct = match directs.get(&seq) {
                     Some(direct) => *direct,
-                    None => *directs.entry(seq).or_insert(self.direct(seq)?),
+                    None => *directs.entry(seq).or_insert(self.open_notification(seq)?),
                 };
                 let Some(direct) = direct.filter(|direct| !direct.shared) else { continue };
                 if !self.unqueue(account, seq, direct.priority)? {
@@ -75,14 +75,14 @@ impl Writer {
     }
 
     /// An open notification; `None` where nobody waits for that one.
-    pub fn direct(&self, seq: u64) -> Result<Option<Direct>> {
+    pub fn open_notification(&self, seq: u64) -> Result<Option<OpenNotification>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id, priority, topic IS NOT NULL, recipients, delivered, opened, expired, cancelled
              FROM notifications WHERE seq = ?1 AND open = 1",
         )?;
         let mut rows = statement.query([int(seq)])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some(Direct {
+        Ok(Some(OpenNotification {
             id: convert::id_from(row.get(0)?),
             priority: convert::priority(row.get(1)?)?,
             shared: row.get(2)?,
@@ -121,11 +121,11 @@ impl Writer {
             }
         };
         self.connection.prepare_cached(sql)?.execute([int(seq), int(copies)])?;
-        if let Some(shared) = self.live.get_mut(seq) {
-            self.live_changed = true;
+        if let Some(shared) = self.open_index.get_mut(seq) {
+            self.open_index_changed = true;
             shared.pending = shared.pending.saturating_sub(copies);
             if shared.pending == 0 {
-                self.live.remove(seq);
+                self.open_index.remove(seq);
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use tidings_core::model::{AccountId, Priority, Topic};
 
 use super::convert::{self, int, uint};
 use super::error::{Error, Result};
-use super::live::Live;
+use super::open_index::OpenIndex;
 use super::varint;
 
 /// An account's cursor, read for a while and written back once.
@@ -132,7 +132,7 @@ impl Standing {
     pub fn settle(
         &mut self,
         connection: &Connection,
-        live: &Live,
+        open: &OpenIndex,
         seq: u64,
         priority: Priority,
     ) -> Result<()> {
@@ -140,10 +140,10 @@ impl Standing {
         self.ahead[index].insert(seq);
         self.changed = true;
         let Some(top) = self.ahead[index].last().copied() else { return Ok(()) };
-        let stop = self.first_pending(connection, live, priority, top)?.unwrap_or(u64::MAX);
+        let stop = self.first_pending(connection, open, priority, top)?.unwrap_or(u64::MAX);
         let beyond = self.ahead[index].split_off(&stop);
         if let Some(reached) = self.ahead[index].last().copied() {
-            self.note_missed(connection, live, priority, reached)?;
+            self.note_missed(connection, open, priority, reached)?;
             self.cursor[index] = reached;
         }
         self.ahead[index] = beyond;
@@ -154,12 +154,12 @@ impl Standing {
     fn note_missed(
         &mut self,
         connection: &Connection,
-        live: &Live,
+        open: &OpenIndex,
         priority: Priority,
         to: u64,
     ) -> Result<()> {
         let index = priority.index();
-        let ended = live.ended(priority).range(self.cursor[index].saturating_add(1)..=to);
+        let ended = open.ended(priority).range(self.cursor[index].saturating_add(1)..=to);
         for (seq, topic) in ended {
             if !self.ahead[index].contains(seq) && self.meant(connection, *seq, topic.as_ref())? {
                 self.missed.push(*seq);
@@ -172,7 +172,7 @@ impl Standing {
     fn first_pending(
         &mut self,
         connection: &Connection,
-        live: &Live,
+        open: &OpenIndex,
         priority: Priority,
         top: u64,
     ) -> Result<Option<u64>> {
@@ -183,11 +183,11 @@ impl Standing {
             }
             seqs.range(after + 1..top).find(|seq| !ahead.contains(seq)).copied()
         };
-        let mut stop = first(live.all(priority), &self.ahead[priority.index()], cursor);
-        if first(live.topical(priority), &self.ahead[priority.index()], cursor).is_some() {
+        let mut stop = first(open.all(priority), &self.ahead[priority.index()], cursor);
+        if first(open.topical(priority), &self.ahead[priority.index()], cursor).is_some() {
             self.subscriptions(connection)?;
             for (topic, since) in self.known_subscriptions() {
-                let Some(seqs) = live.of_topic(topic, priority) else { continue };
+                let Some(seqs) = open.of_topic(topic, priority) else { continue };
                 let found = first(seqs, &self.ahead[priority.index()], cursor.max(*since));
                 stop = [stop, found].into_iter().flatten().min();
             }
@@ -196,7 +196,7 @@ impl Standing {
     }
 
     /// Everything shared that is pending for this account.
-    pub fn pending(&mut self, connection: &Connection, live: &Live) -> Result<Vec<u64>> {
+    pub fn pending(&mut self, connection: &Connection, open: &OpenIndex) -> Result<Vec<u64>> {
         self.subscriptions(connection)?;
         let mut pending = Vec::new();
         for priority in Priority::DESCENDING {
@@ -204,9 +204,9 @@ impl Standing {
                 let beyond = seqs.range(after.saturating_add(1)..);
                 pending.extend(beyond.filter(|seq| self.unsettled(**seq, priority)));
             };
-            collect(live.all(priority), self.cursor(priority));
+            collect(open.all(priority), self.cursor(priority));
             for (topic, since) in self.known_subscriptions() {
-                if let Some(seqs) = live.of_topic(topic, priority) {
+                if let Some(seqs) = open.of_topic(topic, priority) {
                     collect(seqs, self.cursor(priority).max(*since));
                 }
             }

@@ -35,8 +35,8 @@ impl Writer {
         if !standing.subscriptions(&self.connection)?.iter().any(|(name, _)| name == topic) {
             return Ok(false);
         }
-        for seq in standing.pending(&self.connection, &self.live)? {
-            if self.live.get(seq).is_some_and(|shared| shared.topic.as_ref() == Some(topic)) {
+        for seq in standing.pending(&self.connection, &self.open_index)? {
+            if self.open_index.get(seq).is_some_and(|shared| shared.topic.as_ref() == Some(topic)) {
                 self.count_cancelled(seq, 1)?;
             }
         }

@@ -9,7 +9,7 @@ use tidings_core::store::Totals;
 use super::convert::{self, state, uint};
 use super::ending::add;
 use super::error::Result;
-use super::live::Live;
+use super::open_index::OpenIndex;
 use super::recipient_index::RecipientIndex;
 use super::standing::Standing;
 use super::totals::StoredTotals;
@@ -27,13 +27,13 @@ pub(super) fn verify_counters(connection: &Connection) -> Result<Vec<String>> {
 /// How many accounts each notification waits for, by going through all accounts.
 fn pending(connection: &Connection, wrong: &mut Vec<String>) -> Result<HashMap<u64, u64>> {
     let mut counted = HashMap::<u64, u64>::new();
-    let live = Live::load_open(connection)?;
+    let open = OpenIndex::load_without_ended(connection)?;
     let mut accounts = connection.prepare("SELECT id FROM accounts")?;
     let mut rows = accounts.query([])?;
     while let Some(row) = rows.next()? {
         let id = AccountId(row.get(0)?);
         let Some(mut standing) = Standing::load(connection, id)? else { continue };
-        for seq in standing.pending(connection, &live)? {
+        for seq in standing.pending(connection, &open)? {
             *counted.entry(seq).or_default() += 1;
         }
     }
@@ -124,16 +124,19 @@ impl Writer {
     /// Whether what the writer keeps in memory is what the database says.
     pub fn check_memory(&mut self) -> Result<Vec<String>> {
         let mut wrong = Vec::new();
-        let live = Live::load(&self.connection)?;
-        let named = |live: &Live| {
-            let mut all: Vec<_> = live.iter().map(|(seq, shared)| (seq, shared.clone())).collect();
+        let open = OpenIndex::load(&self.connection)?;
+        let named = |open: &OpenIndex| {
+            let mut all: Vec<_> = open.iter().map(|(seq, shared)| (seq, shared.clone())).collect();
             all.sort_unstable_by_key(|(seq, _)| *seq);
             all
         };
-        if named(&live) != named(&self.live) {
+        if named(&open) != named(&self.open_index) {
             wrong.push("the writer's memory of what is live disagrees with the database".into());
         }
-        if Priority::DESCENDING.iter().any(|priority| live.ended(*priority) != self.live.ended(*priority)) {
+        if Priority::DESCENDING
+            .iter()
+            .any(|priority| open.ended(*priority) != self.open_index.ended(*priority))
+        {
             wrong.push("the writer's memory of what ended disagrees with the database".into());
         }
         if !self.recipient_index.covers(&RecipientIndex::load(&self.connection)?) {

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
 use super::error::Result;
-use super::live::Live;
+use super::open_index::OpenIndex;
 use super::recipient_index::RecipientIndex;
 use super::totals::StoredTotals;
 
@@ -16,9 +16,9 @@ pub(super) struct Writer {
     pub totals: StoredTotals,
     /// As the database has it.
     saved: StoredTotals,
-    pub live: Live,
-    /// Whether `live` was changed since [`Writer::begin_step`].
-    pub live_changed: bool,
+    pub open_index: OpenIndex,
+    /// Whether `open_index` was changed since [`Writer::begin_step`].
+    pub open_index_changed: bool,
     /// Whom the newest notifications named.
     pub recipient_index: RecipientIndex,
     /// What memory says is not to be trusted: a rollback could not be followed by a read.
@@ -29,7 +29,7 @@ pub(super) struct Writer {
 impl Writer {
     pub fn new(connection: Connection, checkpointer: Checkpointer) -> Result<Self> {
         let stored = StoredTotals::load(&connection)?;
-        let live = Live::load(&connection)?;
+        let open = OpenIndex::load(&connection)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let recipients = RecipientIndex::load(&connection)?;
         connection.execute_batch("COMMIT")?;
@@ -37,8 +37,8 @@ impl Writer {
             connection,
             totals: stored,
             saved: stored,
-            live,
-            live_changed: false,
+            open_index: open,
+            open_index_changed: false,
             recipient_index: recipients,
             stale: false,
             checkpointer,
@@ -57,7 +57,7 @@ impl Writer {
     pub fn step<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let stored = self.totals;
         let recipients = self.recipient_index.mark();
-        self.live_changed = false;
+        self.open_index_changed = false;
         self.run("SAVEPOINT step")?;
         let done = work(self);
         if done.is_ok() {
@@ -73,8 +73,8 @@ impl Writer {
         if self.recipient_index.mark() != recipients {
             self.recipient_index = RecipientIndex::load(&self.connection)?;
         }
-        if self.live_changed {
-            self.live = Live::load(&self.connection)?;
+        if self.open_index_changed {
+            self.open_index = OpenIndex::load(&self.connection)?;
         }
         done
     }
@@ -121,7 +121,7 @@ impl Writer {
     fn reload(&mut self) -> Result<()> {
         self.totals = StoredTotals::load(&self.connection)?;
         self.saved = self.totals;
-        self.live = Live::load(&self.connection)?;
+        self.open_index = OpenIndex::load(&self.connection)?;
         self.recipient_index = RecipientIndex::load(&self.connection)?;
         self.stale = false;
         Ok(())

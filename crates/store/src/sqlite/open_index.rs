@@ -11,8 +11,8 @@ use super::error::Result;
 
 /// Notifications for all or for a topic that are pending for somebody.
 #[derive(Debug, Default)]
-pub(super) struct Live {
-    shared: HashMap<u64, Shared>,
+pub(super) struct OpenIndex {
+    shared: HashMap<u64, OpenBroadcast>,
     /// For all, by priority.
     all: [BTreeSet<u64>; 3],
     /// For any topic, by priority.
@@ -25,7 +25,7 @@ pub(super) struct Live {
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shared {
+pub(super) struct OpenBroadcast {
     pub id: NotificationId,
     pub priority: Priority,
     /// `None`: for all.
@@ -35,22 +35,22 @@ pub(super) struct Shared {
     pub pending: u64,
 }
 
-impl Live {
+impl OpenIndex {
     pub fn load(connection: &Connection) -> Result<Self> {
-        let mut live = Self::load_open(connection)?;
+        let mut open = Self::load_without_ended(connection)?;
         let mut statement = connection.prepare_cached("SELECT seq, priority, topic FROM ended")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let topic: String = row.get(2)?;
             let topic = if topic.is_empty() { None } else { Some(convert::topic(&topic)?) };
-            live.note_ended(convert::uint(row.get(0)?), convert::priority(row.get(1)?)?, topic);
+            open.note_ended(convert::uint(row.get(0)?), convert::priority(row.get(1)?)?, topic);
         }
-        Ok(live)
+        Ok(open)
     }
 
     /// Only what is pending for somebody: also of a database that an older version made.
-    pub fn load_open(connection: &Connection) -> Result<Self> {
-        let mut live = Self::default();
+    pub fn load_without_ended(connection: &Connection) -> Result<Self> {
+        let mut open = Self::default();
         let mut statement = connection.prepare_cached(
             "SELECT seq, id, priority, topic, collapse_key, recipients - delivered - expired - cancelled
              FROM notifications INDEXED BY open_shared WHERE open = 1 AND topic IS NOT NULL",
@@ -58,16 +58,16 @@ impl Live {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let topic: String = row.get(3)?;
-            let shared = Shared {
+            let shared = OpenBroadcast {
                 id: convert::id_from(row.get(1)?),
                 priority: convert::priority(row.get(2)?)?,
                 topic: if topic.is_empty() { None } else { Some(convert::topic(&topic)?) },
                 collapse_key: row.get(4)?,
                 pending: convert::uint(row.get(5)?),
             };
-            live.insert(convert::uint(row.get(0)?), shared);
+            open.insert(convert::uint(row.get(0)?), shared);
         }
-        Ok(live)
+        Ok(open)
     }
 
     /// Notes that one ended while somebody still waited for it.
@@ -87,7 +87,7 @@ impl Live {
         &self.ended[priority.index()]
     }
 
-    pub fn insert(&mut self, seq: u64, shared: Shared) {
+    pub fn insert(&mut self, seq: u64, shared: OpenBroadcast) {
         let index = shared.priority.index();
         if let Some(topic) = &shared.topic {
             self.topical[index].insert(seq);
@@ -125,15 +125,15 @@ impl Live {
         }
     }
 
-    pub fn get(&self, seq: u64) -> Option<&Shared> {
+    pub fn get(&self, seq: u64) -> Option<&OpenBroadcast> {
         self.shared.get(&seq)
     }
 
-    pub fn get_mut(&mut self, seq: u64) -> Option<&mut Shared> {
+    pub fn get_mut(&mut self, seq: u64) -> Option<&mut OpenBroadcast> {
         self.shared.get_mut(&seq)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &Shared)> {
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &OpenBroadcast)> {
         self.shared.iter().map(|(seq, shared)| (*seq, shared))
     }
 
