@@ -6,10 +6,10 @@ use tidings_core::model::{
 };
 use tidings_core::store::{Acceptance, Idempotency, NewNotification, Released, StoreError};
 
+use super::account_cursor::registered_at;
 use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
 use super::error::{Error, Result};
 use super::open_index::OpenBroadcast;
-use super::standing::registered_at;
 use super::varint;
 use super::writer::Writer;
 use crate::{LISTED_USERS, NAMED_UNKNOWN};

@@ -6,9 +6,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tidings_core::model::{AccountId, Priority};
 use tidings_core::store::{HistoryEntry, Outcome, Page};
 
+use super::account_cursor::{self, AccountCursor, registered_at};
 use super::convert::{self, int, state, uint};
 use super::error::{Error, Result};
-use super::standing::{self, Standing, registered_at};
 use super::{recipient_index, records, varint};
 
 /// Notifications that one page looks at, at most.
@@ -59,9 +59,9 @@ pub(super) fn account_history(
 /// What tells where an account stands.
 struct Reader<'a> {
     connection: &'a Connection,
-    standing: Standing,
+    cursor: AccountCursor,
     registered_at: u64,
-    missed: BTreeSet<u64>,
+    skipped: BTreeSet<u64>,
     /// The first position that the recipient index does not tell of.
     unwritten: u64,
 }
@@ -80,11 +80,11 @@ struct Brief {
 impl<'a> Reader<'a> {
     fn new(connection: &'a Connection, account: AccountId) -> Result<Option<Self>> {
         let Some(registered_at) = registered_at(connection, account)? else { return Ok(None) };
-        let Some(mut standing) = Standing::load(connection, account)? else { return Ok(None) };
-        standing.subscriptions(connection)?;
-        let missed = standing::missed(connection, account)?;
+        let Some(mut cursor) = AccountCursor::load(connection, account)? else { return Ok(None) };
+        cursor.subscriptions(connection)?;
+        let skipped = account_cursor::skipped(connection, account)?;
         let unwritten = recipient_index::first_unwritten(connection)?;
-        Ok(Some(Self { connection, standing, registered_at, missed, unwritten }))
+        Ok(Some(Self { connection, cursor, registered_at, skipped, unwritten }))
     }
 
     /// Positions of the newest run below `before`, newest first, and the run's first;
@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
     }
 
     fn shared(&self, topic: &str, brief: &Brief) -> Result<Option<Outcome>> {
-        let mut subscriptions = self.standing.known_subscriptions().iter();
+        let mut subscriptions = self.cursor.known_subscriptions().iter();
         let meant = match topic {
             "" => brief.seq > self.registered_at,
             _ => subscriptions.any(|(name, since)| name.as_str() == topic && brief.seq > *since),
@@ -161,8 +161,8 @@ impl<'a> Reader<'a> {
         if let Some(outcome) = self.dropped(brief.seq)? {
             return Ok(Some(outcome));
         }
-        let settled = !self.standing.unsettled(brief.seq, brief.priority);
-        if settled && !self.missed.contains(&brief.seq) {
+        let settled = !self.cursor.unsettled(brief.seq, brief.priority);
+        if settled && !self.skipped.contains(&brief.seq) {
             return Ok(Some(Outcome::Delivered));
         }
         Ok(match brief.state {
@@ -179,29 +179,28 @@ impl<'a> Reader<'a> {
         let packed: Option<Vec<u8>> = statement.query_row([int(position)], |row| row.get(0))?;
         let members = varint::decode(packed.as_deref().unwrap_or_default());
         let members = members.ok_or_else(|| Error::corrupt("audience"))?;
-        Ok(members.binary_search(&uint(self.standing.account.0)).is_ok())
+        Ok(members.binary_search(&uint(self.cursor.account.0)).is_ok())
     }
 
     fn queued(&self, brief: &Brief) -> Result<bool> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT 1 FROM queue WHERE account = ?1 AND priority = ?2 AND seq = ?3")?;
-        let account = self.standing.account.0;
+        let account = self.cursor.account.0;
         Ok(statement.exists(params![account, brief.priority.index() as i64, int(brief.seq)])?)
     }
 
     fn opened(&self, seq: u64) -> Result<bool> {
         let mut statement =
             self.connection.prepare_cached("SELECT 1 FROM openings WHERE seq = ?1 AND account = ?2")?;
-        Ok(statement.exists([int(seq), self.standing.account.0])?)
+        Ok(statement.exists([int(seq), self.cursor.account.0])?)
     }
 
     /// How a copy ended that a row of its own tells of.
     fn dropped(&self, seq: u64) -> Result<Option<Outcome>> {
         let mut statement =
             self.connection.prepare_cached("SELECT expired FROM dropped WHERE seq = ?1 AND account = ?2")?;
-        let expired =
-            statement.query_row([int(seq), self.standing.account.0], |row| row.get(0)).optional()?;
+        let expired = statement.query_row([int(seq), self.cursor.account.0], |row| row.get(0)).optional()?;
         Ok(expired.map(|expired: bool| if expired { Outcome::Expired } else { Outcome::Cancelled }))
     }
 }

@@ -8,10 +8,10 @@ use tidings_core::store::{
     AccountChange, AccountOrder, AccountQuery, AccountRow, AccountSortKey, Page, Seen, StoreError,
 };
 
+use super::account_cursor::AccountCursor;
 use super::convert::{self, int, uint};
 use super::error::Result;
 use super::feed::OpenBroadcastSeqs;
-use super::standing::Standing;
 use super::writer::Writer;
 
 /// With at most so many accounts asked for by number, they are looked up one by one.
@@ -115,8 +115,8 @@ impl Writer {
     }
 
     pub fn remove_account(&mut self, id: AccountId) -> Result<bool> {
-        let Some(mut standing) = Standing::load(&self.connection, id)? else { return Ok(false) };
-        for seq in standing.pending(&self.connection, &self.open_index)? {
+        let Some(mut cursor) = AccountCursor::load(&self.connection, id)? else { return Ok(false) };
+        for seq in cursor.pending(&self.connection, &self.open_index)? {
             self.count_cancelled(seq, 1)?;
         }
         let queued: Vec<u64> = self
@@ -127,7 +127,7 @@ impl Writer {
         for seq in queued {
             self.count_cancelled(seq, 1)?;
         }
-        for topic in standing.subscriptions(&self.connection)? {
+        for topic in cursor.subscriptions(&self.connection)? {
             self.leave_topic(&topic.0)?;
         }
         for sql in [

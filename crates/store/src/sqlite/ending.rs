@@ -5,11 +5,11 @@ use rusqlite::{OptionalExtension, params};
 use tidings_core::model::{AccountId, Counters, Notification, NotificationId, Seq, Target, Timestamp, Topic};
 use tidings_core::store::Ended;
 
+use super::account_cursor::AccountCursor;
 use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
 use super::error::{Error, Result};
 use super::open_index::OpenBroadcast;
 use super::settle::{Counted, OpenNotification};
-use super::standing::Standing;
 use super::writer::Writer;
 use super::{recipient_index, varint};
 
@@ -155,12 +155,12 @@ impl Writer {
             }
             return Ok(());
         };
-        let Some(mut standing) = Standing::load(&self.connection, account)? else { return Ok(()) };
-        if standing.unsettled(seq, shared.priority)
-            && standing.meant(&self.connection, seq, shared.topic.as_ref())?
+        let Some(mut cursor) = AccountCursor::load(&self.connection, account)? else { return Ok(()) };
+        if cursor.unsettled(seq, shared.priority)
+            && cursor.meant(&self.connection, seq, shared.topic.as_ref())?
         {
-            standing.settle(&self.connection, &self.open_index, seq, shared.priority)?;
-            standing.save(&self.connection)?;
+            cursor.settle(&self.connection, &self.open_index, seq, shared.priority)?;
+            cursor.save(&self.connection)?;
             self.note_dropped(account, seq, End::Cancelled)?;
             self.count_cancelled(seq, 1)?;
         }

@@ -7,9 +7,9 @@ use tidings_core::model::{AccountId, Notification, Priority, Seq, Timestamp, Top
 use tidings_core::store::{Feed, Positions};
 
 use super::accept::content_from;
+use super::account_cursor::AccountCursor;
 use super::convert::{self, int, limit as sql_limit, uint};
 use super::error::{Error, Result};
-use super::standing::Standing;
 use super::totals::StoredTotals;
 
 /// A feed, and what of the account's copies a newer one replaced meanwhile:
@@ -37,17 +37,17 @@ pub(super) fn feed(
     if !anything_pending(connection, account)? {
         return Ok(read);
     }
-    let Some(mut standing) = Standing::load(connection, account)? else { return Ok(read) };
+    let Some(mut cursor) = AccountCursor::load(connection, account)? else { return Ok(read) };
     for priority in Priority::DESCENDING {
         let mut after = after[priority.index()].0;
         loop {
             // One more than there is room for tells whether there are more.
             let wanted = limit.saturating_add(1) - read.feed.pending.len();
-            let found = candidates(connection, &mut standing, priority, after, now, wanted)?;
+            let found = candidates(connection, &mut cursor, priority, after, now, wanted)?;
             let last_page = found.len() < wanted;
             for candidate in found {
                 after = candidate.seq;
-                if superseded(connection, &mut standing, &candidate)? {
+                if superseded(connection, &mut cursor, &candidate)? {
                     read.superseded.push(candidate.seq);
                 } else if read.feed.pending.len() < limit {
                     read.feed.pending.push(notification(connection, candidate.seq)?);
@@ -103,7 +103,7 @@ pub(super) fn head_if_idle(connection: &Connection, account: AccountId) -> Resul
 /// The first `wanted` pending ones of a priority beyond `after`, in order.
 fn candidates(
     connection: &Connection,
-    standing: &mut Standing,
+    cursor: &mut AccountCursor,
     priority: Priority,
     after: u64,
     now: Timestamp,
@@ -116,7 +116,7 @@ fn candidates(
          ORDER BY q.seq LIMIT ?5",
     )?;
     let mut rows = queued.query(params![
-        standing.account.0,
+        cursor.account.0,
         priority.index() as i64,
         int(after),
         now.0,
@@ -125,29 +125,29 @@ fn candidates(
     while let Some(row) = rows.next()? {
         found.push(Candidate { seq: uint(row.get(0)?), collapse_key: row.get(1)? });
     }
-    let cursor = standing.cursor(priority).max(after);
+    let settled = cursor.settled_up_to(priority).max(after);
     let mut shared = connection.prepare_cached(
         "SELECT seq, collapse_key, expires_at FROM notifications INDEXED BY open_shared
          WHERE open = 1 AND topic = ?1 AND priority = ?2 AND seq > ?3 ORDER BY seq",
     )?;
-    let mut collect = |topic: &str, after: u64, standing: &Standing| {
+    let mut collect = |topic: &str, after: u64, cursor: &AccountCursor| {
         let mut rows = shared.query(params![topic, priority.index() as i64, int(after)])?;
         let mut taken = 0;
         while taken < wanted
             && let Some(row) = rows.next()?
         {
             let seq = uint(row.get(0)?);
-            if row.get::<_, i64>(2)? > now.0 && standing.unsettled(seq, priority) {
+            if row.get::<_, i64>(2)? > now.0 && cursor.unsettled(seq, priority) {
                 found.push(Candidate { seq, collapse_key: row.get(1)? });
                 taken += 1;
             }
         }
         Ok::<_, Error>(())
     };
-    collect("", cursor, standing)?;
-    standing.subscriptions(connection)?;
-    for (topic, since) in standing.known_subscriptions() {
-        collect(topic.as_str(), cursor.max(*since), standing)?;
+    collect("", settled, cursor)?;
+    cursor.subscriptions(connection)?;
+    for (topic, since) in cursor.known_subscriptions() {
+        collect(topic.as_str(), settled.max(*since), cursor)?;
     }
     // Each source gave its first ones in order, so the first of all are among them.
     found.sort_unstable_by_key(|candidate| candidate.seq);
@@ -157,7 +157,7 @@ fn candidates(
 
 /// Whether a newer one for all or for a topic, with the same key, came for this
 /// account, whatever became of it.
-fn superseded(connection: &Connection, standing: &mut Standing, older: &Candidate) -> Result<bool> {
+fn superseded(connection: &Connection, cursor: &mut AccountCursor, older: &Candidate) -> Result<bool> {
     let Some(key) = &older.collapse_key else { return Ok(false) };
     let mut statement = connection.prepare_cached(
         "SELECT seq, topic FROM notifications INDEXED BY shared_by_key
@@ -166,7 +166,7 @@ fn superseded(connection: &Connection, standing: &mut Standing, older: &Candidat
     let mut rows = statement.query(params![key, int(older.seq)])?;
     while let Some(row) = rows.next()? {
         let (seq, topic) = (uint(row.get(0)?), row.get::<_, String>(1)?);
-        let subscriptions = standing.subscriptions(connection)?;
+        let subscriptions = cursor.subscriptions(connection)?;
         let subscribed = |(name, since): &(Topic, u64)| name.as_str() == topic && seq > *since;
         if topic.is_empty() || subscriptions.iter().any(subscribed) {
             return Ok(true);
@@ -198,21 +198,21 @@ fn notification(connection: &Connection, seq: u64) -> Result<Notification> {
 
 /// How much is pending for one account.
 pub(super) fn pending_count(connection: &Connection, account: AccountId) -> Result<u64> {
-    let Some(mut standing) = Standing::load(connection, account)? else { return Ok(0) };
+    let Some(mut cursor) = AccountCursor::load(connection, account)? else { return Ok(0) };
     let mut pending = queued_count(connection, account)?;
-    standing.subscriptions(connection)?;
+    cursor.subscriptions(connection)?;
     let mut shared = connection.prepare_cached(
         "SELECT seq FROM notifications INDEXED BY open_shared
          WHERE open = 1 AND topic = ?1 AND priority = ?2 AND seq > ?3",
     )?;
     for priority in Priority::DESCENDING {
-        let cursor = standing.cursor(priority);
-        let topics = standing.known_subscriptions().iter();
-        let topics = topics.map(|(topic, since)| (topic.as_str(), cursor.max(*since)));
-        for (topic, after) in std::iter::once(("", cursor)).chain(topics) {
+        let settled = cursor.settled_up_to(priority);
+        let topics = cursor.known_subscriptions().iter();
+        let topics = topics.map(|(topic, since)| (topic.as_str(), settled.max(*since)));
+        for (topic, after) in std::iter::once(("", settled)).chain(topics) {
             let mut rows = shared.query(params![topic, priority.index() as i64, int(after)])?;
             while let Some(row) = rows.next()? {
-                pending += u64::from(standing.unsettled(uint(row.get(0)?), priority));
+                pending += u64::from(cursor.unsettled(uint(row.get(0)?), priority));
             }
         }
     }
@@ -249,22 +249,22 @@ impl OpenBroadcastSeqs {
 
     /// The same as [`pending_count`].
     pub fn pending_count(&self, connection: &Connection, account: AccountId) -> Result<u64> {
-        let Some(mut standing) = Standing::load(connection, account)? else { return Ok(0) };
+        let Some(mut cursor) = AccountCursor::load(connection, account)? else { return Ok(0) };
         let mut pending = queued_count(connection, account)?;
-        standing.subscriptions(connection)?;
+        cursor.subscriptions(connection)?;
         for priority in Priority::DESCENDING {
-            let cursor = standing.cursor(priority);
+            let settled = cursor.settled_up_to(priority);
             let count = |topic: &str, after: u64| {
                 let seqs = self.0.get(topic).map(|of_topic| of_topic[priority.index()].as_slice());
                 let seqs = seqs.unwrap_or_default();
                 let beyond = &seqs[seqs.partition_point(|seq| *seq <= after)..];
-                let ahead = standing.ahead(priority).iter();
-                let settled = ahead.filter(|seq| beyond.binary_search(seq).is_ok()).count();
+                let acked = cursor.acked_beyond(priority).iter();
+                let settled = acked.filter(|seq| beyond.binary_search(seq).is_ok()).count();
                 (beyond.len() - settled) as u64
             };
-            pending += count("", cursor);
-            let topics = standing.known_subscriptions().iter();
-            pending += topics.map(|(topic, since)| count(topic.as_str(), cursor.max(*since))).sum::<u64>();
+            pending += count("", settled);
+            let topics = cursor.known_subscriptions().iter();
+            pending += topics.map(|(topic, since)| count(topic.as_str(), settled.max(*since))).sum::<u64>();
         }
         Ok(pending)
     }

@@ -6,6 +6,7 @@
 //! answered is on the disk.
 
 mod accept;
+mod account_cursor;
 mod account_history;
 mod accounts;
 mod admin;
@@ -23,7 +24,6 @@ mod recipient_index;
 mod records;
 mod schema;
 mod settle;
-mod standing;
 mod store_impl;
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,9 @@ use rusqlite::OptionalExtension;
 use tidings_core::model::{AccountId, Counters, NotificationId, Priority, Seq};
 use tidings_core::store::{Settled, Settlement};
 
+use super::account_cursor::{AccountCursor, registered_at};
 use super::convert::{self, id_bytes, int, uint};
 use super::error::{Error, Result};
-use super::standing::{Standing, registered_at};
 use super::varint;
 use super::writer::Writer;
 
@@ -35,21 +35,21 @@ impl Writer {
         let mut delivered = BTreeMap::<u64, (NotificationId, u64)>::new();
         // What the queue rows of one notification have in common is read once.
         let mut directs = HashMap::<u64, Option<OpenNotification>>::new();
-        let mut current: Option<Standing> = None;
+        let mut current: Option<AccountCursor> = None;
         for Settlement { account, seq: Seq(seq) } in batch {
             let id = if let Some(shared) = self.open_index.get(seq) {
                 let (id, priority, topic) = (shared.id, shared.priority, shared.topic.as_ref());
-                if current.as_ref().is_none_or(|standing| standing.account != account) {
+                if current.as_ref().is_none_or(|cursor| cursor.account != account) {
                     if let Some(mut done) = current.take() {
                         done.save(&self.connection)?;
                     }
-                    current = Standing::load(&self.connection, account)?;
+                    current = AccountCursor::load(&self.connection, account)?;
                 }
-                let Some(standing) = &mut current else { continue };
-                if !standing.unsettled(seq, priority) || !standing.meant(&self.connection, seq, topic)? {
+                let Some(cursor) = &mut current else { continue };
+                if !cursor.unsettled(seq, priority) || !cursor.meant(&self.connection, seq, topic)? {
                     continue;
                 }
-                standing.settle(&self.connection, &self.open_index, seq, priority)?;
+                cursor.settle(&self.connection, &self.open_index, seq, priority)?;
                 id
             } else {
                 let direct = match directs.get(&seq) {
@@ -164,8 +164,8 @@ impl Writer {
         let had = match topic.as_deref() {
             None => counters.delivered > 0 && self.is_member(position, account)?,
             Some(name) => {
-                let Some(standing) = Standing::load(&self.connection, account)? else { return Ok(false) };
-                self.shared_with(standing, registered_at, uint(seq), priority, name)?
+                let Some(cursor) = AccountCursor::load(&self.connection, account)? else { return Ok(false) };
+                self.shared_with(cursor, registered_at, uint(seq), priority, name)?
             }
         };
         let settled = self.settle(vec![Settlement { account, seq: Seq(uint(seq)) }])?;
@@ -186,7 +186,7 @@ impl Writer {
     /// Whether a shared notification is meant for an account that is past it.
     fn shared_with(
         &self,
-        mut standing: Standing,
+        mut cursor: AccountCursor,
         registered_at: u64,
         seq: u64,
         priority: Priority,
@@ -195,10 +195,10 @@ impl Writer {
         let meant = if topic.is_empty() {
             seq > registered_at
         } else {
-            let subscriptions = standing.subscriptions(&self.connection)?;
+            let subscriptions = cursor.subscriptions(&self.connection)?;
             subscriptions.iter().any(|(name, since)| name.as_str() == topic && seq > *since)
         };
-        Ok(meant && seq <= standing.reached(priority))
+        Ok(meant && seq <= cursor.newest_settled(priority))
     }
 
     fn noted(&self, table: &str, seq: i64, account: AccountId) -> Result<bool> {

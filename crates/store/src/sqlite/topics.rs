@@ -2,9 +2,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tidings_core::model::{AccountId, Topic};
 use tidings_core::store::{Page, StoreError};
 
+use super::account_cursor::{AccountCursor, registered_at};
 use super::convert::{self, int, limit as sql_limit, uint};
 use super::error::Result;
-use super::standing::{Standing, registered_at};
 use super::writer::Writer;
 
 impl Writer {
@@ -31,11 +31,11 @@ impl Writer {
     }
 
     pub fn unsubscribe(&mut self, account: AccountId, topic: &Topic) -> Result<bool> {
-        let Some(mut standing) = Standing::load(&self.connection, account)? else { return Ok(false) };
-        if !standing.subscriptions(&self.connection)?.iter().any(|(name, _)| name == topic) {
+        let Some(mut cursor) = AccountCursor::load(&self.connection, account)? else { return Ok(false) };
+        if !cursor.subscriptions(&self.connection)?.iter().any(|(name, _)| name == topic) {
             return Ok(false);
         }
-        for seq in standing.pending(&self.connection, &self.open_index)? {
+        for seq in cursor.pending(&self.connection, &self.open_index)? {
             if self.open_index.get(seq).is_some_and(|shared| shared.topic.as_ref() == Some(topic)) {
                 self.count_cancelled(seq, 1)?;
             }

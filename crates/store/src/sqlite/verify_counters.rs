@@ -6,12 +6,12 @@ use rusqlite::Connection;
 use tidings_core::model::{AccountId, Counters, Priority};
 use tidings_core::store::Totals;
 
+use super::account_cursor::AccountCursor;
 use super::convert::{self, state, uint};
 use super::ending::add;
 use super::error::Result;
 use super::open_index::OpenIndex;
 use super::recipient_index::RecipientIndex;
-use super::standing::Standing;
 use super::totals::StoredTotals;
 use super::writer::Writer;
 
@@ -32,8 +32,8 @@ fn pending(connection: &Connection, wrong: &mut Vec<String>) -> Result<HashMap<u
     let mut rows = accounts.query([])?;
     while let Some(row) = rows.next()? {
         let id = AccountId(row.get(0)?);
-        let Some(mut standing) = Standing::load(connection, id)? else { continue };
-        for seq in standing.pending(connection, &open)? {
+        let Some(mut cursor) = AccountCursor::load(connection, id)? else { continue };
+        for seq in cursor.pending(connection, &open)? {
             *counted.entry(seq).or_default() += 1;
         }
     }

@@ -12,19 +12,19 @@ use super::varint;
 
 /// An account's cursor, read for a while and written back once.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct AccountCursor {
     pub account: AccountId,
     /// All shared ones up to here are settled or were never for the account.
-    cursor: [u64; 3],
+    settled_up_to: [u64; 3],
     /// Settled beyond the cursor, because something before is still pending.
-    ahead: [BTreeSet<u64>; 3],
+    acked_beyond: [BTreeSet<u64>; 3],
     subscriptions: Option<Vec<(Topic, u64)>>,
     changed: bool,
     /// What the cursor passed since it was read without the account having had it.
-    missed: Vec<u64>,
+    skipped: Vec<u64>,
 }
 
-impl Standing {
+impl AccountCursor {
     /// `None` where there is no such account.
     pub fn load(connection: &Connection, account: AccountId) -> Result<Option<Self>> {
         let row = connection
@@ -34,36 +34,43 @@ impl Standing {
                 Ok((cursor, row.get::<_, Option<Vec<u8>>>(3)?))
             })
             .optional()?;
-        let (cursor, ahead) = match row {
+        let (settled_up_to, acked_beyond) = match row {
             Some((cursor, ahead)) => (cursor, ahead.as_deref().map(decode).transpose()?.unwrap_or_default()),
             None => {
                 let Some(registered_at) = registered_at(connection, account)? else { return Ok(None) };
                 ([registered_at; 3], Default::default())
             }
         };
-        Ok(Some(Self { account, cursor, ahead, subscriptions: None, changed: false, missed: Vec::new() }))
+        Ok(Some(Self {
+            account,
+            settled_up_to,
+            acked_beyond,
+            subscriptions: None,
+            changed: false,
+            skipped: Vec::new(),
+        }))
     }
 
     pub fn save(&mut self, connection: &Connection) -> Result<()> {
         if !self.changed {
             return Ok(());
         }
-        let [low, normal, high] = self.cursor.map(int);
+        let [low, normal, high] = self.settled_up_to.map(int);
         connection
             .prepare_cached(
                 "REPLACE INTO cursors (account, low, normal, high, ahead) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![self.account.0, low, normal, high, encode(&self.ahead)])?;
+            .execute(params![self.account.0, low, normal, high, encode(&self.acked_beyond)])?;
         self.changed = false;
-        self.save_missed(connection)
+        self.save_skipped(connection)
     }
 
-    fn save_missed(&mut self, connection: &Connection) -> Result<()> {
-        if self.missed.is_empty() {
+    fn save_skipped(&mut self, connection: &Connection) -> Result<()> {
+        if self.skipped.is_empty() {
             return Ok(());
         }
-        let mut all = missed(connection, self.account)?;
-        all.extend(self.missed.drain(..));
+        let mut all = skipped(connection, self.account)?;
+        all.extend(self.skipped.drain(..));
         // What was purged meanwhile need not be remembered.
         let oldest: Option<i64> =
             connection.prepare_cached("SELECT min(seq) FROM ended")?.query_row([], |row| row.get(0))?;
@@ -92,31 +99,31 @@ impl Standing {
         Ok(self.known_subscriptions())
     }
 
-    /// What [`Standing::subscriptions`] has read; empty before.
+    /// What [`AccountCursor::subscriptions`] has read; empty before.
     pub fn known_subscriptions(&self) -> &[(Topic, u64)] {
         self.subscriptions.as_deref().unwrap_or_default()
     }
 
     /// Everything of this priority up to here was settled, or is not pending.
-    pub fn cursor(&self, priority: Priority) -> u64 {
-        self.cursor[priority.index()]
+    pub fn settled_up_to(&self, priority: Priority) -> u64 {
+        self.settled_up_to[priority.index()]
     }
 
     /// What was settled beyond the cursor.
-    pub fn ahead(&self, priority: Priority) -> &BTreeSet<u64> {
-        &self.ahead[priority.index()]
+    pub fn acked_beyond(&self, priority: Priority) -> &BTreeSet<u64> {
+        &self.acked_beyond[priority.index()]
     }
 
     /// The newest shared one of this priority that was settled.
-    pub fn reached(&self, priority: Priority) -> u64 {
+    pub fn newest_settled(&self, priority: Priority) -> u64 {
         let index = priority.index();
-        self.ahead[index].last().copied().unwrap_or(0).max(self.cursor[index])
+        self.acked_beyond[index].last().copied().unwrap_or(0).max(self.settled_up_to[index])
     }
 
     /// Whether a shared one that is meant for the account was not settled by it.
     pub fn unsettled(&self, seq: u64, priority: Priority) -> bool {
         let index = priority.index();
-        seq > self.cursor[index] && !self.ahead[index].contains(&seq)
+        seq > self.settled_up_to[index] && !self.acked_beyond[index].contains(&seq)
     }
 
     /// Whether a shared one beyond the cursor is for this account. What lies
@@ -137,21 +144,21 @@ impl Standing {
         priority: Priority,
     ) -> Result<()> {
         let index = priority.index();
-        self.ahead[index].insert(seq);
+        self.acked_beyond[index].insert(seq);
         self.changed = true;
-        let Some(top) = self.ahead[index].last().copied() else { return Ok(()) };
+        let Some(top) = self.acked_beyond[index].last().copied() else { return Ok(()) };
         let stop = self.first_pending(connection, open, priority, top)?.unwrap_or(u64::MAX);
-        let beyond = self.ahead[index].split_off(&stop);
-        if let Some(reached) = self.ahead[index].last().copied() {
-            self.note_missed(connection, open, priority, reached)?;
-            self.cursor[index] = reached;
+        let beyond = self.acked_beyond[index].split_off(&stop);
+        if let Some(reached) = self.acked_beyond[index].last().copied() {
+            self.note_skipped(connection, open, priority, reached)?;
+            self.settled_up_to[index] = reached;
         }
-        self.ahead[index] = beyond;
+        self.acked_beyond[index] = beyond;
         Ok(())
     }
 
     /// Remembers what ended unsettled between the cursor and where it moves to.
-    fn note_missed(
+    fn note_skipped(
         &mut self,
         connection: &Connection,
         open: &OpenIndex,
@@ -159,10 +166,10 @@ impl Standing {
         to: u64,
     ) -> Result<()> {
         let index = priority.index();
-        let ended = open.ended(priority).range(self.cursor[index].saturating_add(1)..=to);
+        let ended = open.ended(priority).range(self.settled_up_to[index].saturating_add(1)..=to);
         for (seq, topic) in ended {
-            if !self.ahead[index].contains(seq) && self.meant(connection, *seq, topic.as_ref())? {
-                self.missed.push(*seq);
+            if !self.acked_beyond[index].contains(seq) && self.meant(connection, *seq, topic.as_ref())? {
+                self.skipped.push(*seq);
             }
         }
         Ok(())
@@ -176,19 +183,19 @@ impl Standing {
         priority: Priority,
         top: u64,
     ) -> Result<Option<u64>> {
-        let cursor = self.cursor(priority);
-        let first = |seqs: &BTreeSet<u64>, ahead: &BTreeSet<u64>, after: u64| {
+        let settled = self.settled_up_to(priority);
+        let first = |seqs: &BTreeSet<u64>, acked: &BTreeSet<u64>, after: u64| {
             if after >= top {
                 return None;
             }
-            seqs.range(after + 1..top).find(|seq| !ahead.contains(seq)).copied()
+            seqs.range(after + 1..top).find(|seq| !acked.contains(seq)).copied()
         };
-        let mut stop = first(open.all(priority), &self.ahead[priority.index()], cursor);
-        if first(open.topical(priority), &self.ahead[priority.index()], cursor).is_some() {
+        let mut stop = first(open.all(priority), &self.acked_beyond[priority.index()], settled);
+        if first(open.topical(priority), &self.acked_beyond[priority.index()], settled).is_some() {
             self.subscriptions(connection)?;
             for (topic, since) in self.known_subscriptions() {
                 let Some(seqs) = open.of_topic(topic, priority) else { continue };
-                let found = first(seqs, &self.ahead[priority.index()], cursor.max(*since));
+                let found = first(seqs, &self.acked_beyond[priority.index()], settled.max(*since));
                 stop = [stop, found].into_iter().flatten().min();
             }
         }
@@ -204,10 +211,10 @@ impl Standing {
                 let beyond = seqs.range(after.saturating_add(1)..);
                 pending.extend(beyond.filter(|seq| self.unsettled(**seq, priority)));
             };
-            collect(open.all(priority), self.cursor(priority));
+            collect(open.all(priority), self.settled_up_to(priority));
             for (topic, since) in self.known_subscriptions() {
                 if let Some(seqs) = open.of_topic(topic, priority) {
-                    collect(seqs, self.cursor(priority).max(*since));
+                    collect(seqs, self.settled_up_to(priority).max(*since));
                 }
             }
         }
@@ -222,7 +229,7 @@ pub(super) fn registered_at(connection: &Connection, account: AccountId) -> Resu
 }
 
 /// What an account's cursor passed without the account having had it.
-pub(super) fn missed(connection: &Connection, account: AccountId) -> Result<BTreeSet<u64>> {
+pub(super) fn skipped(connection: &Connection, account: AccountId) -> Result<BTreeSet<u64>> {
     let packed: Option<Vec<u8>> = connection
         .prepare_cached("SELECT seqs FROM missed WHERE account = ?1")?
         .query_row([account.0], |row| row.get(0))
