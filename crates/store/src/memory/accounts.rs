@@ -3,7 +3,7 @@ use tidings_core::store::{
     AccountChange, AccountOrder, AccountQuery, AccountRow, AccountSortKey, Page, Result, Seen, StoreError,
 };
 
-use super::state::{Copy, Entry, State, page};
+use super::state::{CopyState, Entry, State, page};
 
 impl State {
     pub fn create_account(&mut self, new: NewAccount) -> Result<Account> {
@@ -91,7 +91,7 @@ impl State {
         let Some(entry) = self.accounts.get(&id) else { return false };
         let pending: Vec<Seq> = entry.pending.iter().copied().collect();
         for seq in pending {
-            self.end_copy(id, seq, Copy::Cancelled);
+            self.end_copy(id, seq, CopyState::Cancelled);
         }
         if let Some(entry) = self.accounts.remove(&id) {
             self.usernames.remove(&entry.account.username);
@@ -169,7 +169,7 @@ impl State {
         let pending: Vec<Seq> = entry.pending.iter().copied().collect();
         for seq in pending {
             if self.by_seq(seq).is_some_and(|item| item.record.notification.topic.as_ref() == Some(topic)) {
-                self.end_copy(account, seq, Copy::Cancelled);
+                self.end_copy(account, seq, CopyState::Cancelled);
             }
         }
         true

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use tidings_core::model::{AccountId, NotificationId, Priority, Seq, Target, Timestamp};
 use tidings_core::store::{Feed, Positions, Settled, Settlement};
 
-use super::state::{Copy, Entry, Item, State};
+use super::state::{CopyState, Entry, Item, State};
 
 impl State {
     pub fn feed(&mut self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Feed {
@@ -51,7 +51,7 @@ impl State {
 
     /// Withdraws one account's copy, if it is pending.
     pub fn drop_copy(&mut self, account: AccountId, seq: Seq) {
-        if self.end_copy(account, seq, Copy::Cancelled) {
+        if self.end_copy(account, seq, CopyState::Cancelled) {
             self.reach(account, seq);
             if let Some(item) = self.by_seq.get(&seq).and_then(|position| self.items.get_mut(position)) {
                 item.dropped.insert(account);
@@ -74,7 +74,7 @@ impl State {
     }
 
     fn deliver(&mut self, account: AccountId, seq: Seq) -> bool {
-        let was_pending = self.end_copy(account, seq, Copy::Delivered);
+        let was_pending = self.end_copy(account, seq, CopyState::Delivered);
         if was_pending {
             self.reach(account, seq);
         }
@@ -101,7 +101,7 @@ impl State {
         }
         let seq = item.seq();
         let had = match &item.target {
-            Target::Accounts(_) => item.copies.get(&account) == Some(&Copy::Delivered),
+            Target::Accounts(_) => item.copies.get(&account) == Some(&CopyState::Delivered),
             Target::All | Target::Topic(_) => {
                 entry.reached.get(item.priority().index()).is_some_and(|reached| seq <= *reached)
             }

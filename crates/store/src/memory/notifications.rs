@@ -9,7 +9,7 @@ use tidings_core::store::{
     StoreError,
 };
 
-use super::state::{Copy, Item, Remembered, State, add, page};
+use super::state::{CopyState, Item, Remembered, State, add, page};
 use crate::{LISTED_USERS, NAMED_UNKNOWN};
 
 impl State {
@@ -139,7 +139,7 @@ impl State {
             self.accounts.get_mut(id)?.pending.insert(seq);
         }
         let item = self.items.get_mut(&position)?;
-        item.copies = accounts.iter().map(|id| (*id, Copy::Pending)).collect();
+        item.copies = accounts.iter().map(|id| (*id, CopyState::Pending)).collect();
         let target = match target {
             Target::Accounts(_) => Target::Accounts(accounts),
             shared => shared,
@@ -242,9 +242,9 @@ impl State {
         let item = self.items.get_mut(&position)?;
         item.record.state = state;
         let seq = item.seq();
-        let waiting = item.copies.iter().filter(|(_, copy)| **copy == Copy::Pending);
+        let waiting = item.copies.iter().filter(|(_, copy)| **copy == CopyState::Pending);
         let waiting: Vec<AccountId> = waiting.map(|(id, _)| *id).collect();
-        let how = if state == NotificationState::Expired { Copy::Expired } else { Copy::Cancelled };
+        let how = if state == NotificationState::Expired { CopyState::Expired } else { CopyState::Cancelled };
         for id in &waiting {
             self.end_copy(*id, seq, how.clone());
         }
@@ -275,10 +275,10 @@ impl State {
             }
             let outcome = match item.copies.get(&account)? {
                 _ if item.opened.contains(&account) => Outcome::Opened,
-                Copy::Pending => return None,
-                Copy::Delivered => Outcome::Delivered,
-                Copy::Expired => Outcome::Expired,
-                Copy::Cancelled => Outcome::Cancelled,
+                CopyState::Pending => return None,
+                CopyState::Delivered => Outcome::Delivered,
+                CopyState::Expired => Outcome::Expired,
+                CopyState::Cancelled => Outcome::Cancelled,
             };
             Some(HistoryEntry { record: item.record.clone(), outcome })
         });

@@ -53,7 +53,7 @@ pub(super) struct Item {
     pub target: Target,
     /// It had its place in the order, whatever became of it.
     pub released: bool,
-    pub copies: BTreeMap<AccountId, Copy>,
+    pub copies: BTreeMap<AccountId, CopyState>,
     /// Copies withdrawn one by one, not with the whole.
     pub dropped: BTreeSet<AccountId>,
     pub opened: BTreeSet<AccountId>,
@@ -61,7 +61,7 @@ pub(super) struct Item {
 
 /// Where one account's copy stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Copy {
+pub(super) enum CopyState {
     Pending,
     Delivered,
     Expired,
@@ -105,13 +105,13 @@ impl Item {
     }
 
     /// Ends one pending copy.
-    pub fn end(&mut self, account: AccountId, how: Copy) {
+    pub fn end(&mut self, account: AccountId, how: CopyState) {
         let counters = &mut self.record.counters;
         match how {
-            Copy::Pending => return,
-            Copy::Delivered => counters.delivered += 1,
-            Copy::Expired => counters.expired += 1,
-            Copy::Cancelled => counters.cancelled += 1,
+            CopyState::Pending => return,
+            CopyState::Delivered => counters.delivered += 1,
+            CopyState::Expired => counters.expired += 1,
+            CopyState::Cancelled => counters.cancelled += 1,
         }
         self.copies.insert(account, how);
     }
@@ -138,7 +138,7 @@ impl State {
     }
 
     /// Ends one account's pending copy. False when it was not pending.
-    pub fn end_copy(&mut self, account: AccountId, seq: Seq, how: Copy) -> bool {
+    pub fn end_copy(&mut self, account: AccountId, seq: Seq, how: CopyState) -> bool {
         let Some(entry) = self.accounts.get_mut(&account) else { return false };
         if !entry.pending.remove(&seq) {
             return false;
@@ -168,13 +168,13 @@ impl State {
     pub fn verify_counters(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for item in self.items.values().filter(|item| item.released) {
-            let count = |how: Copy| item.copies.values().filter(|copy| **copy == how).count() as u64;
+            let count = |how: CopyState| item.copies.values().filter(|copy| **copy == how).count() as u64;
             let counted = Counters {
                 recipients: item.copies.len() as u64,
-                delivered: count(Copy::Delivered),
+                delivered: count(CopyState::Delivered),
                 opened: item.opened.len() as u64,
-                expired: count(Copy::Expired),
-                cancelled: count(Copy::Cancelled),
+                expired: count(CopyState::Expired),
+                cancelled: count(CopyState::Cancelled),
             };
             if counted != item.record.counters || counted.opened > counted.delivered {
                 let id = item.record.notification.id;
@@ -183,7 +183,7 @@ impl State {
             for (account, copy) in &item.copies {
                 let listed =
                     self.accounts.get(account).is_some_and(|entry| entry.pending.contains(&item.seq()));
-                if listed != (*copy == Copy::Pending) {
+                if listed != (*copy == CopyState::Pending) {
                     wrong.push(format!("account {}: {} is {copy:?}", account.0, item.record.notification.id));
                 }
             }
