@@ -37,7 +37,7 @@ pub(super) async fn of_named_accounts(store: &dyn Store) {
     assert_eq!(history(store, anna).await, "");
 }
 
-pub(super) async fn of_what_is_shared(store: &dyn Store) {
+pub(super) async fn of_broadcasts(store: &dyn Store) {
     let anna = account(store, "anna").await;
     send(store, note(1, Audience::All)).await;
     let bert = account(store, "bert").await;

@@ -50,7 +50,7 @@ pub(super) async fn a_topic_replaces_its_own(store: &dyn Store) {
     assert_eq!(counts(store, 2).await, [1, 0, 0, 1]);
 }
 
-pub(super) async fn one_for_an_account_replaces_a_shared_one_there(store: &dyn Store) {
+pub(super) async fn one_for_an_account_replaces_a_broadcast_there(store: &dyn Store) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let first = send(store, keyed(1, Audience::All, "k")).await.notification.seq;
     let second = send(store, keyed(2, users(&["anna"]), "k")).await.notification.seq;

@@ -259,7 +259,7 @@ impl<'a> Side<'a> {
                 names.sort_unstable();
                 names.join(" ")
             }
-            shared => format!("{shared:?}"),
+            broadcast => format!("{broadcast:?}"),
         };
         format!("released {notification:?} to {target}: {}", released.recipients)
     }

@@ -38,14 +38,14 @@ impl State {
         (!waits && self.subscriptions(account).is_empty()).then_some(Seq(self.last))
     }
 
-    /// Whether a newer shared one with the same key came for this account,
+    /// Whether a newer broadcast with the same key came for this account,
     /// whatever became of it.
     fn superseded(&self, entry: &Entry, older: &Item) -> bool {
         let Some(key) = &older.record.notification.collapse_key else { return false };
         let newer =
             self.by_seq.iter().filter(|(seq, _)| **seq > older.seq()).filter_map(|(_, p)| self.items.get(p));
         newer
-            .filter(|item| item.shared() && item.record.notification.collapse_key.as_ref() == Some(key))
+            .filter(|item| item.is_broadcast() && item.record.notification.collapse_key.as_ref() == Some(key))
             .any(|item| item.meant_for(entry))
     }
 
@@ -81,9 +81,9 @@ impl State {
         was_pending
     }
 
-    /// Notes that an account is done with a shared notification.
+    /// Notes that an account is done with a broadcast.
     fn reach(&mut self, account: AccountId, seq: Seq) {
-        let Some(item) = self.by_seq(seq).filter(|item| item.shared()) else { return };
+        let Some(item) = self.by_seq(seq).filter(|item| item.is_broadcast()) else { return };
         let index = item.priority().index();
         if let Some(reached) = self.accounts.get_mut(&account).and_then(|entry| entry.reached.get_mut(index))
         {
@@ -91,7 +91,7 @@ impl State {
         }
     }
 
-    /// A shared notification that is over is taken to have arrived where that
+    /// A broadcast that is over is taken to have arrived where that
     /// one or a later one of its priority was settled: order holds.
     pub fn opened(&mut self, account: AccountId, id: NotificationId) -> bool {
         let Some(item) = self.by_id(id).filter(|item| item.released) else { return false };

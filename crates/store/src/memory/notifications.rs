@@ -142,7 +142,7 @@ impl State {
         item.copies = accounts.iter().map(|id| (*id, CopyState::Pending)).collect();
         let target = match target {
             Target::Accounts(_) => Target::Accounts(accounts),
-            shared => shared,
+            broadcast => broadcast,
         };
         item.target = target.clone();
         let recipients = item.record.counters.recipients;

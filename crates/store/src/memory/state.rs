@@ -42,7 +42,7 @@ pub(super) struct Entry {
     pub topics: BTreeMap<Topic, Seq>,
     /// Places of pending copies.
     pub pending: BTreeSet<Seq>,
-    /// The newest shared one that was settled, by priority.
+    /// The newest broadcast that was settled, by priority.
     pub reached: [Seq; 3],
 }
 
@@ -86,7 +86,7 @@ impl Item {
         self.record.notification.priority
     }
 
-    pub fn shared(&self) -> bool {
+    pub fn is_broadcast(&self) -> bool {
         !matches!(self.target, Target::Accounts(_))
     }
 

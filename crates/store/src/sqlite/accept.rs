@@ -183,7 +183,7 @@ impl Writer {
                 ])?;
             }
         } else if recipients > 0 {
-            let shared = OpenBroadcast {
+            let broadcast = OpenBroadcast {
                 id: notification.id,
                 priority: notification.priority,
                 topic: notification.topic.clone(),
@@ -191,7 +191,7 @@ impl Writer {
                 pending: recipients,
             };
             self.open_index_changed = true;
-            self.open_index.insert(seq, shared);
+            self.open_index.insert(seq, broadcast);
         }
         Ok(())
     }

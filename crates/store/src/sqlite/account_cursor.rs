@@ -1,4 +1,4 @@
-//! Where one account stands with what is shared: its cursor and its subscriptions.
+//! Where one account stands with broadcasts: its cursor and its subscriptions.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use super::varint;
 #[derive(Debug)]
 pub(super) struct AccountCursor {
     pub account: AccountId,
-    /// All shared ones up to here are settled or were never for the account.
+    /// All broadcasts up to here are settled or were never for the account.
     settled_up_to: [u64; 3],
     /// Settled beyond the cursor, because something before is still pending.
     acked_beyond: [BTreeSet<u64>; 3],
@@ -114,19 +114,19 @@ impl AccountCursor {
         &self.acked_beyond[priority.index()]
     }
 
-    /// The newest shared one of this priority that was settled.
+    /// The newest broadcast of this priority that was settled.
     pub fn newest_settled(&self, priority: Priority) -> u64 {
         let index = priority.index();
         self.acked_beyond[index].last().copied().unwrap_or(0).max(self.settled_up_to[index])
     }
 
-    /// Whether a shared one that is meant for the account was not settled by it.
+    /// Whether a broadcast that is meant for the account was not settled by it.
     pub fn unsettled(&self, seq: u64, priority: Priority) -> bool {
         let index = priority.index();
         seq > self.settled_up_to[index] && !self.acked_beyond[index].contains(&seq)
     }
 
-    /// Whether a shared one beyond the cursor is for this account. What lies
+    /// Whether a broadcast beyond the cursor is for this account. What lies
     /// before the account's creation never is beyond its cursor.
     pub fn meant(&mut self, connection: &Connection, seq: u64, topic: Option<&Topic>) -> Result<bool> {
         let Some(topic) = topic else { return Ok(true) };
@@ -134,7 +134,7 @@ impl AccountCursor {
         Ok(subscriptions.iter().any(|(name, since)| name == topic && seq > *since))
     }
 
-    /// Settles a shared one that is meant for the account and unsettled, and
+    /// Settles a broadcast that is meant for the account and unsettled, and
     /// moves the cursor as far as nothing pending lies before it.
     pub fn settle(
         &mut self,
@@ -202,7 +202,7 @@ impl AccountCursor {
         Ok(stop)
     }
 
-    /// Everything shared that is pending for this account.
+    /// All broadcasts that are pending for this account.
     pub fn pending(&mut self, connection: &Connection, open: &OpenIndex) -> Result<Vec<u64>> {
         self.subscriptions(connection)?;
         let mut pending = Vec::new();

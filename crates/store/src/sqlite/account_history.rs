@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
         }
         match brief.topic.as_deref() {
             None => self.direct(position, &brief),
-            Some(topic) => self.shared(topic, &brief),
+            Some(topic) => self.broadcast(topic, &brief),
         }
     }
 
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn shared(&self, topic: &str, brief: &Brief) -> Result<Option<Outcome>> {
+    fn broadcast(&self, topic: &str, brief: &Brief) -> Result<Option<Outcome>> {
         let mut subscriptions = self.cursor.known_subscriptions().iter();
         let meant = match topic {
             "" => brief.seq > self.registered_at,

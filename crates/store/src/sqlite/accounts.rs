@@ -237,10 +237,10 @@ pub(super) fn accounts(
     };
     let more = ids.len() > limit;
     let mut items = Vec::with_capacity(ids.len().min(limit));
-    let shared = OpenBroadcastSeqs::load(connection)?;
+    let broadcasts = OpenBroadcastSeqs::load(connection)?;
     for id in ids.into_iter().take(limit) {
         if let Some(account) = by_id(connection, id)? {
-            items.push(AccountRow { pending: shared.pending_count(connection, id)?, account });
+            items.push(AccountRow { pending: broadcasts.pending_count(connection, id)?, account });
         }
     }
     let last = items.last().map(|row| AccountSortKey::of(&row.account));

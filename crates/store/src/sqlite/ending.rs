@@ -61,7 +61,7 @@ impl Writer {
         let direct = self.open_notification(seq)?.ok_or_else(|| Error::corrupt("queue"))?;
         let pending = direct.counters.pending();
         self.open_index_changed = true;
-        if direct.shared {
+        if direct.broadcast {
             self.note_ended(seq)?;
         } else {
             self.empty_queues(seq, &direct, how)?;
@@ -87,7 +87,7 @@ impl Writer {
         Ok(Ended { seq: Seq(seq), id: direct.id, accounts: pending })
     }
 
-    /// Remembers a shared one that somebody still waits for, for those who are past it later.
+    /// Remembers a broadcast that somebody still waits for, for those who are past it later.
     fn note_ended(&mut self, seq: u64) -> Result<()> {
         let Some(OpenBroadcast { priority, topic, .. }) = self.open_index.get(seq).cloned() else {
             return Ok(());
@@ -147,7 +147,7 @@ impl Writer {
     }
 
     fn drop_copy(&mut self, account: AccountId, seq: u64) -> Result<()> {
-        let Some(shared) = self.open_index.get(seq).cloned() else {
+        let Some(broadcast) = self.open_index.get(seq).cloned() else {
             if let Some(direct) = self.open_notification(seq)?
                 && self.unqueue_dropped(account, seq, &direct, End::Cancelled)?
             {
@@ -156,10 +156,10 @@ impl Writer {
             return Ok(());
         };
         let Some(mut cursor) = AccountCursor::load(&self.connection, account)? else { return Ok(()) };
-        if cursor.unsettled(seq, shared.priority)
-            && cursor.meant(&self.connection, seq, shared.topic.as_ref())?
+        if cursor.unsettled(seq, broadcast.priority)
+            && cursor.meant(&self.connection, seq, broadcast.topic.as_ref())?
         {
-            cursor.settle(&self.connection, &self.open_index, seq, shared.priority)?;
+            cursor.settle(&self.connection, &self.open_index, seq, broadcast.priority)?;
             cursor.save(&self.connection)?;
             self.note_dropped(account, seq, End::Cancelled)?;
             self.count_cancelled(seq, 1)?;
@@ -178,15 +178,15 @@ impl Writer {
     /// (see `feed`), because that may be a million accounts.
     pub fn collapse(&mut self, notification: &Notification, target: &Target) -> Result<()> {
         let Some(key) = notification.collapse_key.as_deref() else { return Ok(()) };
-        let shared = self.open_index.with_key(key);
+        let broadcasts = self.open_index.with_key(key);
         match target {
             Target::All => {
-                for seq in shared {
+                for seq in broadcasts {
                     self.end(seq, End::Cancelled)?;
                 }
             }
             Target::Topic(topic) => {
-                for seq in shared {
+                for seq in broadcasts {
                     if self.open_index.get(seq).is_some_and(|older| older.topic.as_ref() == Some(topic)) {
                         self.end(seq, End::Cancelled)?;
                     }
@@ -194,7 +194,7 @@ impl Writer {
             }
             Target::Accounts(accounts) => {
                 for account in accounts {
-                    self.drop_copies(*account, &shared)?;
+                    self.drop_copies(*account, &broadcasts)?;
                     for seq in self.queued_with_key(*account, key)? {
                         self.drop_copy(*account, seq)?;
                     }

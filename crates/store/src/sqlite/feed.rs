@@ -126,12 +126,12 @@ fn candidates(
         found.push(Candidate { seq: uint(row.get(0)?), collapse_key: row.get(1)? });
     }
     let settled = cursor.settled_up_to(priority).max(after);
-    let mut shared = connection.prepare_cached(
+    let mut broadcasts = connection.prepare_cached(
         "SELECT seq, collapse_key, expires_at FROM notifications INDEXED BY open_shared
          WHERE open = 1 AND topic = ?1 AND priority = ?2 AND seq > ?3 ORDER BY seq",
     )?;
     let mut collect = |topic: &str, after: u64, cursor: &AccountCursor| {
-        let mut rows = shared.query(params![topic, priority.index() as i64, int(after)])?;
+        let mut rows = broadcasts.query(params![topic, priority.index() as i64, int(after)])?;
         let mut taken = 0;
         while taken < wanted
             && let Some(row) = rows.next()?
@@ -201,7 +201,7 @@ pub(super) fn pending_count(connection: &Connection, account: AccountId) -> Resu
     let Some(mut cursor) = AccountCursor::load(connection, account)? else { return Ok(0) };
     let mut pending = queued_count(connection, account)?;
     cursor.subscriptions(connection)?;
-    let mut shared = connection.prepare_cached(
+    let mut broadcasts = connection.prepare_cached(
         "SELECT seq FROM notifications INDEXED BY open_shared
          WHERE open = 1 AND topic = ?1 AND priority = ?2 AND seq > ?3",
     )?;
@@ -210,7 +210,7 @@ pub(super) fn pending_count(connection: &Connection, account: AccountId) -> Resu
         let topics = cursor.known_subscriptions().iter();
         let topics = topics.map(|(topic, since)| (topic.as_str(), settled.max(*since)));
         for (topic, after) in std::iter::once(("", settled)).chain(topics) {
-            let mut rows = shared.query(params![topic, priority.index() as i64, int(after)])?;
+            let mut rows = broadcasts.query(params![topic, priority.index() as i64, int(after)])?;
             while let Some(row) = rows.next()? {
                 pending += u64::from(cursor.unsettled(uint(row.get(0)?), priority));
             }

@@ -12,7 +12,7 @@ use super::error::Result;
 /// Notifications for all or for a topic that are pending for somebody.
 #[derive(Debug, Default)]
 pub(super) struct OpenIndex {
-    shared: HashMap<u64, OpenBroadcast>,
+    broadcasts: HashMap<u64, OpenBroadcast>,
     /// For all, by priority.
     all: [BTreeSet<u64>; 3],
     /// For any topic, by priority.
@@ -58,14 +58,14 @@ impl OpenIndex {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let topic: String = row.get(3)?;
-            let shared = OpenBroadcast {
+            let broadcast = OpenBroadcast {
                 id: convert::id_from(row.get(1)?),
                 priority: convert::priority(row.get(2)?)?,
                 topic: if topic.is_empty() { None } else { Some(convert::topic(&topic)?) },
                 collapse_key: row.get(4)?,
                 pending: convert::uint(row.get(5)?),
             };
-            open.insert(convert::uint(row.get(0)?), shared);
+            open.insert(convert::uint(row.get(0)?), broadcast);
         }
         Ok(open)
     }
@@ -87,24 +87,24 @@ impl OpenIndex {
         &self.ended[priority.index()]
     }
 
-    pub fn insert(&mut self, seq: u64, shared: OpenBroadcast) {
-        let index = shared.priority.index();
-        if let Some(topic) = &shared.topic {
+    pub fn insert(&mut self, seq: u64, broadcast: OpenBroadcast) {
+        let index = broadcast.priority.index();
+        if let Some(topic) = &broadcast.topic {
             self.topical[index].insert(seq);
             self.topics.entry(topic.clone()).or_default()[index].insert(seq);
         } else {
             self.all[index].insert(seq);
         }
-        if let Some(key) = &shared.collapse_key {
+        if let Some(key) = &broadcast.collapse_key {
             self.keys.entry(key.clone()).or_default().insert(seq);
         }
-        self.shared.insert(seq, shared);
+        self.broadcasts.insert(seq, broadcast);
     }
 
     pub fn remove(&mut self, seq: u64) {
-        let Some(shared) = self.shared.remove(&seq) else { return };
-        let index = shared.priority.index();
-        if let Some(topic) = &shared.topic {
+        let Some(broadcast) = self.broadcasts.remove(&seq) else { return };
+        let index = broadcast.priority.index();
+        if let Some(topic) = &broadcast.topic {
             self.topical[index].remove(&seq);
             if let Some(of_topic) = self.topics.get_mut(topic) {
                 of_topic[index].remove(&seq);
@@ -115,7 +115,7 @@ impl OpenIndex {
         } else {
             self.all[index].remove(&seq);
         }
-        if let Some(key) = shared.collapse_key
+        if let Some(key) = broadcast.collapse_key
             && let Some(of_key) = self.keys.get_mut(&key)
         {
             of_key.remove(&seq);
@@ -126,15 +126,15 @@ impl OpenIndex {
     }
 
     pub fn get(&self, seq: u64) -> Option<&OpenBroadcast> {
-        self.shared.get(&seq)
+        self.broadcasts.get(&seq)
     }
 
     pub fn get_mut(&mut self, seq: u64) -> Option<&mut OpenBroadcast> {
-        self.shared.get_mut(&seq)
+        self.broadcasts.get_mut(&seq)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (u64, &OpenBroadcast)> {
-        self.shared.iter().map(|(seq, shared)| (*seq, shared))
+        self.broadcasts.iter().map(|(seq, broadcast)| (*seq, broadcast))
     }
 
     /// Those for all.

@@ -24,8 +24,8 @@ pub(super) enum Counted {
 pub(super) struct OpenNotification {
     pub id: NotificationId,
     pub priority: Priority,
-    /// For all or for a topic: there is nothing in the queues.
-    pub shared: bool,
+    /// For all accounts or for a topic: there is nothing in the queues.
+    pub broadcast: bool,
     pub counters: Counters,
 }
 
@@ -34,11 +34,11 @@ impl Writer {
         batch.sort_unstable();
         let mut delivered = BTreeMap::<u64, (NotificationId, u64)>::new();
         // What the queue rows of one notification have in common is read once.
-        let mut directs = HashMap::<u64, Option<OpenNotification>>::new();
+        let mut looked_up = HashMap::<u64, Option<OpenNotification>>::new();
         let mut current: Option<AccountCursor> = None;
         for Settlement { account, seq: Seq(seq) } in batch {
-            let id = if let Some(shared) = self.open_index.get(seq) {
-                let (id, priority, topic) = (shared.id, shared.priority, shared.topic.as_ref());
+            let id = if let Some(broadcast) = self.open_index.get(seq) {
+                let (id, priority, topic) = (broadcast.id, broadcast.priority, broadcast.topic.as_ref());
                 if current.as_ref().is_none_or(|cursor| cursor.account != account) {
                     if let Some(mut done) = current.take() {
                         done.save(&self.connection)?;
@@ -52,11 +52,11 @@ impl Writer {
                 cursor.settle(&self.connection, &self.open_index, seq, priority)?;
                 id
             } else {
-                let direct = match directs.get(&seq) {
+                let direct = match looked_up.get(&seq) {
                     Some(direct) => *direct,
-                    None => *directs.entry(seq).or_insert(self.open_notification(seq)?),
+                    None => *looked_up.entry(seq).or_insert(self.open_notification(seq)?),
                 };
-                let Some(direct) = direct.filter(|direct| !direct.shared) else { continue };
+                let Some(direct) = direct.filter(|open| !open.broadcast) else { continue };
                 if !self.unqueue(account, seq, direct.priority)? {
                     continue;
                 }
@@ -85,7 +85,7 @@ impl Writer {
         Ok(Some(OpenNotification {
             id: convert::id_from(row.get(0)?),
             priority: convert::priority(row.get(1)?)?,
-            shared: row.get(2)?,
+            broadcast: row.get(2)?,
             counters: Counters {
                 recipients: uint(row.get(3)?),
                 delivered: uint(row.get(4)?),
@@ -121,17 +121,17 @@ impl Writer {
             }
         };
         self.connection.prepare_cached(sql)?.execute([int(seq), int(copies)])?;
-        if let Some(shared) = self.open_index.get_mut(seq) {
+        if let Some(broadcast) = self.open_index.get_mut(seq) {
             self.open_index_changed = true;
-            shared.pending = shared.pending.saturating_sub(copies);
-            if shared.pending == 0 {
+            broadcast.pending = broadcast.pending.saturating_sub(copies);
+            if broadcast.pending == 0 {
                 self.open_index.remove(seq);
             }
         }
         Ok(())
     }
 
-    /// A shared notification that is over is taken to have arrived where that
+    /// A broadcast that is over is taken to have arrived where that
     /// one or a later one of its priority was settled: order holds.
     pub fn opened(&mut self, account: AccountId, id: NotificationId) -> Result<bool> {
         let row = self
@@ -165,7 +165,7 @@ impl Writer {
             None => counters.delivered > 0 && self.is_member(position, account)?,
             Some(name) => {
                 let Some(cursor) = AccountCursor::load(&self.connection, account)? else { return Ok(false) };
-                self.shared_with(cursor, registered_at, uint(seq), priority, name)?
+                self.broadcast_reached(cursor, registered_at, uint(seq), priority, name)?
             }
         };
         let settled = self.settle(vec![Settlement { account, seq: Seq(uint(seq)) }])?;
@@ -183,8 +183,8 @@ impl Writer {
         Ok(true)
     }
 
-    /// Whether a shared notification is meant for an account that is past it.
-    fn shared_with(
+    /// Whether a broadcast is meant for an account that is past it.
+    fn broadcast_reached(
         &self,
         mut cursor: AccountCursor,
         registered_at: u64,

@@ -36,7 +36,7 @@ impl Writer {
             return Ok(false);
         }
         for seq in cursor.pending(&self.connection, &self.open_index)? {
-            if self.open_index.get(seq).is_some_and(|shared| shared.topic.as_ref() == Some(topic)) {
+            if self.open_index.get(seq).is_some_and(|broadcast| broadcast.topic.as_ref() == Some(topic)) {
                 self.count_cancelled(seq, 1)?;
             }
         }

@@ -126,7 +126,7 @@ impl Writer {
         let mut wrong = Vec::new();
         let open = OpenIndex::load(&self.connection)?;
         let named = |open: &OpenIndex| {
-            let mut all: Vec<_> = open.iter().map(|(seq, shared)| (seq, shared.clone())).collect();
+            let mut all: Vec<_> = open.iter().map(|(seq, broadcast)| (seq, broadcast.clone())).collect();
             all.sort_unstable_by_key(|(seq, _)| *seq);
             all
         };
