@@ -8,10 +8,12 @@
 mod account_history;
 mod accounts;
 mod admin;
+mod cancel;
 mod collapse;
 mod delivery;
-mod ending;
+mod expiry;
 mod model;
+mod purge;
 mod scheduled;
 mod topics;
 mod world;
@@ -65,11 +67,11 @@ where
         delivery::a_record_tells_all,
         delivery::history_is_newest_first,
         delivery::an_id_is_taken_once,
-        ending::the_expired_is_not_fed_and_not_settled,
-        ending::expiry_is_bounded_and_in_order,
-        ending::cancelling_ends_what_is_pending,
-        ending::totals_are_kept,
-        ending::the_finished_is_purged,
+        expiry::the_expired_is_not_fed_and_not_settled,
+        expiry::expiry_is_bounded_and_in_order,
+        cancel::cancelling_ends_what_is_pending,
+        purge::totals_are_kept,
+        purge::the_finished_is_purged,
         account_history::of_named_accounts,
         account_history::of_broadcasts,
         account_history::goes_on_page_by_page,

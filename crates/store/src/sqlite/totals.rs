@@ -94,3 +94,12 @@ impl StoredTotals {
         self.last
     }
 }
+
+/// Adds counters up.
+pub(super) fn add(sum: &mut Counters, more: &Counters) {
+    sum.recipients += more.recipients;
+    sum.delivered += more.delivered;
+    sum.opened += more.opened;
+    sum.expired += more.expired;
+    sum.cancelled += more.cancelled;
+}

@@ -8,11 +8,10 @@ use tidings_core::store::Totals;
 
 use super::account_cursor::AccountCursor;
 use super::convert::{self, state, uint};
-use super::ending::add;
 use super::error::Result;
 use super::open_index::OpenIndex;
 use super::recipient_index::RecipientIndex;
-use super::totals::StoredTotals;
+use super::totals::{StoredTotals, add};
 use super::writer::Writer;
 
 /// Names each counter that disagrees with what it counts.

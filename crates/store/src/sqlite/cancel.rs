@@ -1,0 +1,71 @@
+//! Cancellation: of a whole notification, and of one account's copy.
+
+use rusqlite::{OptionalExtension, params};
+use tidings_core::model::{AccountId, NotificationId, Seq};
+use tidings_core::store::Ended;
+
+use super::account_cursor::AccountCursor;
+use super::convert::{self, id_bytes, int, state, uint};
+use super::error::Result;
+use super::expiry::End;
+use super::settle::Counted;
+use super::writer::Writer;
+
+impl Writer {
+    pub fn cancel(&mut self, id: NotificationId) -> Result<Option<Ended>> {
+        let row = self
+            .connection
+            .prepare_cached("SELECT seq, state, open, recipients FROM notifications WHERE id = ?1")?
+            .query_row([id_bytes(id)], |row| {
+                Ok((uint(row.get(0)?), row.get::<_, i64>(1)?, row.get::<_, bool>(2)?, uint(row.get(3)?)))
+            })
+            .optional()?;
+        let Some((seq, state, open, recipients)) = row else { return Ok(None) };
+        if open {
+            return self.end(seq, End::Cancelled).map(Some);
+        }
+        if state != state::SCHEDULED {
+            let seq = if convert::released(state) { seq } else { 0 };
+            return Ok(Some(Ended { seq: Seq(seq), id, accounts: 0 }));
+        }
+        self.connection
+            .prepare_cached("UPDATE notifications SET state = ?2, cancelled = recipients WHERE seq = ?1")?
+            .execute(params![int(seq), state::WITHDRAWN])?;
+        self.totals.current.scheduled -= 1;
+        Ok(Some(Ended { seq: Seq(0), id, accounts: recipients }))
+    }
+
+    /// Withdraws single copies, where they are pending.
+    pub fn drop_copies(&mut self, account: AccountId, seqs: &[u64]) -> Result<()> {
+        for seq in seqs {
+            self.drop_copy(account, *seq)?;
+        }
+        Ok(())
+    }
+
+    pub fn drop_copy(&mut self, account: AccountId, seq: u64) -> Result<()> {
+        let Some(broadcast) = self.open_index.get(seq).cloned() else {
+            if let Some(direct) = self.open_notification(seq)?
+                && self.unqueue_dropped(account, seq, &direct, End::Cancelled)?
+            {
+                self.count_cancelled(seq, 1)?;
+            }
+            return Ok(());
+        };
+        let Some(mut cursor) = AccountCursor::load(&self.connection, account)? else { return Ok(()) };
+        if cursor.unsettled(seq, broadcast.priority)
+            && cursor.meant(&self.connection, seq, broadcast.topic.as_ref())?
+        {
+            cursor.settle(&self.connection, &self.open_index, seq, broadcast.priority)?;
+            cursor.save(&self.connection)?;
+            self.note_dropped(account, seq, End::Cancelled)?;
+            self.count_cancelled(seq, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Counts copies as cancelled.
+    pub fn count_cancelled(&mut self, seq: u64, copies: u64) -> Result<()> {
+        self.count(seq, Counted::Cancelled, copies)
+    }
+}

@@ -1,0 +1,89 @@
+//! Forgets what is finished and old.
+
+use rusqlite::params;
+use tidings_core::model::{Counters, Timestamp};
+
+use super::convert::{self, limit as sql_limit, state, uint};
+use super::error::Result;
+use super::recipient_index;
+use super::totals::add;
+use super::writer::Writer;
+
+impl Writer {
+    pub fn purge(&mut self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
+        let mut purged = 0;
+        for (seq, position, counted) in self.finished(before, limit)? {
+            for (sql, key) in [
+                ("DELETE FROM notifications WHERE seq = ?1", seq),
+                ("DELETE FROM contents WHERE position = ?1", position),
+                ("DELETE FROM dropped WHERE seq = ?1", seq),
+                ("DELETE FROM openings WHERE seq = ?1", seq),
+                ("DELETE FROM ended WHERE seq = ?1", seq),
+            ] {
+                self.connection.prepare_cached(sql)?.execute([key])?;
+            }
+            self.open_index_changed = true;
+            self.open_index.forget_ended(uint(seq));
+            add(&mut self.totals.purged, &counted);
+            purged += 1;
+        }
+        recipient_index::forget(&self.connection)?;
+        for (sql, moment) in [
+            (
+                "DELETE FROM idempotency WHERE key IN
+                   (SELECT key FROM idempotency WHERE expires_at <= ?1 ORDER BY expires_at, key LIMIT ?2)",
+                now,
+            ),
+            (
+                "DELETE FROM web_sessions WHERE hash IN
+                   (SELECT hash FROM web_sessions WHERE expires_at <= ?1 LIMIT ?2)",
+                now,
+            ),
+            (
+                "DELETE FROM audit WHERE position IN
+                   (SELECT position FROM audit WHERE at < ?1 ORDER BY position LIMIT ?2)",
+                before,
+            ),
+        ] {
+            let rows = self.connection.prepare_cached(sql)?.execute(params![moment.0, sql_limit(limit)])?;
+            purged += rows as u64;
+        }
+        Ok(purged)
+    }
+
+    /// Notifications accepted before `before` that nobody waits for: places and
+    /// what they counted. They are accepted in order, so the first that is not
+    /// old ends the walk.
+    fn finished(&self, before: Timestamp, limit: usize) -> Result<Vec<(i64, i64, Counters)>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT seq, position, created_at, state, open, recipients, delivered, opened, expired, cancelled
+             FROM notifications ORDER BY position",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            if row.get::<_, i64>(2)? >= before.0 {
+                break;
+            }
+            let state: i64 = row.get(3)?;
+            if state == state::SCHEDULED || row.get(4)? {
+                continue;
+            }
+            let counters = if convert::released(state) {
+                Counters {
+                    recipients: uint(row.get(5)?),
+                    delivered: uint(row.get(6)?),
+                    opened: uint(row.get(7)?),
+                    expired: uint(row.get(8)?),
+                    cancelled: uint(row.get(9)?),
+                }
+            } else {
+                Counters::default()
+            };
+            found.push((row.get(0)?, row.get(1)?, counters));
+        }
+        Ok(found)
+    }
+}
