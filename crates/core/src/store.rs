@@ -93,7 +93,7 @@ pub struct NewNotification {
 pub struct Idempotency {
     /// The key, already scoped to the API key that sent it.
     pub key: String,
-    /// SHA-256 of the request: the same key with another request is refused.
+    /// SHA-256 of the request: the same key with a different request is refused.
     pub fingerprint: [u8; 32],
     /// Forget it after this moment.
     pub expires_at: Timestamp,
@@ -109,11 +109,11 @@ pub enum Acceptance {
     Scheduled(u64),
     /// A repeat: the first one's id and recipients.
     Repeated(NotificationId, u64),
-    /// The idempotency key came with another request before.
+    /// The idempotency key came before, with a different request.
     Mismatch,
 }
 
-/// A notification that has its place in the order.
+/// A notification that was released.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
     /// The notification.
@@ -127,9 +127,9 @@ pub struct Released {
 /// A stored notification with its counters, as listings and the API show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationRecord {
-    /// Place in the listing: newest first. Not the delivery order.
+    /// Its position in the listing: newest first. Not the delivery order.
     pub position: u64,
-    /// The notification; `seq` is its place in the order once it is released.
+    /// The notification; its `seq` counts once it is released.
     pub notification: Notification,
     /// A readable audience: for named accounts at most the first 100.
     pub audience: Audience,
@@ -178,7 +178,7 @@ pub struct Feed {
 /// What expiry, cancellation or removal did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// The notification's place.
+    /// Its [`Seq`]; zero where it was never released.
     pub seq: Seq,
     /// Its id.
     pub id: NotificationId,
@@ -194,11 +194,11 @@ pub enum AccountOrder {
     Username,
     /// The order of creation.
     Created,
-    /// When the last session ended; who never had one comes before all others.
+    /// When the last session ended; accounts that never had one come first.
     LastOffline,
 }
 
-/// An account's place in listings, whatever they are sorted by.
+/// What tells where an account stands in a listing, whatever that is sorted by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountSortKey {
     /// For [`AccountOrder::Username`].
@@ -210,7 +210,7 @@ pub struct AccountSortKey {
 }
 
 impl AccountSortKey {
-    /// The place of this account.
+    /// The sort key of this account.
     pub fn of(account: &Account) -> Self {
         Self { username: account.username.to_string(), id: account.id, last_offline: account.last_offline }
     }
@@ -229,7 +229,7 @@ pub struct AccountQuery {
     pub order: AccountOrder,
     /// Whether the last come first.
     pub descending: bool,
-    /// Only what comes after this place.
+    /// Only accounts that come after this one.
     pub after: Option<AccountSortKey>,
     /// At most so many.
     pub limit: usize,
@@ -324,9 +324,9 @@ pub struct AuditEntry {
     pub position: u64,
     /// When.
     pub at: Timestamp,
-    /// Who: an operator's or a key's name.
+    /// The actor: an operator's or a key's name.
     pub actor: String,
-    /// What they did, as `noun.verb`.
+    /// What the actor did, as `noun.verb`.
     pub action: String,
     /// To what.
     pub subject: String,
@@ -399,7 +399,7 @@ pub trait Store: Send + Sync + 'static {
 
     // ---- notifications ----
 
-    /// Accepts a notification: validates its users, assigns its place,
+    /// Accepts a notification: validates its users, assigns its [`Seq`],
     /// replaces what it collapses, makes all of it durable.
     ///
     /// # Errors
@@ -421,7 +421,7 @@ pub trait Store: Send + Sync + 'static {
     /// Newest first, positions below `before`.
     async fn notifications(&self, before: Option<u64>, limit: usize)
     -> Result<Page<NotificationRecord, u64>>;
-    /// What no longer waits for an account, newest first, positions below `before`:
+    /// An account's history: what no longer waits for it, newest first, positions below `before`:
     /// notifications that named it, those for all since its creation, and those of
     /// its topics since its subscription. A page may come back short, even empty,
     /// and still have a next one.
@@ -435,10 +435,11 @@ pub trait Store: Send + Sync + 'static {
     /// Where two share a collapse key, only the newer is pending: the older is
     /// settled as cancelled.
     async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed>;
-    /// What most logins ask: where a [`feed`](Self::feed) of now would end, if nothing can
-    /// be pending for the account and it has no topics. `None` where that takes a closer look.
+    /// What most logins ask: the head, as [`feed`](Self::feed) would read it now, if nothing can be
+    /// pending for the account and it has no topics. `None` where that takes a closer look.
     async fn head_if_idle(&self, account: AccountId) -> Result<Option<Seq>>;
-    /// Settles acknowledgements in one batch. Repeats and strangers change nothing.
+    /// Settles acknowledgements in one batch. Repeats change nothing, nor does settling what
+    /// was never meant for the account.
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled>;
     /// [`settle`](Self::settle), then [`accept`](Self::accept), where the store can in one
     /// commit. Each may fail without the other.
@@ -450,19 +451,19 @@ pub trait Store: Send + Sync + 'static {
         let settled = self.settle(batch).await;
         (settled, self.accept(new).await)
     }
-    /// Finds a notification's place by id: for receipts.
+    /// A released notification's [`Seq`], by id: for receipts.
     async fn seq_of(&self, id: NotificationId) -> Result<Option<Seq>>;
     /// Notes that an account opened a notification, which also settles it.
     /// True when it was meant for the account and not opened there before.
     async fn opened(&self, account: AccountId, id: NotificationId) -> Result<bool>;
     /// How much is pending for one account.
     async fn pending_count(&self, account: AccountId) -> Result<u64>;
-    /// Totals for statistics. Cheap: kept, not counted.
+    /// Totals for statistics. Cheap: stored, not counted.
     async fn totals(&self) -> Result<Totals>;
     /// Forgets finished notifications accepted before `before` and idempotency
     /// keys, console logins and audit entries whose time is over; at most `limit` of each.
     async fn purge(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64>;
-    /// Counts everything again from rows and cursors and names each counter
+    /// Counts everything again from rows and cursors, and names each counter
     /// that disagrees. Slow; for `tidings doctor` and tests.
     async fn verify_counters(&self) -> Result<Vec<String>>;
 

@@ -1,3 +1,5 @@
+//! Accounts, and what authentication keeps of them.
+
 use super::{Seq, Timestamp, Username};
 
 /// The store's number for an account; never reused.
@@ -23,7 +25,7 @@ pub struct Account {
     pub created_at: Timestamp,
     /// When its last session ended or was last known alive.
     pub last_seen: Option<Timestamp>,
-    /// When a session of its last ended.
+    /// When a session of the account last ended.
     pub last_offline: Option<Timestamp>,
     /// The newest notification that existed when it was created: what came
     /// before is not for it.

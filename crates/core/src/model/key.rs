@@ -1,3 +1,5 @@
+//! API keys and operators: who may use the HTTP API and the console.
+
 use super::Timestamp;
 
 /// An API key's public name, safe to show and to log.
@@ -5,7 +7,7 @@ use super::Timestamp;
 pub struct KeyId(pub String);
 
 /// What a key may do. Reading is not part of sending: a leaked sender key shows
-/// nobody's data.
+/// no user's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Send notifications, and see those that this server accepted by id.

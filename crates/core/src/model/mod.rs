@@ -1,4 +1,4 @@
-//! The product's words.
+//! The product's words, as types: accounts, notifications, sessions, keys.
 
 mod account;
 mod key;

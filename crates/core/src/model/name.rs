@@ -1,3 +1,5 @@
+//! Names that come from outside, checked once: usernames and topics.
+
 use std::fmt;
 use std::sync::Arc;
 

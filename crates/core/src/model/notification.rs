@@ -1,3 +1,5 @@
+//! Notifications: their content, audience, order, state and counters.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -43,8 +45,8 @@ impl FromStr for NotificationId {
     }
 }
 
-/// A notification's place in the order of release: later is larger, none is
-/// used twice. A scheduled notification gets its place when it is released.
+/// A notification's sequence number in the order of release: later is larger, none is
+/// used twice. A scheduled notification gets its number when it is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(pub u64);
 
@@ -136,7 +138,7 @@ pub enum Target {
 /// A notification as it is stored and delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// Its place in the order.
+    /// Its number in the order of release.
     pub seq: Seq,
     /// Its public id.
     pub id: NotificationId,

@@ -1,8 +1,10 @@
+//! What is said of a session: how it is handed notifications, and where it stands.
+
 /// A session's number in this process; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
 
-/// How a session is handed a notification.
+/// How a session is handed a notification: the stanza that carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// androidpn's IQ.

@@ -1,3 +1,5 @@
+//! Moments, and how they are written.
+
 use std::fmt;
 use std::time::Duration;
 

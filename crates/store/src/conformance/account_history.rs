@@ -1,3 +1,5 @@
+//! What became of an account's copies.
+
 use tidings_core::model::{AccountId, Audience, NotificationId, Timestamp};
 use tidings_core::store::{Outcome, Store};
 
@@ -48,7 +50,7 @@ pub(super) async fn of_broadcasts(store: &dyn Store) {
     assert_eq!(ack(store, bert, third).await, 0);
     let fourth = send(store, note(4, Audience::All)).await.notification.seq;
     assert_eq!(history(store, anna).await, "3 cancelled");
-    // Whoever comes later than the end has had the later one, and not this one.
+    // An account whose cursor passes the end has had the later one, and not this one.
     ack(store, anna, fourth).await;
     assert_eq!(history(store, anna).await, "4 delivered, 3 cancelled");
     assert_eq!(fed(store, anna).await, [1]);
@@ -70,7 +72,7 @@ pub(super) async fn of_broadcasts(store: &dyn Store) {
     // Once it is unsubscribed, a topic's are not this account's any more.
     store.unsubscribe(bert, topic("news")).await.unwrap();
     assert_eq!(history(store, bert).await, "5 opened, 4 expired, 3 cancelled");
-    // A replaced one ends by itself, with nobody having had it.
+    // A replaced one ends by itself, delivered to no account.
     let mut older = keyed(6, Audience::All, "k");
     older.expires_at = at(9000);
     let mut newer = keyed(7, Audience::All, "k");

@@ -1,3 +1,5 @@
+//! Accounts: made, found, changed, removed, listed.
+
 use tidings_core::model::{Audience, Timestamp};
 use tidings_core::store::{
     AccountChange, AccountOrder, AccountQuery, AccountSortKey, Seen, Store, StoreError,
@@ -137,7 +139,7 @@ pub(super) async fn are_sorted(store: &dyn Store) {
     let id = |name: &'static str| async move { store.account(&user(name)).await.unwrap().unwrap().id };
     let [anna, bert, dora] = [id("anna").await, id("bert").await, id("dora").await];
     let seen = |account, seconds, offline| Seen { account, at: at(seconds), offline };
-    // Two at the same moment, one who only came, and two who never did.
+    // Two went offline at the same moment, one only came, and two never did.
     let signs = vec![seen(bert, 7, true), seen(dora, 7, true), seen(anna, 3, true), seen(anna, 9, false)];
     store.touch_accounts(signs).await.unwrap();
 

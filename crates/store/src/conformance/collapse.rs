@@ -1,3 +1,5 @@
+//! What a newer notification with the same key replaces.
+
 use tidings_core::model::{Audience, NotificationId, NotificationState, Priority};
 use tidings_core::store::{NewNotification, Store};
 

@@ -1,3 +1,5 @@
+//! Feeding and settling: order, idempotence, who is meant.
+
 use tidings_core::model::{
     AccountId, Audience, Content, NotificationId, NotificationState, Priority, Seq, Target, Username,
 };
@@ -130,7 +132,7 @@ pub(super) async fn settling_is_idempotent(store: &dyn Store) {
     assert_eq!(counts(store, 1).await, [2, 2, 0, 0]);
     assert_eq!(counts(store, 2).await, [2, 2, 0, 0]);
     assert_eq!(fed(store, anna).await, Vec::<u128>::new());
-    assert_eq!(store.next_expiry().await.unwrap(), None, "nobody waits for anything");
+    assert_eq!(store.next_expiry().await.unwrap(), None, "nothing is pending");
 }
 
 pub(super) async fn settling_goes_along_with_accepting(store: &dyn Store) {
@@ -180,7 +182,7 @@ pub(super) async fn settling_in_any_order_loses_nothing(store: &dyn Store) {
     assert_eq!(fed(store, bert).await, [1, 2, 4, 5, 7, 8]);
 }
 
-pub(super) async fn strangers_settle_nothing(store: &dyn Store) {
+pub(super) async fn accounts_that_are_not_meant_settle_nothing(store: &dyn Store) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     store.subscribe(anna, topic("news")).await.unwrap();
     let direct = send(store, note(1, users(&["anna"]))).await.notification.seq;

@@ -61,7 +61,7 @@ where
         delivery::settling_is_idempotent,
         delivery::settling_goes_along_with_accepting,
         delivery::settling_in_any_order_loses_nothing,
-        delivery::strangers_settle_nothing,
+        delivery::accounts_that_are_not_meant_settle_nothing,
         delivery::opening_settles_and_counts_once,
         delivery::opening_is_counted_after_the_end,
         delivery::a_record_tells_all,

@@ -1,3 +1,5 @@
+//! Scheduled notifications, and repeats of a request.
+
 use tidings_core::model::{Audience, NotificationId, NotificationState, Seq, Target};
 use tidings_core::store::{Acceptance, Ended, Idempotency, NewNotification, Store};
 

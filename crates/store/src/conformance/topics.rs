@@ -1,3 +1,5 @@
+//! Subscriptions, and whom a topic reaches.
+
 use tidings_core::model::AccountId;
 use tidings_core::store::{Store, StoreError};
 

@@ -1,3 +1,5 @@
+//! Accounts and subscriptions.
+
 use tidings_core::model::{Account, AccountId, Credentials, NewAccount, Seq, Topic, Username};
 use tidings_core::store::{
     AccountChange, AccountOrder, AccountQuery, AccountRow, AccountSortKey, Page, Result, Seen, StoreError,
@@ -141,7 +143,7 @@ impl State {
             .filter(|entry| query.except.as_ref().is_none_or(|except| !except.contains(&entry.account.id)))
             .filter(|entry| matches(&entry.account))
             .map(|entry| (AccountSortKey::of(&entry.account), entry))
-            .filter(|(place, _)| query.after.as_ref().is_none_or(|after| compare(place, after).is_gt()))
+            .filter(|(key, _)| query.after.as_ref().is_none_or(|after| compare(key, after).is_gt()))
             .collect();
         found.sort_by(|(a, _), (b, _)| compare(a, b));
         let rows = found.into_iter().map(|(_, entry)| AccountRow {

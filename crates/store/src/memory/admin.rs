@@ -1,3 +1,5 @@
+//! API keys, operators, console logins, the audit log and settings.
+
 use tidings_core::model::{ApiKey, KeyId, Operator, Timestamp};
 use tidings_core::store::{AuditEntry, Page, Result, StoreError, WebSession};
 

@@ -1,3 +1,5 @@
+//! Feeding, settling and openings.
+
 use std::collections::BTreeMap;
 
 use tidings_core::model::{AccountId, NotificationId, Priority, Seq, Target, Timestamp};

@@ -1,4 +1,4 @@
-//! A store in memory: the reference that the others are compared with, and what
+//! A store in memory: the reference that other stores are compared with, and what
 //! tests and the simulation run on.
 //!
 //! It says the contract in the plainest way: every copy of a notification has a

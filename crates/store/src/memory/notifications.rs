@@ -1,3 +1,5 @@
+//! A notification from its acceptance to its end, and listings.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidings_core::model::{
@@ -121,7 +123,7 @@ impl State {
         subscribed.map(|entry| entry.account.id).collect()
     }
 
-    /// Gives a notification its place in the order, and every recipient a copy.
+    /// Gives a notification its [`Seq`], and every recipient a copy.
     fn release(&mut self, position: u64, seq: Seq, now: Timestamp) -> Option<Released> {
         let target = self.items.get(&position)?.target.clone();
         let accounts = self.recipients(&target);
@@ -237,7 +239,7 @@ impl State {
         self.end_whole(position, NotificationState::Cancelled)
     }
 
-    /// Ends a released notification for everyone who still waits for it.
+    /// Ends a released notification for all accounts that still wait for it.
     fn end_whole(&mut self, position: u64, state: NotificationState) -> Option<Ended> {
         let item = self.items.get_mut(&position)?;
         item.record.state = state;

@@ -1,3 +1,5 @@
+//! All that the store in memory holds.
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tidings_core::model::{
@@ -9,16 +11,16 @@ use tidings_core::store::{AuditEntry, NotificationRecord, Page, Totals, WebSessi
 /// All there is.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// The last number given out: places in the listing and in the order of release.
+    /// The last number given out: positions in the listing, and [`Seq`]s.
     pub last: u64,
     pub last_account: i64,
     pub accounts: BTreeMap<AccountId, Entry>,
     pub usernames: BTreeMap<Username, AccountId>,
     pub aliases: BTreeMap<Username, AccountId>,
-    /// By place in the listing.
+    /// By position in the listing.
     pub items: BTreeMap<u64, Item>,
     pub by_id: HashMap<NotificationId, u64>,
-    /// Released ones, to their place in the listing.
+    /// Released ones, to their position in the listing.
     pub by_seq: BTreeMap<Seq, u64>,
     pub idempotency: BTreeMap<String, Remembered>,
     pub accepted: u64,
@@ -40,7 +42,7 @@ pub(super) struct Entry {
     pub sha256: ScramKeys,
     /// Topics, each with the newest number at subscription.
     pub topics: BTreeMap<Topic, Seq>,
-    /// Places of pending copies.
+    /// What is pending for it.
     pub pending: BTreeSet<Seq>,
     /// The newest broadcast that was settled, by priority.
     pub reached: [Seq; 3],
@@ -51,7 +53,7 @@ pub(super) struct Entry {
 pub(super) struct Item {
     pub record: NotificationRecord,
     pub target: Target,
-    /// It had its place in the order, whatever became of it.
+    /// It was released, whatever became of it.
     pub released: bool,
     pub copies: BTreeMap<AccountId, CopyState>,
     /// Copies withdrawn one by one, not with the whole.
@@ -90,7 +92,7 @@ impl Item {
         !matches!(self.target, Target::Accounts(_))
     }
 
-    /// Live, and somebody still waits for it.
+    /// Live, and pending for an account.
     pub fn open(&self) -> bool {
         self.record.state == NotificationState::Live && self.record.counters.pending() > 0
     }

@@ -1,3 +1,5 @@
+//! Acceptance, and the release of what was scheduled.
+
 use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension, params};
@@ -208,7 +210,7 @@ impl Writer {
         due.into_iter().map(|position| self.release(position, now)).collect()
     }
 
-    /// Gives a scheduled notification its place in the order.
+    /// Gives a scheduled notification its [`Seq`].
     fn release(&mut self, position: i64, now: Timestamp) -> Result<Released> {
         let (mut notification, topic, packed) = self.scheduled(position)?;
         let target = match topic.as_deref() {

@@ -1,3 +1,5 @@
+//! Accounts: made, found, changed, removed, listed.
+
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
@@ -16,8 +18,8 @@ use super::writer::Writer;
 
 /// With at most so many accounts asked for by number, they are looked up one by one.
 const FEW: usize = 2000;
-/// Accounts that one page looks through, at most: a search that finds nobody must not
-/// keep a reader from others. By username an index answers alone, four times as fast.
+/// Accounts that one page looks through, at most: a search that finds no account must not
+/// keep a reader from other queries. By username an index answers alone, four times as fast.
 const LOOKED_THROUGH: usize = 25_000;
 const LOOKED_THROUGH_BY_USERNAME: usize = 100_000;
 /// Between the fields that a search looks at.
@@ -264,15 +266,15 @@ fn among(connection: &Connection, query: &AccountQuery, only: &[AccountId]) -> R
     for id in only {
         let mut rows = statement.query([id.0])?;
         let Some(row) = rows.next()? else { continue };
-        let place = place(row)?;
-        let beyond = query.after.as_ref().is_none_or(|after| compare(query, &place, after).is_gt());
+        let key = sort_key(row)?;
+        let beyond = query.after.as_ref().is_none_or(|after| compare(query, &key, after).is_gt());
         if beyond && matches.matches(*id, row.get_ref(1)?.as_str().unwrap_or_default()) {
-            found.push(place);
+            found.push(key);
         }
     }
     found.sort_unstable_by(|a, b| compare(query, a, b));
     found.dedup();
-    Ok(Found { ids: found.into_iter().map(|place| place.id).collect(), stopped_at: None })
+    Ok(Found { ids: found.into_iter().map(|key| key.id).collect(), stopped_at: None })
 }
 
 fn compare(query: &AccountQuery, a: &AccountSortKey, b: &AccountSortKey) -> Ordering {
@@ -285,8 +287,8 @@ fn compare(query: &AccountQuery, a: &AccountSortKey, b: &AccountSortKey) -> Orde
 }
 
 /// The statements that walk accounts in an order, one after the other. Each follows an
-/// index from the place where it begins, which is what makes a page cost the same
-/// anywhere: ?1 is the place's number, ?2 its username or the moment.
+/// index from the sort key where it begins, which is what makes a page cost the same
+/// anywhere: ?1 is the key's number, ?2 its username or the moment.
 pub(super) fn walk(order: AccountOrder, descending: bool) -> &'static [&'static str] {
     match (order, descending) {
         // This index alone answers: `left_at` is not in it, and not needed in this order.
@@ -303,7 +305,7 @@ pub(super) fn walk(order: AccountOrder, descending: bool) -> &'static [&'static 
         (AccountOrder::Created, true) => {
             &["SELECT id, search, username, left_at FROM accounts WHERE id < ?1 ORDER BY id DESC"]
         }
-        // Of a million at the same moment only those beyond the place are looked at: in one
+        // Of a million at the same moment only those beyond the key are looked at: in one
         // statement, SQLite would begin at the first of them.
         (AccountOrder::LastOffline, false) => &[
             "SELECT id, search, username, left_at FROM accounts WHERE left_at = ?2 AND id > ?1 ORDER BY id",
@@ -321,13 +323,13 @@ fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Result<F
     let matches = Matcher::new(query);
     let after = query.after.as_ref();
     let end = if query.descending { i64::MAX } else { -1 };
-    let id = Value::Integer(after.map_or(end, |place| place.id.0));
-    let key = match (query.order, after) {
-        (AccountOrder::Username, Some(place)) => Value::Text(place.username.clone()),
+    let id = Value::Integer(after.map_or(end, |key| key.id.0));
+    let start = match (query.order, after) {
+        (AccountOrder::Username, Some(after)) => Value::Text(after.username.clone()),
         // Every text is less than every blob.
         (AccountOrder::Username, None) if query.descending => Value::Blob(Vec::new()),
         (AccountOrder::Username, None) => Value::Text(String::new()),
-        (_, Some(place)) => Value::Integer(place.last_offline.map_or(0, Timestamp::millis)),
+        (_, Some(after)) => Value::Integer(after.last_offline.map_or(0, Timestamp::millis)),
         (_, None) => Value::Integer(end),
     };
     let most = match query.order {
@@ -340,7 +342,7 @@ fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Result<F
         let mut statement = connection.prepare_cached(sql)?;
         // A statement has as many parameters as the largest number in it.
         let used = statement.parameter_count();
-        let mut rows = statement.query(params_from_iter([&id, &key].into_iter().take(used)))?;
+        let mut rows = statement.query(params_from_iter([&id, &start].into_iter().take(used)))?;
         while found.ids.len() <= limit
             && let Some(row) = rows.next()?
         {
@@ -350,7 +352,7 @@ fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Result<F
             }
             looked_at += 1;
             if looked_at >= most && found.ids.len() <= limit {
-                found.stopped_at = Some(place(row)?);
+                found.stopped_at = Some(sort_key(row)?);
                 return Ok(found);
             }
         }
@@ -359,7 +361,7 @@ fn scan(connection: &Connection, query: &AccountQuery, limit: usize) -> Result<F
 }
 
 /// Reads what [`walk`] selects.
-fn place(row: &Row<'_>) -> Result<AccountSortKey> {
+fn sort_key(row: &Row<'_>) -> Result<AccountSortKey> {
     Ok(AccountSortKey {
         id: AccountId(row.get(0)?),
         username: row.get(2)?,
@@ -372,7 +374,7 @@ fn last_offline_from(millis: i64) -> Option<Timestamp> {
     (millis > 0).then_some(Timestamp(millis))
 }
 
-/// What an [`AccountQuery`] asks of an account, apart from its place.
+/// What an [`AccountQuery`] asks of an account, apart from its sort key.
 struct Matcher {
     contains: Option<String>,
     only: Option<HashSet<AccountId>>,

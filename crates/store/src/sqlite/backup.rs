@@ -1,3 +1,5 @@
+//! Copies of a database that is in use.
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +9,7 @@ use tidings_core::store::{Result, StoreError};
 
 use super::error;
 
-/// Copies a database to a new file while others use it.
+/// Copies a database to a new file while a store, or another process, uses it.
 ///
 /// All pages are copied in one step, so that what is written meanwhile cannot
 /// make it begin again; writers do not wait for it.

@@ -1,9 +1,9 @@
 //! Copies the write-ahead log back into the database, beside the writer.
 //!
 //! A checkpoint syncs twice and writes every page that changed: tens of
-//! milliseconds, for which nobody's commit should wait. A thread of its own does
-//! it. The writer goes on appending meanwhile, so that thread alone never comes to
-//! the log's end, where the log may begin anew; the writer copies the small rest.
+//! milliseconds, for which no commit should wait. A thread of its own does it. The
+//! writer goes on appending meanwhile, so that thread alone never comes to the WAL's
+//! end, where it may begin anew; the writer copies the small rest.
 
 use std::fs::File;
 use std::path::Path;
@@ -20,32 +20,32 @@ use super::error::Result;
 /// When what is done, in pages of 4 KiB.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// With so many in the log it is copied back. Each time holds commits up for a
+    /// With so many in the WAL it is copied back. Each time holds commits up for a
     /// few milliseconds, and keeps the disk busy: rather seldom than small. A page that
     /// changed often meanwhile is copied once.
     start: usize,
     /// The writer copies so many itself, at most.
     rest: usize,
-    /// With so many in the log the writer waits for the copying thread.
+    /// With so many in the WAL the writer waits for the copying thread.
     most: usize,
 }
 
 /// 64 MiB, 2 MiB and 128 MiB.
 const LIMITS: Limits = Limits { start: 16_000, rest: 500, most: 32_000 };
 
-/// Bytes that the log's file keeps when it begins anew: as many as it may come to. What is
+/// Bytes that the WAL's file keeps when it begins anew: as many as it may come to. What is
 /// cut off must be given to the file again, block by block, and a commit waits for that.
 pub(super) const WAL_FILE_BYTES: i64 = 130 << 20;
-// A page in the log has 24 bytes in front.
+// A page in the WAL has 24 bytes in front.
 const _: () = assert!(WAL_FILE_BYTES >= LIMITS.most as i64 * (4096 + 24));
 
 /// Keeps the write-ahead log short.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     limits: Limits,
-    /// Pages in the log, as of the last commit.
+    /// Pages in the WAL, as of the last commit.
     pages: Arc<AtomicUsize>,
-    /// The log is copied when it has so many pages.
+    /// The WAL is copied when it has so many pages.
     next: usize,
     /// Pages that were found copied the last time.
     copied: usize,
@@ -59,7 +59,7 @@ pub(super) struct Checkpointer {
 }
 
 /// The database file, opened once more, to sync what was copied into it: SQLite does
-/// so only at the log's end, for which the writer would wait.
+/// so only at the WAL's end, for which the writer would wait.
 ///
 /// To be kept until all connections of this process are closed: closing any
 /// descriptor of a file gives up the locks that the process has on it (POSIX).
@@ -92,7 +92,7 @@ impl Checkpointer {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-        // Until it has read something, a connection does not know that there is a log.
+        // Until it has read something, a connection does not know that there is a WAL.
         connection.pragma_query_value(None, "user_version", |_| Ok(()))?;
         let (requests, requested) = sync_channel(1);
         let (report, reports) = sync_channel(1);
@@ -131,7 +131,7 @@ impl Checkpointer {
     pub fn maintain(&mut self, writer: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
         if self.running {
-            // A log without bounds would be worse than a pause.
+            // A WAL without bounds would be worse than a pause.
             let report = match pages >= self.limits.most {
                 true => self.reports.recv().ok(),
                 false => self.reports.try_recv().ok(),
@@ -141,7 +141,7 @@ impl Checkpointer {
             self.has_report.store(false, Ordering::Relaxed);
             self.reported(writer, pages, progress);
         } else if pages < self.copied {
-            // The log began anew.
+            // The WAL began anew.
             self.copied = 0;
             self.next = self.limits.start;
         }
@@ -194,7 +194,7 @@ impl Drop for Checkpointer {
     }
 }
 
-/// Copies as much as can be copied without anybody waiting.
+/// Copies as much as can be copied without a reader or the writer waiting.
 fn checkpoint(connection: &Connection) -> Result<CheckpointProgress> {
     let pages = |row: &rusqlite::Row<'_>, index| {
         row.get::<_, i64>(index).map(|pages| usize::try_from(pages).unwrap_or(0))
@@ -215,7 +215,7 @@ mod tests {
         connection
     }
 
-    /// Commits `count` times about four pages, and tends the log after each.
+    /// Commits `count` times about four pages, and maintains the WAL after each.
     fn write(connection: &Connection, checkpointer: &mut Checkpointer, count: usize) -> usize {
         let mut longest = 0;
         for _ in 0..count {
@@ -229,7 +229,7 @@ mod tests {
     const SMALL: Limits = Limits { start: 400, rest: 50, most: 1600 };
 
     #[test]
-    fn the_log_stays_short_and_begins_anew() {
+    fn the_wal_stays_short_and_begins_anew() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("t.db");
         let mut connection = open(&path);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stays_does_not_stop_the_writer_and_the_log_is_copied_once_it_goes() {
+    fn a_reader_that_stays_does_not_stop_the_writer_and_the_wal_is_copied_once_it_goes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("t.db");
         let mut connection = open(&path);
@@ -256,7 +256,7 @@ mod tests {
         let with_reader = write(&connection, &mut checkpointer, SMALL.most);
         assert!(with_reader > SMALL.most, "{with_reader}");
         reader.execute_batch("COMMIT").unwrap();
-        // Enough for the next attempt, and for the log to begin anew.
+        // Enough for the next attempt, and for the WAL to begin anew.
         write(&connection, &mut checkpointer, 3 * SMALL.start);
         assert!(checkpointer.pages.load(Ordering::Relaxed) < with_reader);
     }

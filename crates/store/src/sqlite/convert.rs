@@ -45,7 +45,7 @@ pub(super) mod state {
     pub const LIVE: i64 = 1;
     pub const EXPIRED: i64 = 2;
     pub const CANCELLED: i64 = 3;
-    /// Cancelled before its release: it never had a place in the order.
+    /// Cancelled before its release: it never had a [`Seq`](tidings_core::model::Seq).
     pub const WITHDRAWN: i64 = 4;
 }
 
@@ -59,7 +59,7 @@ pub(super) fn state_from(number: i64) -> Result<NotificationState> {
     }
 }
 
-/// Whether a notification in this state has, or had, its place in the order.
+/// Whether a notification in this state was released.
 pub(super) fn released(number: i64) -> bool {
     matches!(number, state::LIVE | state::EXPIRED | state::CANCELLED)
 }

@@ -48,7 +48,7 @@ impl From<Error> for StoreError {
 fn translate(error: &rusqlite::Error) -> StoreError {
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => match (failure.code, failure.extended_code) {
-            // The shared-memory index and the log grow on the same disk.
+            // The shared-memory index and the WAL grow on the same disk.
             (ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => StoreError::Full,
             (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_UNIQUE)
             | (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => StoreError::Conflict,

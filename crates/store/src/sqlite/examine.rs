@@ -1,3 +1,5 @@
+//! What `tidings doctor` asks of a database.
+
 use std::path::Path;
 
 use rusqlite::OptionalExtension;
@@ -16,7 +18,7 @@ const NAMED: u32 = 20;
 pub struct Report {
     /// What is wrong, in words; empty when nothing is.
     pub faults: Vec<String>,
-    /// The totals as kept.
+    /// The totals as stored.
     pub totals: Totals,
     /// When the newest notification was accepted.
     pub newest: Option<Timestamp>,

@@ -31,7 +31,7 @@ impl Writer {
         due.into_iter().map(|seq| self.end(seq, End::Expired)).collect()
     }
 
-    /// Ends an open notification for everyone who still waits for it.
+    /// Ends an open notification for all accounts that still wait for it.
     pub fn end(&mut self, seq: u64, how: End) -> Result<Ended> {
         let direct = self.open_notification(seq)?.ok_or_else(|| Error::corrupt("queue"))?;
         let pending = direct.counters.pending();
@@ -62,7 +62,7 @@ impl Writer {
         Ok(Ended { seq: Seq(seq), id: direct.id, accounts: pending })
     }
 
-    /// Remembers a broadcast that somebody still waits for, for those who are past it later.
+    /// Remembers a broadcast that ends while pending: cursors that pass it later skip it.
     fn note_ended(&mut self, seq: u64) -> Result<()> {
         let Some(OpenBroadcast { priority, topic, .. }) = self.open_index.get(seq).cloned() else {
             return Ok(());

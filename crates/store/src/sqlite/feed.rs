@@ -224,7 +224,7 @@ fn queued_count(connection: &Connection, account: AccountId) -> Result<u64> {
     Ok(queued.query_row([account.0], |row| row.get(0).map(uint))?)
 }
 
-/// What is shared and pending for somebody, read once to count for many accounts.
+/// Broadcasts that are pending for an account, read once to count for many.
 pub(super) struct OpenBroadcastSeqs(HashMap<String, [Vec<u64>; 3]>);
 
 impl OpenBroadcastSeqs {
@@ -270,7 +270,7 @@ impl OpenBroadcastSeqs {
     }
 }
 
-/// A released notification's place, by id.
+/// A released notification's [`Seq`], by id.
 pub(super) fn seq_of(
     connection: &Connection,
     id: tidings_core::model::NotificationId,

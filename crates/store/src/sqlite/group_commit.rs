@@ -1,19 +1,19 @@
 //! How writes come to the one connection that writes: those that wait together share
 //! a commit.
 //!
-//! A thread makes the commits while there is always something to write. Where nobody
-//! else is writing, a small write is committed by whoever asks for it: handing it to
-//! the thread and back would wake two threads, often on two processors, which takes
-//! longer than SQLite does.
+//! A thread makes the commits while there is always something to write. Where no
+//! other write is under way, the caller commits a small write itself: handing it to the
+//! thread and back would wake two threads, often on two processors, which takes longer
+//! than SQLite does.
 //!
-//! Who commits waits for the disk, though, and a worker of the runtime has other things
-//! to do. So it happens where the runtime has other workers, while the disk is quick,
-//! and for one commit at a time: whatever came meanwhile is the thread's.
+//! A caller that commits waits for the disk, though, and a worker of the runtime has
+//! other things to do. So callers commit only where the runtime has other workers, while
+//! the disk is quick, and one commit at a time: what came meanwhile is the thread's.
 //!
-//! That the runtime has others does not mean that they are awake. The one that waits for
-//! the disk may be the one that looked after sockets and timers, and Tokio wakes another
-//! to do so only where it has more than one task to give away. So the thread looks on
-//! meanwhile, and wakes one where the disk takes its time.
+//! That the runtime has other workers does not mean that they are awake. The one that
+//! waits for the disk may be the one that looked after sockets and timers, and Tokio
+//! wakes another to do so only where it has more than one task to give away. So the
+//! thread looks on meanwhile, and wakes a worker where the disk takes its time.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -84,14 +84,14 @@ struct Queued {
     bytes: usize,
 }
 
-/// Whose turn it is to commit.
+/// What commits now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leader {
-    /// Nobody's. The queue is empty then.
+    /// Neither. The queue is empty then.
     None,
-    /// Somebody's who asked, for one commit.
+    /// A caller, one commit.
     Caller,
-    /// The thread's, until the queue is empty.
+    /// The thread, until the queue is empty.
     Thread,
 }
 
@@ -101,7 +101,7 @@ struct State {
     closed: bool,
     /// Commits that callers have begun.
     begun: u64,
-    /// Where the caller runs whose turn it is.
+    /// Where the caller runs that leads.
     runtime: Option<Handle>,
     /// The thread looks, every now and then, whether that commit takes long.
     watched: bool,
@@ -109,9 +109,9 @@ struct State {
 
 struct GroupCommit {
     state: Mutex<State>,
-    /// Where the thread waits for its turn, and for something to watch.
+    /// Where the thread waits for the lead, and for something to watch.
     thread: Condvar,
-    /// Locked by whose turn it is, so nobody waits for it. `None` once closed.
+    /// Locked by the leader alone, which never waits for it. `None` once closed.
     writer: Mutex<Option<Writer>>,
     /// Whether the last commit took long.
     slow: AtomicBool,
@@ -125,7 +125,7 @@ struct GroupCommit {
     writes: AtomicU64,
 }
 
-/// The writer's door.
+/// Hands work to the writer.
 pub(super) struct WriterHandle {
     group_commit: Arc<GroupCommit>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -177,8 +177,8 @@ impl WriterHandle {
         answer.await.map_err(|_| ended())?
     }
 
-    /// As [`call`](Self::call), for something small that somebody waits for: it is
-    /// committed at once, on this thread, where nobody else is writing.
+    /// As [`call`](Self::call), for something small that the caller waits for: it is
+    /// committed at once, on this thread, where no other write is under way.
     pub async fn call_inline<T, F>(&self, bytes: usize, work: F) -> Result<T>
     where
         F: FnOnce(&mut Writer) -> error::Result<T> + Send + 'static,
@@ -267,9 +267,9 @@ impl GroupCommit {
         Ok(())
     }
 
-    /// Puts something into the queue, all or nothing. Where it is nobody's turn, it
-    /// becomes the caller's if that is in a runtime, else the thread's; answers whether it
-    /// is the caller's now.
+    /// Puts something into the queue, all or nothing. Where there is no leader, the
+    /// caller becomes it if it has a runtime, else the thread; answers whether the caller
+    /// leads now.
     fn enqueue<const N: usize>(&self, queued: [Queued; N], caller: Option<Handle>) -> Result<bool> {
         let mut state = self.state.lock();
         if state.closed {
@@ -300,7 +300,7 @@ impl GroupCommit {
         Ok(caller_leads)
     }
 
-    /// One commit by whoever asked. What came meanwhile is the thread's.
+    /// One commit by the caller. What came meanwhile is the thread's.
     fn commit_inline(&self) {
         let group = self.take();
         let mut writer = self.writer.lock();
@@ -322,12 +322,12 @@ impl GroupCommit {
         }
     }
 
-    /// The thread's work, until the door is closed and nothing is left.
+    /// The thread's work, until the store is closed and nothing is left.
     fn run(&self) {
         while self.await_lead() {
             let group = self.take();
             if let Some(writer) = self.writer.lock().as_mut() {
-                // Nothing is there where only the log needs care.
+                // Nothing is there where only the WAL needs a checkpoint.
                 if !group.is_empty() {
                     self.commit(writer, group);
                 }
@@ -342,7 +342,7 @@ impl GroupCommit {
         drop(self.writer.lock().take());
     }
 
-    /// Waits for the thread's turn, and looks on while it is a caller's. `false` at the end.
+    /// Waits until the thread leads, and looks on while a caller does. `false` at the end.
     fn await_lead(&self) -> bool {
         let mut state = self.state.lock();
         let mut seen = state.begun;
@@ -381,7 +381,7 @@ impl GroupCommit {
 
     fn commit(&self, writer: &mut Writer, mut works: Vec<Box<dyn Work>>) {
         let started = Instant::now();
-        // Whoever commits may be a worker of the runtime, with a turn to give back.
+        // The leader may be a worker of the runtime, with the lead to give back.
         let committed = catch_unwind(AssertUnwindSafe(|| run_group(writer, &mut works)))
             .unwrap_or_else(|_| Err(StoreError::Failed("a commit panicked".into())));
         if let Err(error) = &committed {

@@ -1,3 +1,5 @@
+//! Tests of the group commit: who commits, in which order, and what a failure costs.
+
 use std::sync::mpsc;
 use std::thread::{self, ThreadId};
 
@@ -47,7 +49,7 @@ async fn in_a_worker<T: Send + 'static>(ask: impl Future<Output = T> + Send + 's
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_asks_alone_commits_and_who_does_not_mind_leaves_it_to_the_thread() {
+async fn a_caller_alone_commits_inline_and_one_that_does_not_mind_leaves_it_to_the_thread() {
     let (_directory, store) = open(Options::default());
     let mut here = 0;
     for _ in 0..200 {
@@ -105,7 +107,7 @@ async fn timers_and_sockets_go_on_while_a_commit_hangs() {
         let (release, held) = mpsc::channel::<()>();
         let asking = Arc::clone(&store);
         let held_up = tokio::spawn(async move {
-            // Woken by the clock, alone: this worker looked after it, and the other sleeps.
+            // Woken by the clock, alone: this worker looked after it, and the second sleeps.
             tokio::time::sleep(Duration::from_millis(10)).await;
             let hangs = move |_: &mut Writer| Ok(held.recv_timeout(Duration::from_secs(20)));
             asking.writer.call_inline(0, hangs).await.unwrap()
@@ -193,7 +195,7 @@ async fn there_is_room_for_both_or_for_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_panic_costs_whoever_asked_an_answer_and_the_turn_goes_on() {
+async fn a_panic_costs_the_caller_an_answer_and_the_lead_is_given_back() {
     let (_directory, store) = open(Options::default());
     for _ in 0..3 {
         at_rest(&store).await;
@@ -209,7 +211,7 @@ async fn a_panic_costs_whoever_asked_an_answer_and_the_turn_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn everything_is_done_once_whoever_commits_it() {
+async fn everything_is_done_once_by_caller_or_thread() {
     const TASKS: usize = 16;
     const EACH: usize = 200;
     let (_directory, store) = open(Options { group: 7, ..Options::default() });
@@ -242,7 +244,7 @@ async fn everything_is_done_once_whoever_commits_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn closing_while_others_commit_answers_everybody() {
+async fn closing_while_callers_commit_answers_all() {
     for round in 0..40 {
         let (directory, store) = open(Options::default());
         let tasks: Vec<_> = (0..8)
@@ -263,7 +265,7 @@ async fn closing_while_others_commit_answers_everybody() {
             let _: usize = task.await.unwrap();
         }
         assert_eq!(store.backlog().0, 0);
-        // Closed means closed: another may have it at once.
+        // Closed means closed: another store may open it at once.
         SqliteStore::open(&directory.path().join("tidings.db"), Options::default()).unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! The store in one SQLite file.
 //!
-//! One thread writes, and commits whatever was queued meanwhile in one go: a
+//! One connection writes, and commits what was queued meanwhile in one go: a
 //! commit costs a disk sync, however much it carries. A few threads read beside
 //! it. The journal is a write-ahead log with `synchronous=FULL`, so what was
 //! answered is on the disk.
@@ -85,7 +85,7 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the database at `path`, or makes one; an older one is brought up
-    /// to date. Nobody else can open it meanwhile.
+    /// to date. No other process can open it meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Incompatible`] when the file is not a Tidings database, is
@@ -183,7 +183,7 @@ fn connect(path: &Path, options: Options, steps: &[&str]) -> error::Result<Conne
         return Err(StoreError::Failed(format!("{} cannot have a write-ahead log", path.display())).into());
     }
     connection.pragma_update(None, "journal_size_limit", checkpoint::WAL_FILE_BYTES)?;
-    // The file's own header must tell whose it is, even to one who reads no log.
+    // The file's own header must tell whose it is, without the WAL being read.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(connection)
 }

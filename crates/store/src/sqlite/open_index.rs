@@ -1,4 +1,4 @@
-//! What is shared and pending for somebody, in the writer's memory: settling
+//! Broadcasts that are pending for an account, indexed in the writer's memory: settling
 //! asks it for every acknowledgement.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -9,7 +9,7 @@ use tidings_core::model::{NotificationId, Priority, Topic};
 use super::convert;
 use super::error::Result;
 
-/// Notifications for all or for a topic that are pending for somebody.
+/// Broadcasts, for all accounts or for a topic, that are pending for at least one account.
 #[derive(Debug, Default)]
 pub(super) struct OpenIndex {
     broadcasts: HashMap<u64, OpenBroadcast>,
@@ -19,11 +19,11 @@ pub(super) struct OpenIndex {
     topical: [BTreeSet<u64>; 3],
     topics: HashMap<Topic, [BTreeSet<u64>; 3]>,
     keys: HashMap<String, BTreeSet<u64>>,
-    /// Those that ended while somebody still waited for them, by priority: `None` for all.
+    /// Those that ended while pending, by priority: `None` for all accounts.
     ended: [BTreeMap<u64, Option<Topic>>; 3],
 }
 
-/// One of them.
+/// A broadcast that is pending for an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OpenBroadcast {
     pub id: NotificationId,
@@ -48,7 +48,7 @@ impl OpenIndex {
         Ok(open)
     }
 
-    /// Only what is pending for somebody: also of a database that an older version made.
+    /// Only what is pending: also of a database that an older version made.
     pub fn load_without_ended(connection: &Connection) -> Result<Self> {
         let mut open = Self::default();
         let mut statement = connection.prepare_cached(
@@ -70,7 +70,7 @@ impl OpenIndex {
         Ok(open)
     }
 
-    /// Notes that one ended while somebody still waited for it.
+    /// Notes that one ended while pending.
     pub fn note_ended(&mut self, seq: u64, priority: Priority, topic: Option<Topic>) {
         self.ended[priority.index()].insert(seq, topic);
     }
@@ -82,7 +82,7 @@ impl OpenIndex {
         }
     }
 
-    /// Those that ended while somebody still waited for them.
+    /// Those that ended while pending.
     pub fn ended(&self, priority: Priority) -> &BTreeMap<u64, Option<Topic>> {
         &self.ended[priority.index()]
     }

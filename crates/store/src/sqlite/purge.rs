@@ -51,8 +51,8 @@ impl Writer {
         Ok(purged)
     }
 
-    /// Notifications accepted before `before` that nobody waits for: places and
-    /// what they counted. They are accepted in order, so the first that is not
+    /// Notifications accepted before `before` that are pending for no account: their
+    /// numbers and what they counted. They are accepted in order, so the first that is not
     /// old ends the walk.
     fn finished(&self, before: Timestamp, limit: usize) -> Result<Vec<(i64, i64, Counters)>> {
         let mut statement = self.connection.prepare_cached(

@@ -32,7 +32,7 @@ pub(super) fn notification(
     rows.next()?.map(record).transpose()
 }
 
-/// The one at this place in the listing.
+/// The one at this position in the listing.
 pub(super) fn at(connection: &Connection, position: u64) -> Result<Option<NotificationRecord>> {
     let mut statement = connection.prepare_cached(select!("WHERE n.position = ?1"))?;
     let mut rows = statement.query([int(position)])?;

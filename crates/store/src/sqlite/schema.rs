@@ -53,7 +53,7 @@ pub(super) fn inspect(path: &Path, known: usize) -> Result<(), StoreError> {
 
 /// Brings a database to the last of `steps`; all of a step, or nothing of it.
 pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<()> {
-    // The file's header may be older than what the log holds.
+    // The file's header may be older than what the WAL holds.
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     newer(path, version, steps.len())?;
     for (step, number) in steps.iter().zip(1u32..).skip(version as usize) {

@@ -19,7 +19,7 @@ pub(super) enum Counted {
     Cancelled,
 }
 
-/// What one needs to know of an open notification to end a copy of it.
+/// What the writer needs to know of an open notification to end a copy of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OpenNotification {
     pub id: NotificationId,
@@ -74,7 +74,7 @@ impl Writer {
         Ok(Settled { delivered: rows.collect() })
     }
 
-    /// An open notification; `None` where nobody waits for that one.
+    /// An open notification; `None` where it is pending for no account.
     pub fn open_notification(&self, seq: u64) -> Result<Option<OpenNotification>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id, priority, topic IS NOT NULL, recipients, delivered, opened, expired, cancelled

@@ -1,4 +1,4 @@
-//! The port, method by method: who does it, the writer or a reader.
+//! The port, method by method: done by the writer or by a reader.
 
 use async_trait::async_trait;
 use tidings_core::model::{
@@ -287,7 +287,7 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
-        // The readers first: the last connection to close empties the log.
+        // The readers first: the last connection to close empties the WAL.
         let threads: Vec<_> = self.readers.close().into_iter().chain(self.writer.close()).collect();
         let joined = tokio::task::spawn_blocking(|| {
             for thread in threads {

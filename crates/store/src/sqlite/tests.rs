@@ -1,3 +1,5 @@
+//! Tests of the store in SQLite: conformance, crashes, a full disk, migrations, plans.
+
 use std::sync::{Arc, Mutex, mpsc};
 
 use tempfile::TempDir;
@@ -106,7 +108,7 @@ async fn what_was_answered_is_there_after_a_crash() {
     let (directory, after) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let store = open(&directory);
     let account = some_history(&store).await;
-    // What a killed process leaves: the file and its log, not closed.
+    // What a killed process leaves: the file and its WAL, not closed.
     for name in ["tidings.db", "tidings.db-wal"] {
         std::fs::copy(directory.path().join(name), after.path().join(name)).unwrap();
     }
@@ -231,7 +233,7 @@ fn block(store: &Arc<SqliteStore>) -> (mpsc::Sender<()>, tokio::task::JoinHandle
         };
         writer.writer.call(0, wait).await
     });
-    // On another thread the task has begun, or will; it cannot be missed.
+    // The task runs on another thread: it has begun, or will.
     running.recv().unwrap();
     (release, task)
 }

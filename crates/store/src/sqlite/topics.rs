@@ -1,3 +1,5 @@
+//! Subscriptions.
+
 use rusqlite::{Connection, OptionalExtension, params};
 use tidings_core::model::{AccountId, Topic};
 use tidings_core::store::{Page, StoreError};

@@ -10,7 +10,7 @@ use super::error::Result;
 /// The numbers given out, and the totals: one row, written once a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StoredTotals {
-    /// The last number given out: places in the listing and in the order of release.
+    /// The last number given out: positions in the listing, and [`Seq`](tidings_core::model::Seq)s.
     pub last: u64,
     pub last_account: u64,
     pub current: Totals,

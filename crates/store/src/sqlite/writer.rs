@@ -8,7 +8,7 @@ use super::open_index::OpenIndex;
 use super::recipient_index::RecipientIndex;
 use super::totals::StoredTotals;
 
-/// The only one who changes the database. Its memory is a copy of what the
+/// All that changes the database. Its memory is a copy of what the
 /// open transaction says; after a rollback it is read again.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -17,7 +17,7 @@ pub(super) struct Writer {
     /// As the database has it.
     saved: StoredTotals,
     pub open_index: OpenIndex,
-    /// Whether `open_index` was changed since [`Writer::begin_step`].
+    /// Whether `open_index` was changed since the step began.
     pub open_index_changed: bool,
     /// Whom the newest notifications named.
     pub recipient_index: RecipientIndex,
@@ -94,7 +94,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps the write-ahead log short. Between two groups.
+    /// Keeps the WAL short. Between two groups.
     pub fn maintain_wal(&mut self) {
         self.checkpointer.maintain(&self.connection);
     }
