@@ -1,4 +1,4 @@
-//! Fills a data directory that no server uses with accounts nobody can log in to: one
+//! Fills a data directory that no server uses with accounts that no device can log in to: one
 //! made-up credential for all of them saves deriving a key for each. For looking at,
 //! and testing, what a server with many accounts shows.
 //!
@@ -39,7 +39,7 @@ async fn main() {
         let mut left = Vec::new();
         for (made, number) in made.into_iter().zip(chunk) {
             let account = made.await.unwrap();
-            // Every fifth was never connected; the others left at moments in another order than their names'.
+            // Every fifth was never connected; the rest went offline at moments in an order other than their names'.
             let at = Timestamp(now - (number * 7919 % count) * MINUTE);
             left.extend((number % 5 != 4).then_some(Seen { account, at, offline: true }));
         }

@@ -82,8 +82,8 @@ impl History<'_> {
         };
         let new = NewAccount {
             username: user(name),
-            name: (salt % 2 == 0).then(|| format!("{name}'s telephone")),
-            email: (salt % 3 == 0).then(|| format!("{name}@example.org")),
+            name: salt.is_multiple_of(2).then(|| format!("{name}'s telephone")),
+            email: salt.is_multiple_of(3).then(|| format!("{name}@example.org")),
             sha1: keys(20),
             sha256: keys(32),
             created_at: at(i64::from(salt)),

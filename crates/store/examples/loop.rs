@@ -140,8 +140,9 @@ impl World {
         self.report("pages of 20 past notifications", 20, begun);
 
         let begun = Begun::now();
-        let nobody = AccountQuery { contains: Some("nobody".into()), limit: 100, ..AccountQuery::default() };
-        let page = self.store.accounts(nobody).await.unwrap();
+        let no_account =
+            AccountQuery { contains: Some("nobody".into()), limit: 100, ..AccountQuery::default() };
+        let page = self.store.accounts(no_account).await.unwrap();
         self.report("accounts searched in vain, one page", accounts.min(100_000), begun);
         assert!(page.items.is_empty());
         println!();

@@ -250,7 +250,7 @@ impl<'a> Side<'a> {
     fn released(&mut self, released: Released) -> String {
         let mut notification = released.notification;
         let newest = self.seqs.values().copied().max().unwrap_or_default();
-        assert!(notification.seq > newest, "a place that is not after all others");
+        assert!(notification.seq > newest, "a seq that is not the newest");
         self.seqs.insert(notification.id, notification.seq);
         notification.seq = Seq(0);
         let target = match released.target {

@@ -248,20 +248,19 @@ where
     (Queued { work: Box::new(Call { work: Some(work), done: None, reply }), bytes }, answer)
 }
 
-/// The runtime whose thread this is, where it has others, so that this one may wait for
+/// The runtime whose thread this is, where it has more workers, so that this one may wait for
 /// the disk.
-fn with_others() -> Option<Handle> {
+fn with_more_workers() -> Option<Handle> {
     let runtime = Handle::try_current().ok()?;
-    let others =
-        runtime.runtime_flavor() == RuntimeFlavor::MultiThread && runtime.metrics().num_workers() > 1;
-    others.then_some(runtime)
+    let more = runtime.runtime_flavor() == RuntimeFlavor::MultiThread && runtime.metrics().num_workers() > 1;
+    more.then_some(runtime)
 }
 
 impl GroupCommit {
     /// Puts something into the queue, and commits it where that is `here`.
     fn ask<const N: usize>(&self, queued: [Queued; N], inline: bool) -> Result<()> {
         let inline = inline && !self.slow.load(Ordering::Relaxed);
-        if self.enqueue(queued, inline.then(with_others).flatten())? {
+        if self.enqueue(queued, inline.then(with_more_workers).flatten())? {
             self.commit_inline();
         }
         Ok(())
