@@ -18,7 +18,6 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     (
         "tidings",
         &[
-            "tidings-bench",
             "tidings-client",
             "tidings-core",
             "tidings-http",

@@ -7,10 +7,10 @@ use clap::{Parser, Subcommand};
 
 use crate::load::Flow;
 
-/// What `bench` takes.
-#[derive(Debug, clap::Args)]
-#[command(after_help = HELP)]
-pub struct Args {
+/// Load generator and benchmark for any XMPP server that allows registration.
+#[derive(Debug, Parser)]
+#[command(name = "tidings-bench", version, after_help = HELP)]
+pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -21,11 +21,11 @@ only what every server must do; both are measured in the same run, and the ratio
 --server-bin names another build of the server, --target another XMPP server that runs already.
 
 Examples:
-  tidings bench connect --sessions 2000
-  tidings bench connect --sessions 2000 --pipelined
-  tidings bench idle --from 2000 --to 18000
-  tidings bench broadcast --sessions 15000 --acks --json fanout.json
-  tidings bench idle --target 10.0.0.7:5222 --pid 4711 --domain example.org --register";
+  tidings-bench connect --sessions 2000
+  tidings-bench connect --sessions 2000 --pipelined
+  tidings-bench idle --from 2000 --to 18000
+  tidings-bench broadcast --sessions 15000 --acks --json fanout.json
+  tidings-bench idle --target 10.0.0.7:5222 --pid 4711 --domain example.org --register";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -58,7 +58,7 @@ pub(crate) enum Command {
 /// Whom to measure, and how to report.
 #[derive(Debug, Clone, Parser)]
 pub(crate) struct Common {
-    /// Start this build of `tidings` [default: this program]
+    /// Start this build of `tidings` [default: the one beside this program]
     #[arg(long, value_name = "FILE")]
     pub server_bin: Option<PathBuf>,
     /// Measure this running XMPP server instead

@@ -4,11 +4,11 @@ use std::fmt;
 
 /// Why a benchmark could not be run: one line for people.
 #[derive(Debug)]
-pub struct Error(String);
+pub(crate) struct Error(String);
 
 impl Error {
     /// Says why.
-    pub fn new(why: impl Into<String>) -> Self {
+    pub(crate) fn new(why: impl Into<String>) -> Self {
         Self(why.into())
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::args::Common;
 use crate::error::{Context, Error};
 
 /// One measured figure.
@@ -80,9 +79,9 @@ impl Report {
         }
     }
 
-    /// Leaves the budgets out where another server than ours is measured.
-    pub(crate) fn about(mut self, common: &Common) -> Self {
-        self.judged = common.target.is_none();
+    /// Leaves the budgets out unless it is our own server that is measured.
+    pub(crate) fn judged(mut self, is_ours: bool) -> Self {
+        self.judged = is_ours;
         self
     }
 
@@ -235,8 +234,6 @@ impl Drop for ProgressLine {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
 
     #[test]
@@ -251,8 +248,7 @@ mod tests {
 
     #[test]
     fn another_server_is_not_judged_by_our_budgets() {
-        let common = Common::parse_from(["bench", "--target", "127.0.0.1:5222"]);
-        let mut report = Report::new("idle", 100).about(&common);
+        let mut report = Report::new("idle", 100).judged(false);
         report.compared("memory", "KiB", 60.0, Some(5.0), Some(Budget::RatioAtMost(1.5)));
         let table = report.table();
         assert!(table.contains("12.00") && !table.contains("MISSED") && !table.contains("1.5 ×"), "{table}");

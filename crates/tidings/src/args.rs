@@ -45,8 +45,6 @@ pub(crate) enum Command {
     Backup(backup::Args),
     /// Check a data directory and say what is wrong with it
     Doctor(doctor::Args),
-    /// Load generator and benchmark for any XMPP server that allows registration
-    Bench(tidings_bench::Args),
 }
 
 /// What `serve` takes.

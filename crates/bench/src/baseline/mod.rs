@@ -51,9 +51,8 @@ pub(crate) struct BareProgram {
 }
 
 impl BareProgram {
-    pub(crate) async fn start(reenter: &[&str]) -> Result<Self, Error> {
+    pub(crate) async fn start() -> Result<Self, Error> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(reenter)
             .arg("baseline-child")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

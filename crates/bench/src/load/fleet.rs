@@ -51,12 +51,11 @@ pub(crate) struct Sum {
 
 impl Fleet {
     /// Starts as many workers as `connections` need.
-    pub(crate) async fn start(plan: Plan, connections: usize, reenter: &[&str]) -> Result<Self, Error> {
+    pub(crate) async fn start(plan: Plan, connections: usize) -> Result<Self, Error> {
         let count = connections.div_ceil(PER_WORKER).max(2);
         let mut workers = Vec::new();
         for _ in 0..count {
             let mut child = Command::new(std::env::current_exe()?)
-                .args(reenter)
                 .arg("worker")
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())

@@ -10,7 +10,7 @@ use crate::subject::{Subject, WorkDir};
 pub(super) async fn run(args: &Accept) -> Result<(), Error> {
     let common = &args.common;
     let most = args.accounts.iter().copied().max().unwrap_or(0);
-    let mut report = Report::new("accept", most).about(common);
+    let mut report = Report::new("accept", most).judged(common.target.is_none());
     let work_dir = WorkDir::new(common)?;
     let mut points: Vec<(f64, f64)> = Vec::new();
     let mut there = 0;

@@ -9,10 +9,10 @@ use crate::report::{ProgressLine, Report};
 
 const ROUNDS: usize = 5;
 
-pub(super) async fn run(args: &BaselineArgs, reenter: &[&str]) -> Result<(), Error> {
+pub(super) async fn run(args: &BaselineArgs) -> Result<(), Error> {
     let answer = matches!(args.kind, BaselineKind::Exchange);
     let mut report = Report::new("baseline", args.sessions);
-    let mut bare = BareRig::start(args.sessions, answer, reenter).await?;
+    let mut bare = BareRig::start(args.sessions, answer).await?;
     let pid = bare.program.pid();
     let before = measure::pss(pid).unwrap_or(0);
     bare.cpu.lap();

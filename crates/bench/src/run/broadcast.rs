@@ -24,15 +24,14 @@ struct Rounds {
     settled: Vec<f64>,
 }
 
-pub(super) async fn run(args: &Broadcast, reenter: &[&str]) -> Result<(), Error> {
+pub(super) async fn run(args: &Broadcast) -> Result<(), Error> {
     let common = &args.common;
     let name = if args.acks { "broadcast, acknowledged" } else { "broadcast" };
-    let mut report = Report::new(name, args.sessions).about(common);
-    let mut rig =
-        Rig::start(common, args.sessions, Habits { acks: args.acks, ..Habits::default() }, reenter).await?;
+    let mut report = Report::new(name, args.sessions).judged(common.target.is_none());
+    let mut rig = Rig::start(common, args.sessions, Habits { acks: args.acks, ..Habits::default() }).await?;
     let mut http = rig.subject.http()?;
     rig.fleet.connect(args.sessions, &ProgressLine::new("logins", args.sessions)).await?;
-    let mut bare = BareRig::unless(common.no_baseline, args.sessions, args.acks, reenter).await?;
+    let mut bare = BareRig::unless(common.no_baseline, args.sessions, args.acks).await?;
     if let Some(bare) = &mut bare {
         bare.fleet.connect(args.sessions, &ProgressLine::new("bare handshakes", args.sessions)).await?;
     }

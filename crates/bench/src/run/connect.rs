@@ -8,12 +8,13 @@ use crate::load::Habits;
 use crate::measure;
 use crate::report::{Budget, ProgressLine, Report};
 
-pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
+pub(super) async fn run(args: &Connect) -> Result<(), Error> {
     let common = &args.common;
     let habits = Habits { acks: true, flow: args.flow.flow() };
-    let mut report = Report::new(&login_name("connect", habits.flow), args.sessions).about(common);
-    let mut rig = Rig::start(common, args.sessions, habits, reenter).await?;
-    let mut bare = BareRig::unless(common.no_baseline, args.sessions, false, reenter).await?;
+    let mut report =
+        Report::new(&login_name("connect", habits.flow), args.sessions).judged(common.target.is_none());
+    let mut rig = Rig::start(common, args.sessions, habits).await?;
+    let mut bare = BareRig::unless(common.no_baseline, args.sessions, false).await?;
     let (before, bare_before) =
         (rig.subject.pss(), bare.as_ref().and_then(|bare| measure::pss(bare.program.pid())));
 

@@ -22,7 +22,7 @@ const PAUSE: f64 = 0.3;
 
 pub(super) async fn run(args: &Direct) -> Result<(), Error> {
     let common = &args.common;
-    let mut report = Report::new("direct", args.accounts).about(common);
+    let mut report = Report::new("direct", args.accounts).judged(common.target.is_none());
 
     let (work_dir, bare) = (WorkDir::new(common)?, WorkDir::new(common)?);
     let subject = Subject::open(common, &work_dir, args.accounts).await?;

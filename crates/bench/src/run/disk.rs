@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::latency::Pace;
+use super::pace::Pace;
 use crate::hist::Times;
 
 /// Bytes that are appended, and sent to and fro.

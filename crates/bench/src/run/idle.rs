@@ -8,24 +8,24 @@ use crate::load::Habits;
 use crate::measure;
 use crate::report::{Budget, ProgressLine, Report, Series};
 
-pub(super) async fn run(args: &Idle, reenter: &[&str]) -> Result<(), Error> {
+pub(super) async fn run(args: &Idle) -> Result<(), Error> {
     let common = &args.common;
     if args.from >= args.to {
         return Err(Error::new("--to must be larger than --from"));
     }
     let sizes: Vec<usize> =
         (0..args.steps + 2).map(|step| args.from + (args.to - args.from) * step / (args.steps + 1)).collect();
-    let mut report = Report::new("idle", args.to).about(common);
+    let mut report = Report::new("idle", args.to).judged(common.target.is_none());
 
     let mut bare_points = Vec::new();
-    if let Some(mut bare) = BareRig::unless(common.no_baseline, args.to, false, reenter).await? {
+    if let Some(mut bare) = BareRig::unless(common.no_baseline, args.to, false).await? {
         let pid = bare.program.pid();
         grow(&mut bare.fleet, &sizes, args.settle, "bare connections", &mut bare_points, || {
             measure::pss(pid)
         })
         .await?;
     }
-    let mut rig = Rig::start(common, args.to, Habits { acks: true, ..Habits::default() }, reenter).await?;
+    let mut rig = Rig::start(common, args.to, Habits { acks: true, ..Habits::default() }).await?;
     let empty = rig.subject.pss();
     let subject = &rig.subject;
     let mut points = Vec::new();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::disk::{DurableEcho, nanos};
+use super::pace::Pace;
 use super::{Rig, settle, to_one};
 use crate::args::Latency;
 use crate::baseline::BareProgram;
@@ -28,14 +29,13 @@ const TURN: f64 = 5.0;
 /// Turns of each, at least, where there is enough to send.
 const TURNS: f64 = 4.0;
 
-pub(super) async fn run(args: &Latency, reenter: &[&str]) -> Result<(), Error> {
+pub(super) async fn run(args: &Latency) -> Result<(), Error> {
     let common = &args.common;
     let (turns, pace) = turns(args.rate, args.seconds)?;
-    let mut report = Report::new("latency", args.sessions).about(common);
-    let mut rig =
-        Rig::start(common, args.sessions, Habits { acks: true, ..Habits::default() }, reenter).await?;
+    let mut report = Report::new("latency", args.sessions).judged(common.target.is_none());
+    let mut rig = Rig::start(common, args.sessions, Habits { acks: true, ..Habits::default() }).await?;
     rig.fleet.connect(args.sessions, &ProgressLine::new("logins", args.sessions)).await?;
-    let echo = BareProgram::start(reenter).await?;
+    let echo = BareProgram::start().await?;
     let mut bare = match common.no_baseline {
         true => None,
         false => Some(DurableEcho::open(&rig.work_dir.path().join("fsync"), echo.ready.echo)?),
@@ -136,26 +136,6 @@ async fn arrived(rig: &mut Rig, sent: u64) -> Result<Times, Error> {
         return Err(Error::new(format!("{timed} of {sent} notifications carried their time of departure")));
     }
     Ok(sum.delays)
-}
-
-/// Something to do at a steady pace, whatever became of what was done before.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
-    /// How often a second.
-    pub rate: f64,
-    pub seconds: f64,
-}
-
-impl Pace {
-    /// How often in all.
-    pub(super) fn count(self) -> u64 {
-        (self.rate * self.seconds) as u64
-    }
-
-    /// When it is the turn of number `index`, from the start.
-    pub(super) fn due(self, index: u64) -> Duration {
-        Duration::from_secs_f64(index as f64 / self.rate)
-    }
 }
 
 /// The senders, each over a connection of its own that is kept.

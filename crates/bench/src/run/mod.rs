@@ -9,6 +9,7 @@ mod direct;
 mod disk;
 mod idle;
 mod latency;
+mod pace;
 mod startup;
 mod storm;
 
@@ -22,22 +23,22 @@ use crate::measure::CpuMeter;
 use crate::report::ProgressLine;
 use crate::subject::{Subject, WorkDir};
 
-pub(crate) fn run(command: &Command, reenter: &[&str]) -> Result<(), Error> {
+pub(crate) fn run(command: &Command) -> Result<(), Error> {
     if let Command::Chart(args) = command {
         return chart::run(args);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
-            Command::Connect(args) => connect::run(args, reenter).await,
-            Command::Idle(args) => idle::run(args, reenter).await,
-            Command::Broadcast(args) => broadcast::run(args, reenter).await,
+            Command::Connect(args) => connect::run(args).await,
+            Command::Idle(args) => idle::run(args).await,
+            Command::Broadcast(args) => broadcast::run(args).await,
             Command::Direct(args) => direct::run(args).await,
-            Command::Storm(args) => storm::run(args, reenter).await,
-            Command::Latency(args) => latency::run(args, reenter).await,
+            Command::Storm(args) => storm::run(args).await,
+            Command::Latency(args) => latency::run(args).await,
             Command::Accept(args) => accept::run(args).await,
             Command::Startup(args) => startup::run(args).await,
-            Command::Baseline(args) => baseline::run(args, reenter).await,
+            Command::Baseline(args) => baseline::run(args).await,
             Command::Chart(_) | Command::Worker | Command::BaselineChild => Ok(()),
         }
     })
@@ -51,23 +52,18 @@ struct BareRig {
 }
 
 impl BareRig {
-    async fn start(connections: usize, answer: bool, reenter: &[&str]) -> Result<Self, Error> {
-        let program = BareProgram::start(reenter).await?;
+    async fn start(connections: usize, answer: bool) -> Result<Self, Error> {
+        let program = BareProgram::start().await?;
         let plan = Plan { address: program.ready.tls, kind: Kind::Bare { answer }, net: 2 };
-        let fleet = Fleet::start(plan, connections, reenter).await?;
+        let fleet = Fleet::start(plan, connections).await?;
         let cpu = CpuMeter::new(program.pid());
         Ok(Self { program, fleet, cpu })
     }
 
-    async fn unless(
-        skip: bool,
-        connections: usize,
-        answer: bool,
-        reenter: &[&str],
-    ) -> Result<Option<Self>, Error> {
+    async fn unless(skip: bool, connections: usize, answer: bool) -> Result<Option<Self>, Error> {
         match skip {
             true => Ok(None),
-            false => Self::start(connections, answer, reenter).await.map(Some),
+            false => Self::start(connections, answer).await.map(Some),
         }
     }
 }
@@ -81,20 +77,15 @@ struct Rig {
 }
 
 impl Rig {
-    async fn start(
-        common: &Common,
-        sessions: usize,
-        habits: Habits,
-        reenter: &[&str],
-    ) -> Result<Self, Error> {
+    async fn start(common: &Common, sessions: usize, habits: Habits) -> Result<Self, Error> {
         let work_dir = WorkDir::new(common)?;
         let subject = Subject::open(common, &work_dir, sessions).await?;
         if let Some(plan) = subject.registrations() {
             // Before, and by other connections, so that no login is measured with it.
-            let mut fleet = Fleet::start(plan, sessions, reenter).await?;
+            let mut fleet = Fleet::start(plan, sessions).await?;
             fleet.connect(sessions, &ProgressLine::new("registrations", sessions)).await?;
         }
-        let fleet = Fleet::start(subject.plan(habits), sessions, reenter).await?;
+        let fleet = Fleet::start(subject.plan(habits), sessions).await?;
         let cpu = subject.pid().map(CpuMeter::new);
         Ok(Self { work_dir, subject, fleet, cpu })
     }

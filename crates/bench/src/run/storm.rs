@@ -7,11 +7,12 @@ use crate::load::Habits;
 use crate::measure;
 use crate::report::{Budget, ProgressLine, Report};
 
-pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
+pub(super) async fn run(args: &Connect) -> Result<(), Error> {
     let common = &args.common;
     let habits = Habits { acks: true, flow: args.flow.flow() };
-    let mut report = Report::new(&login_name("storm", habits.flow), args.sessions).about(common);
-    let mut rig = Rig::start(common, args.sessions, habits, reenter).await?;
+    let mut report =
+        Report::new(&login_name("storm", habits.flow), args.sessions).judged(common.target.is_none());
+    let mut rig = Rig::start(common, args.sessions, habits).await?;
     rig.fleet.connect(args.sessions, &ProgressLine::new("logins", args.sessions)).await?;
     settle(2.0).await;
 
@@ -23,7 +24,7 @@ pub(super) async fn run(args: &Connect, reenter: &[&str]) -> Result<(), Error> {
     settle(1.0).await;
     let cpu = rig.lap();
 
-    let baseline = match BareRig::unless(common.no_baseline, args.sessions, false, reenter).await? {
+    let baseline = match BareRig::unless(common.no_baseline, args.sessions, false).await? {
         Some(mut bare) => {
             bare.cpu.lap();
             bare.fleet.storm(args.sessions, &ProgressLine::new("bare handshakes", args.sessions)).await?;

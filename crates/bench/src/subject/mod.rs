@@ -183,11 +183,15 @@ impl Subject {
     }
 }
 
-/// This program; the server beside it, when this is the load generator by itself.
+/// The server beside this program.
 fn own_server() -> Result<PathBuf, Error> {
-    let this = std::env::current_exe()?;
-    match this.file_stem().is_some_and(|name| name == "tidings-bench") {
-        true => Ok(this.with_file_name(if cfg!(windows) { "tidings.exe" } else { "tidings" })),
-        false => Ok(this),
+    let beside =
+        std::env::current_exe()?.with_file_name(if cfg!(windows) { "tidings.exe" } else { "tidings" });
+    match beside.exists() {
+        true => Ok(beside),
+        false => Err(Error::new(format!(
+            "there is no server at {}: build it, or name one with --server-bin",
+            beside.display()
+        ))),
     }
 }

@@ -26,8 +26,5 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Key(args) => key::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Doctor(args) => doctor::run(&args),
-        Command::Bench(args) => {
-            tidings_bench::run(&args, &["bench"]).map_err(|error| Failure::failed(error.to_string()))
-        }
     }
 }

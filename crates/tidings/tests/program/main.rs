@@ -3,7 +3,6 @@
 
 mod server;
 
-mod bench;
 mod commands;
 mod demo;
 mod maintenance;
