@@ -18,15 +18,14 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("core", "bus", "notification"),
     ("core", "core", "session"),
     ("core", "model::account", "model::notification"),
-    ("core", "session::connection", "session::negotiating"),
-    ("core", "session::handle", "session::live"),
+    ("core", "session::connection", "session::negotiation"),
+    ("core", "session::bound_session", "session::session_entry"),
     ("core", "session::iq", "session::stanza"),
     ("http", "api", "state"),
     ("http", "console::login", "console::page"),
     ("net", "connection", "listener"),
-    ("tidings", "args", "commands"),
-    ("xmpp", "stream::server::binding", "stream::server::inline"),
-    ("xmpp", "xml::plain", "xml::reader"),
+    ("xmpp", "stream::server::resource_binding", "stream::server::sasl2_inline"),
+    ("xmpp", "xml::fast_path", "xml::reader"),
 ];
 
 /// The workspace's crates, by folder.

@@ -17,8 +17,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // What this program writes has keys and passwords in it: its owner's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let outcome = args::parse().and_then(commands::run);
-    match outcome {
+    match commands::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::error(&failure.line());

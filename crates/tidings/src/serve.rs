@@ -1,6 +1,6 @@
-//! `tidings serve`: all parts of the server, put together on one page.
+//! All parts of the server, put together on one page.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +17,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::args::ServeArgs;
-use crate::config::{self, Settings};
+use crate::config::Settings;
 use crate::data_dir::DataDir;
 use crate::failure::{self, Failure};
-use crate::{logging, output};
 
 /// How long streams may take to hear that the server stops.
 const GOODBYE: Duration = Duration::from_secs(4);
@@ -38,7 +36,8 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    fn of_environment() -> Self {
+    /// From this process's environment.
+    pub(crate) fn of_environment() -> Self {
         let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
         Self { admin_password: variable("TIDINGS_ADMIN_PASSWORD"), api_key: variable("TIDINGS_API_KEY") }
     }
@@ -58,59 +57,6 @@ pub(crate) struct Running {
     stopping: watch::Sender<bool>,
     /// Unlocked last.
     _dir: DataDir,
-}
-
-/// Runs a server until a signal ends it.
-///
-/// # Errors
-/// One line for people.
-pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
-    let loaded = config::load(&args.layers())?;
-    logging::start(&loaded.settings.log)?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
-    let runtime = runtime()?;
-    let outcome = runtime.block_on(async {
-        // Before the ready line, so that a signal right after it is not missed.
-        let mut signals = Signals::listen()?;
-        let mut running = Running::start(&loaded.settings, &Secrets::of_environment()).await?;
-        if let Some((password, path)) = &running.admin_password {
-            output::note(format_args!(
-                "administrator `admin`, password `{password}`, kept in {}",
-                path.display()
-            ));
-        }
-        tracing::info!(
-            version = env!("CARGO_PKG_VERSION"),
-            domain = loaded.settings.domain,
-            certificate = running.certificates.fingerprint_text(),
-            "serving"
-        );
-        output::announce(format_args!(
-            "ready xmpp={} xmpps={} http={}",
-            reachable(running.xmpp),
-            reachable(running.xmpps),
-            reachable(running.http)
-        ));
-        let outcome = running.until(&mut signals).await;
-        running.stop().await;
-        outcome
-    });
-    // What still runs on other threads now is not waited for.
-    runtime.shutdown_background();
-    outcome
-}
-
-/// Where a program on this machine reaches a listener: one on all addresses by the
-/// loopback one, which also stands in the self-signed certificate.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 impl Running {
@@ -309,21 +255,4 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
     Failure::failed(format!("cannot listen on {address}: {}", failure::io(error)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ready_line_names_addresses_to_connect_to() {
-        for (bound, said) in [
-            ("0.0.0.0:5222", "127.0.0.1:5222"),
-            ("[::]:5223", "[::1]:5223"),
-            ("127.0.0.1:7070", "127.0.0.1:7070"),
-            ("192.0.2.7:5222", "192.0.2.7:5222"),
-        ] {
-            assert_eq!(reachable(bound.parse().unwrap()).to_string(), said);
-        }
-    }
 }

@@ -1,24 +1,26 @@
 //! The commands, one file each.
 
-pub(crate) mod account;
-pub(crate) mod backup;
-pub(crate) mod demo;
-pub(crate) mod doctor;
-pub(crate) mod key;
-pub(crate) mod listen;
-pub(crate) mod send;
+mod account;
+mod backup;
+mod cli;
+mod demo;
+mod doctor;
+mod key;
+mod listen;
+mod send;
+mod serve;
 mod target;
 
-use crate::args::{Cli, Command};
+use self::cli::Command;
 use crate::failure::Failure;
 
-/// Runs the command that was asked for.
+/// Runs the command that the command line asks for.
 ///
 /// # Errors
 /// One line for people.
-pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
-    match cli.command {
-        Command::Serve(args) => crate::serve::run(&args),
+pub(crate) fn run() -> Result<(), Failure> {
+    match cli::parse()?.command {
+        Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Listen(args) => listen::run(&args),
