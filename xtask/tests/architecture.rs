@@ -17,14 +17,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("tidings-bench", &["tidings-core", "tidings-store", "tidings-xmpp"], &[]),
     (
         "tidings",
-        &[
-            "tidings-client",
-            "tidings-core",
-            "tidings-http",
-            "tidings-net",
-            "tidings-store",
-            "tidings-xmpp",
-        ],
+        &["tidings-client", "tidings-core", "tidings-http", "tidings-net", "tidings-store", "tidings-xmpp"],
         &[],
     ),
     ("xtask", &[], &[]),

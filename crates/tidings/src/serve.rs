@@ -65,9 +65,6 @@ impl Running {
     /// # Errors
     /// One line for people.
     pub(crate) async fn start(settings: &Settings, secrets: &Secrets) -> Result<Self, Failure> {
-        if settings.database.is_some() || settings.nats.is_some() {
-            return Err(one_node_only());
-        }
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let dir = DataDir::open(&settings.data_dir)?;
         if dir.is_open_to_other_users() {
@@ -205,11 +202,6 @@ impl Signals {
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| Failure::failed(format!("cannot start: {}", failure::io(&error))))
-}
-
-/// What is said of `--database` and `--nats`.
-pub(crate) fn one_node_only() -> Failure {
-    Failure::failed("this build keeps to SQLite and one node for now: leave out `database` and `nats`")
 }
 
 /// Where the certificate is.

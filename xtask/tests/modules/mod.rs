@@ -1,11 +1,11 @@
 //! The modules of a crate, read off its files, and the arrows between them.
 
-mod tokens;
+pub mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use self::tokens::{Token, tokens};
+use self::tokens::{Token, tokens, without_tests};
 
 /// A module's path from the crate's root; the root's is empty.
 type ModulePath = Vec<String>;
@@ -69,7 +69,8 @@ impl Crate {
         for (file, text) in files {
             // A program beside a library is a crate of its own, and one file.
             if !(has_library && file == "main.rs") {
-                modules.insert(module_path(&file), Module { file, ..read(&tokens(&text)) });
+                let (code, tests) = without_tests(&tokens(&text));
+                modules.insert(module_path(&file), Module { file, tests, ..read(&code) });
             }
         }
         let of_tests: Vec<ModulePath> = modules
@@ -219,10 +220,6 @@ fn read(tokens: &[Token]) -> Module {
     let mut braces: Vec<bool> = Vec::new();
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
-        if let Some(behind) = test_attribute(tokens, at) {
-            at = skip_item(tokens, behind, &mut module.tests);
-            continue;
-        }
         let inline = braces.iter().filter(|inline| **inline).count();
         let top_level = braces.iter().all(|inline| *inline);
         let next = |ahead: usize| tokens.get(at + ahead).map(Token::text);
@@ -285,57 +282,6 @@ fn outward(mut path: Vec<String>, inline: usize) -> Vec<String> {
         Some(_) if inline == 0 => path,
         Some(_) => [vec!["self".to_owned()], path].concat(),
     }
-}
-
-/// Behind `#[cfg(test)]`, where that begins here.
-fn test_attribute(tokens: &[Token], at: usize) -> Option<usize> {
-    let texts = ["#", "[", "cfg", "(", "test", ")", "]"];
-    let is = texts.iter().zip(tokens.get(at..)?).filter(|(text, token)| **text == token.text()).count();
-    let all = ["#", "[", "cfg", "(", "all", "(", "test"];
-    let is_all = all.iter().zip(tokens.get(at..)?).filter(|(text, token)| **text == token.text()).count();
-    match (is == texts.len(), is_all == all.len()) {
-        (true, _) => Some(at + texts.len()),
-        (_, true) => Some(closing(tokens, at + 1, "[", "]") + 1),
-        _ => None,
-    }
-}
-
-/// Behind the item that begins here, with the attributes before it; a module's name is noted.
-fn skip_item(tokens: &[Token], mut at: usize, modules: &mut BTreeSet<String>) -> usize {
-    while tokens.get(at).is_some_and(|token| token.text() == "#") {
-        at = closing(tokens, at + 1, "[", "]") + 1;
-    }
-    while let Some(token) = tokens.get(at) {
-        match token.text() {
-            "mod" => modules.extend(tokens.get(at + 1).map(|name| name.text().to_owned())),
-            ";" | "," => return at + 1,
-            "{" => {
-                let end = closing(tokens, at, "{", "}") + 1;
-                let is_use = tokens.get(end).is_some_and(|token| token.text() == ";");
-                return end + usize::from(is_use);
-            }
-            "(" => at = closing(tokens, at, "(", ")"),
-            _ => {}
-        }
-        at += 1;
-    }
-    at
-}
-
-/// Where the bracket that opens here closes.
-fn closing(tokens: &[Token], open: usize, opening: &str, closing: &str) -> usize {
-    let mut depth = 0usize;
-    for (at, token) in tokens.iter().enumerate().skip(open) {
-        if token.text() == opening {
-            depth += 1;
-        } else if token.text() == closing {
-            depth -= 1;
-            if depth == 0 {
-                return at;
-            }
-        }
-    }
-    tokens.len()
 }
 
 /// The names that a `use` brings in, with their paths. Answers where it goes on behind the tree.

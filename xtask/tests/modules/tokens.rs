@@ -1,4 +1,6 @@
-//! Rust's text as words and signs, without comments and literals.
+//! Rust's text as words and signs, without comments, literals and tests.
+
+use std::collections::BTreeSet;
 
 /// A word, `::`, or one sign.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,73 @@ pub fn tokens(text: &str) -> Vec<Token> {
         rest = &rest[used..];
     }
     tokens
+}
+
+/// The same without what stands under `cfg(test)`, and the names of the modules among that.
+pub fn without_tests(tokens: &[Token]) -> (Vec<Token>, BTreeSet<String>) {
+    let (mut code, mut modules) = (Vec::new(), BTreeSet::new());
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        match test_attribute(tokens, at) {
+            Some(behind) => at = skip_item(tokens, behind, &mut modules),
+            None => {
+                code.push(token.clone());
+                at += 1;
+            }
+        }
+    }
+    (code, modules)
+}
+
+/// Behind `#[cfg(test)]`, where that begins here.
+fn test_attribute(tokens: &[Token], at: usize) -> Option<usize> {
+    let texts = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let is = texts.iter().zip(tokens.get(at..)?).filter(|(text, token)| **text == token.text()).count();
+    let all = ["#", "[", "cfg", "(", "all", "(", "test"];
+    let is_all = all.iter().zip(tokens.get(at..)?).filter(|(text, token)| **text == token.text()).count();
+    match (is == texts.len(), is_all == all.len()) {
+        (true, _) => Some(at + texts.len()),
+        (_, true) => Some(closing(tokens, at + 1, "[", "]") + 1),
+        _ => None,
+    }
+}
+
+/// Behind the item that begins here, with the attributes before it; a module's name is noted.
+fn skip_item(tokens: &[Token], mut at: usize, modules: &mut BTreeSet<String>) -> usize {
+    while tokens.get(at).is_some_and(|token| token.text() == "#") {
+        at = closing(tokens, at + 1, "[", "]") + 1;
+    }
+    while let Some(token) = tokens.get(at) {
+        match token.text() {
+            "mod" => modules.extend(tokens.get(at + 1).map(|name| name.text().to_owned())),
+            ";" | "," => return at + 1,
+            "{" => {
+                let end = closing(tokens, at, "{", "}") + 1;
+                let is_use = tokens.get(end).is_some_and(|token| token.text() == ";");
+                return end + usize::from(is_use);
+            }
+            "(" => at = closing(tokens, at, "(", ")"),
+            _ => {}
+        }
+        at += 1;
+    }
+    at
+}
+
+/// Where the bracket that opens here closes.
+fn closing(tokens: &[Token], open: usize, opening: &str, closing: &str) -> usize {
+    let mut depth = 0usize;
+    for (at, token) in tokens.iter().enumerate().skip(open) {
+        if token.text() == opening {
+            depth += 1;
+        } else if token.text() == closing {
+            depth -= 1;
+            if depth == 0 {
+                return at;
+            }
+        }
+    }
+    tokens.len()
 }
 
 /// Comments nest.

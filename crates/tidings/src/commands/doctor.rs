@@ -60,9 +60,6 @@ use Finding::{Fine, Note, Wrong};
 /// When something is wrong with it, or it cannot be looked at.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let settings = config::load(&args.settings.layers())?.settings;
-    if settings.database.is_some() || settings.nats.is_some() {
-        return Err(serve::one_node_only());
-    }
     let dir = &settings.data_dir;
     if !dir.is_dir() {
         return Err(Failure::failed(format!("there is no data directory {}", dir.display())));

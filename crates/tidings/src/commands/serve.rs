@@ -23,12 +23,6 @@ pub(crate) struct Args {
     /// The HTTP API and the console [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
-    /// A database other than SQLite in the data directory
-    #[arg(long, value_name = "URL")]
-    database: Option<String>,
-    /// Where the nodes of a cluster meet
-    #[arg(long, value_name = "URL")]
-    nats: Option<String>,
     /// How a line of the log looks [default: text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
@@ -70,8 +64,6 @@ impl Args {
             ("listen.xmpp", self.xmpp.clone()),
             ("listen.xmpps", self.xmpps.clone()),
             ("listen.http", self.http.clone()),
-            ("database", self.database.clone()),
-            ("nats", self.nats.clone()),
             ("log.format", format),
         ];
         layers.flags.extend(flags.into_iter().filter_map(|(key, value)| Some((key, value?))));

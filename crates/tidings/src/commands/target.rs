@@ -54,9 +54,6 @@ impl Target {
             return Ok(Self::Server(Api::of(&server)?));
         }
         let settings = config::load(&args.settings.layers())?.settings;
-        if settings.database.is_some() || settings.nats.is_some() {
-            return Err(crate::serve::one_node_only());
-        }
         if !make && !settings.data_dir.join(DATABASE).exists() {
             let shown = settings.data_dir.display();
             return Err(Failure::failed(format!(

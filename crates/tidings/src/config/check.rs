@@ -27,15 +27,6 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
             return wrong("http.public_url", "an address such as https://push.example.org is needed");
         }
     }
-    let scheme = |url: &Option<String>, known: &[&str]| {
-        url.as_ref().is_none_or(|url| known.iter().any(|scheme| url.starts_with(scheme)))
-    };
-    if !scheme(&settings.database, &["postgres://", "postgresql://"]) {
-        return wrong("database", "an address such as postgres://user@host/name is needed");
-    }
-    if !scheme(&settings.nats, &["nats://", "tls://"]) {
-        return wrong("nats", "an address such as nats://host:4222 is needed");
-    }
     let limits = &settings.limits;
     let at_least = [
         ("limits.stanza_bytes_before_auth", limits.stanza_bytes_before_auth, 1024),

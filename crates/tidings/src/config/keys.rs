@@ -150,9 +150,6 @@ mod tests {
             ("legacy.api_key", Kind::Text),
             ("legacy.iq_auth", Kind::Switch),
             ("http.public_url", Kind::Text),
-            ("push.require_ttl", Kind::Switch),
-            ("database", Kind::Text),
-            ("nats", Kind::Text),
         ];
         for (key, kind) in expected {
             assert_eq!(KEYS.get(key), Some(&kind), "{key}");

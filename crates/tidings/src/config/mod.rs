@@ -29,10 +29,6 @@ pub(crate) struct Settings {
     pub domain: String,
     /// This node's name, as `/v1/sessions` shows it.
     pub node: String,
-    /// Where the data is, if not in a SQLite file in the data directory.
-    pub database: Option<String>,
-    /// Where the nodes of a cluster meet.
-    pub nats: Option<String>,
     pub listen: Listen,
     pub tls: Tls,
     pub log: Log,
@@ -42,7 +38,6 @@ pub(crate) struct Settings {
     pub notifications: Notifications,
     pub legacy: Legacy,
     pub http: tidings_http::Settings,
-    pub push: Push,
 }
 
 /// `[listen]`: an address and a port each; port 0 picks a free one.
@@ -87,22 +82,12 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// `[push]`: Web Push.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Push {
-    /// Refuse pushes without a `TTL` header.
-    pub require_ttl: bool,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
             data_dir: "./tidings-data".into(),
             domain: "localhost".into(),
             node: "local".into(),
-            database: None,
-            nats: None,
             listen: Listen::default(),
             tls: Tls::default(),
             log: Log::default(),
@@ -112,7 +97,6 @@ impl Default for Settings {
             notifications: Notifications::default(),
             legacy: Legacy::default(),
             http: tidings_http::Settings::default(),
-            push: Push::default(),
         }
     }
 }

@@ -107,17 +107,6 @@ fn a_data_directory_serves_one_server() {
 }
 
 #[test]
-fn clusters_are_refused_in_words() {
-    let dir = tempfile::tempdir().unwrap();
-    let data = dir.path().to_str().unwrap();
-    let clustered = run(&["serve", "--data-dir", data, "--database", "postgres://localhost/x"]);
-    assert!(complaint(&clustered, 1).contains("SQLite"));
-    let clustered = run(&["serve", "--data-dir", data, "--nats", "nats://localhost"]);
-    assert!(complaint(&clustered, 1).contains("one node"));
-    assert!(complaint(&run(&["serve", "--data-dir", data, "--database", "oracle"]), 2).contains("database"));
-}
-
-#[test]
 fn settings_come_from_everywhere() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("tidings.toml");
