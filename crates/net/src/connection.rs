@@ -23,8 +23,8 @@ use crate::certificate::Certificates;
 use crate::deadlines::Slot;
 use crate::link::{End, Incoming, Link};
 use crate::scratch::Buffer;
-use crate::server::Security;
 use crate::session::{Session, SessionFactory};
+use crate::settings::Security;
 
 /// How long a closing connection waits for the peer to close too.
 const LINGER: Duration = Duration::from_secs(2);

@@ -12,7 +12,8 @@ use tokio_rustls::client::TlsStream;
 
 use super::*;
 use crate::admission::Counts;
-use crate::server::{Running, Settings};
+use crate::server::Running;
+use crate::settings::Settings;
 use crate::testing::{self, Toy, ToyFactory, ToyState};
 
 struct TestServer {

@@ -22,9 +22,11 @@ mod listener;
 mod scratch;
 pub mod server;
 mod session;
+mod settings;
 #[cfg(test)]
 mod testing;
 pub mod tls;
 
 pub use self::certificate::{CertificateError, CertificateSource, Certificates};
-pub use self::server::{Addresses, Counts, NetError, Security, Server, Settings};
+pub use self::server::{Addresses, Counts, NetError, Server};
+pub use self::settings::{Security, Settings};

@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::admission::AcceptRate;
 use crate::connection::{Driver, ServerState};
-use crate::server::Security;
 use crate::session::SessionFactory;
+use crate::settings::Security;
 
 /// Connections that wait in the kernel to be taken.
 const BACKLOG: u32 = 4096;

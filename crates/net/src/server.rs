@@ -19,6 +19,7 @@ use crate::connection::{Driver, ServerState};
 use crate::deadlines;
 use crate::listener;
 use crate::session::{CoreSessionFactory, SessionFactory};
+use crate::settings::{Security, Settings};
 
 pub use crate::admission::Counts;
 
@@ -27,30 +28,6 @@ const RESERVED: usize = 256;
 /// Handshakes and accepts that one processor can be asked for in a second, before
 /// connected devices notice. A handshake takes it about 0.2 ms.
 const ACCEPTS_PER_PROCESSOR: usize = 2500;
-
-/// Where to listen, and how fast to take connections.
-#[derive(Debug, Clone, Default)]
-pub struct Settings {
-    /// The address for STARTTLS, usually port 5222. Port 0 picks a free one.
-    pub xmpp: Option<SocketAddr>,
-    /// The address for direct TLS (XEP-0368), usually port 5223.
-    pub xmpps: Option<SocketAddr>,
-    /// Connections taken a second; 0 = by the number of processors. More wait in the
-    /// kernel's queue.
-    pub accepts_per_second: u32,
-    /// Connections that may be logging in at once; 0 = a quarter of all, from
-    /// 1,024 to 16,384. More wait in the kernel's queue.
-    pub unauthenticated: usize,
-}
-
-/// When TLS starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Security {
-    /// After `<starttls/>` (RFC 6120 section 5).
-    StartTls,
-    /// With the first byte (XEP-0368).
-    Direct,
-}
 
 /// The addresses in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
