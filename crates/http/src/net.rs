@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::response::Response;
-use futures_util::FutureExt as _;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,9 +21,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep, timeout};
-use tower::Service as _;
 
-use crate::middleware;
+use crate::peer::PeerAddress;
 use crate::repoll::RepollOnSelfWake;
 use crate::state::App;
 
@@ -38,23 +37,17 @@ const LINGER_BYTES: usize = 16 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(5);
 
 /// What becomes of a request.
-type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// What a listener serves.
-#[derive(Clone)]
-pub(crate) struct Site {
-    pub router: Router,
-    /// Whether [`middleware::send`] leads to what the router has, too.
-    pub shortcut: bool,
+pub(crate) trait Site: Clone + Send + Sync + Unpin + 'static {
+    /// Answers a request.
+    fn answer(&self, request: Request<Incoming>) -> Answer;
 }
-
-/// The other end of a request's connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PeerAddress(pub SocketAddr);
 
 pub(crate) async fn serve(
     app: &App,
-    site: Site,
+    site: impl Site,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
@@ -107,21 +100,14 @@ async fn accept(
     Ok((stream, peer, permit))
 }
 
-async fn connection(app: App, site: Site, stream: TcpStream, peer: SocketAddr) {
+async fn connection(app: App, site: impl Site, stream: TcpStream, peer: SocketAddr) {
     // Answers are written whole: waiting for more only delays them.
     let _ = stream.set_nodelay(true);
     let io = StallTimeout::new(stream, Duration::from_secs(app.settings.stall_seconds));
-    let service = {
-        let app = Arc::clone(&app);
-        service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(PeerAddress(peer));
-            let answer: Answer = match site.shortcut && middleware::is_sending(&request) {
-                true => Box::pin(middleware::send(&app, request).map(Ok)),
-                false => Box::pin(site.router.clone().call(request)),
-            };
-            answer
-        })
-    };
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(PeerAddress(peer));
+        site.answer(request)
+    });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(app.settings.header_seconds))

@@ -13,8 +13,8 @@ use tidings_core::events::Event;
 use tidings_core::model::Show;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::auth::{Key, ToRead};
-use super::problem::Problem;
+use crate::middleware::key::{Key, ToRead};
+use crate::problem::Problem;
 use crate::state::App;
 
 /// Seconds between comments that keep the connection alive.

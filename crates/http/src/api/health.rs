@@ -8,8 +8,7 @@ use serde::Serialize;
 use tidings_core::store::StoreError;
 use tokio::time::{Instant, timeout};
 
-use super::problem::Problem;
-use super::problem_kind::ProblemKind;
+use crate::problem::{Problem, ProblemKind};
 use crate::state::{App, AppState};
 
 /// How long an answer of the store's self-test holds: it writes, and any client may ask without a key.

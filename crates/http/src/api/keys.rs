@@ -7,11 +7,10 @@ use serde::Serialize;
 use tidings_core::model::{ApiKey, KeyId, Scope};
 use utoipa::ToSchema;
 
-use super::auth::{Key, ToAdminister, ToRead};
-use super::fields::{Document, Fields};
-use super::params::Segment;
-use super::problem::{self, Problem};
 use super::view::moment;
+use crate::middleware::key::{Key, ToAdminister, ToRead};
+use crate::problem::{self, Problem};
+use crate::request::{Document, Fields, Segment};
 use crate::state::{App, AppState};
 
 /// An API key; its secret is not known any more.

@@ -5,7 +5,7 @@ use tidings_core::model::{AccountId, Show, Timestamp};
 use tidings_core::session::OnlineOrder;
 use tidings_core::store::{AccountOrder, AccountQuery, AccountRow, AccountSortKey, Page, StoreError};
 
-use super::cursor;
+use crate::request::cursor;
 use crate::state::AppState;
 
 /// The listing's name in cursors.

@@ -1,20 +1,12 @@
 //! The API: one file a resource. `docs/http-api.md` shows it by example.
 
-mod auth;
-pub(crate) mod cursor;
 mod events;
-pub(crate) mod fields;
 pub(crate) mod health;
-mod json;
 pub(crate) mod keys;
-mod legacy;
 pub(crate) mod listing;
 pub(crate) mod metrics;
 pub(crate) mod notifications;
 mod openapi;
-pub(crate) mod params;
-pub(crate) mod problem;
-pub(crate) mod problem_kind;
 pub(crate) mod sessions;
 pub(crate) mod stats;
 mod topics;
@@ -46,7 +38,6 @@ pub(crate) fn router() -> Router<App> {
         .route("/v1/keys/{id}", axum::routing::delete(keys::revoke))
         .route("/v1/stats", get(stats::show))
         .route("/v1/events", get(events::stream))
-        .route("/notification.do", post(legacy::send).get(legacy::form))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))

@@ -19,11 +19,10 @@ use tidings_core::notification::{AcceptError, Request};
 use tidings_core::store::StoreError;
 use utoipa::ToSchema;
 
-use super::auth::{Key, ToFollow, ToRead, ToSend};
-use super::fields::{Document, Fields};
-use super::params::{Params, Segment};
-use super::problem::{self, Problem};
 use super::view::{AudienceView, NotificationView};
+use crate::middleware::key::{Key, ToFollow, ToRead, ToSend};
+use crate::problem::{self, Problem};
+use crate::request::{Document, Fields, Params, Segment, cursor};
 use crate::state::{App, AppState};
 
 /// Where notifications are sent to and listed.
@@ -180,7 +179,7 @@ pub(crate) async fn list(
     let page = app.core.notification.list(before, limit).await?;
     Ok(Json(NotificationPage {
         notifications: page.items.into_iter().map(Into::into).collect(),
-        next: page.next.map(|position| super::cursor::write(LISTING, &position.to_string())),
+        next: page.next.map(|position| cursor::write(LISTING, &position.to_string())),
     }))
 }
 

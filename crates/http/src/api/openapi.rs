@@ -11,7 +11,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Description, RefOr};
 use utoipa::{Modify, OpenApi};
 
-use super::{events, keys, notifications, problem, sessions, stats, topics, users};
+use super::{events, keys, notifications, sessions, stats, topics, users};
+use crate::problem;
 
 #[derive(OpenApi)]
 #[openapi(

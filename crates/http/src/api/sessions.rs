@@ -8,11 +8,10 @@ use tidings_core::model::SessionId;
 use tidings_core::session::{SessionInfo, SessionOrder, SessionPlace, SessionQuery};
 use utoipa::ToSchema;
 
-use super::auth::{Key, ToAdminister, ToRead};
-use super::cursor;
-use super::params::{Params, Segment};
-use super::problem::{self, Problem};
 use super::view::moment;
+use crate::middleware::key::{Key, ToAdminister, ToRead};
+use crate::problem::{self, Problem};
+use crate::request::{Params, Segment, cursor};
 use crate::state::{App, AppState};
 
 pub(crate) const LISTING: &str = "sessions";

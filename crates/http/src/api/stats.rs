@@ -5,8 +5,8 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::auth::{Key, ToRead};
-use super::problem::Problem;
+use crate::middleware::key::{Key, ToRead};
+use crate::problem::Problem;
 use crate::state::{App, AppState};
 
 /// Counts. Sessions, online, pending and scheduled are now; unless it says otherwise,

@@ -7,10 +7,9 @@ use serde::Serialize;
 use tidings_core::model::Topic;
 use utoipa::ToSchema;
 
-use super::auth::{Key, ToAdminister, ToRead};
-use super::cursor;
-use super::params::{Params, Segments};
-use super::problem::{self, Problem};
+use crate::middleware::key::{Key, ToAdminister, ToRead};
+use crate::problem::{self, Problem};
+use crate::request::{Params, Segments, cursor};
 use crate::state::App;
 
 const LISTING: &str = "topics";

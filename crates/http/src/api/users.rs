@@ -11,12 +11,12 @@ use tidings_core::model::{Account, Show, Username};
 use tidings_core::store::{AccountChange, AccountRow, StoreError};
 use utoipa::ToSchema;
 
-use super::auth::{Key, ToAdminister, ToRead};
-use super::fields::{Document, Fields};
 use super::listing::{LISTING, SORTS, UserFilter, UserPlace};
-use super::params::{Params, Segment};
-use super::problem::{self, Problem};
 use super::view::moment;
+use crate::middleware::key::{Key, ToAdminister, ToRead};
+use crate::percent;
+use crate::problem::{self, Problem};
+use crate::request::{Document, Fields, Params, Segment};
 use crate::state::{App, AppState};
 
 /// Bytes of a display name.
@@ -167,7 +167,7 @@ pub(crate) async fn create(
     };
     let account = app.core.auth.create_account(request).await?;
     app.audit(&grant.name, "user.create", account.username.as_str()).await?;
-    let location = format!("/v1/users/{}", percent(account.username.as_str()));
+    let location = format!("/v1/users/{}", percent::encode(account.username.as_str()));
     let user = app.user_view(AccountRow { account, pending: 0 });
     let body = Json(UserDetails { user, topics: Vec::new() });
     Ok((StatusCode::CREATED, [(LOCATION, location)], body).into_response())
@@ -358,18 +358,4 @@ pub(crate) fn email_fault(email: &str) -> Option<&'static str> {
         || email.chars().any(|c| c.is_control() || c.is_whitespace())
         || !email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
     unfit.then_some("must look like name@example.org, in at most 254 bytes")
-}
-
-/// Escapes what a path segment may not hold (RFC 3986 section 3.3).
-pub(crate) fn percent(segment: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(segment.len());
-    for byte in segment.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~@:".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }

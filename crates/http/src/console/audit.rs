@@ -5,10 +5,12 @@ use axum::extract::State;
 use axum::response::Response;
 use tidings_core::store::AuditEntry;
 
+use super::answer::html;
+use super::failure::Failure;
 use super::filters;
-use super::page::{Failure, Page, html};
-use crate::api::cursor;
-use crate::api::params::Params;
+use super::page::Page;
+use crate::request::Params;
+use crate::request::cursor;
 use crate::state::App;
 
 const LISTING: &str = "audit";

@@ -15,13 +15,15 @@ use tidings_core::model::{Audience, Content, Priority, Show, Timestamp, Topic, U
 use tidings_core::notification::{AcceptError, Request};
 use tidings_core::store::{NotificationRecord, StoreError};
 
+use super::answer::{html_with_pictures, see};
+use super::failure::Failure;
 use super::filters;
+use super::filters::sentence;
 use super::form::{Form, Posted};
-use super::login::sentence;
-use super::page::{Failure, Page, html_with_pictures, see};
+use super::page::Page;
 use crate::api::notifications::{parse_id, unknown_id};
-use crate::api::params::Params;
-use crate::api::problem::Problem;
+use crate::problem::Problem;
+use crate::request::Params;
 use crate::state::{App, AppState};
 
 /// Units of the time to live, in seconds.

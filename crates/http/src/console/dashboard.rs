@@ -6,13 +6,15 @@ use axum::response::Response;
 use tidings_core::model::Timestamp;
 use tidings_core::notification::{LATENCY_BOUNDS, Latency};
 
+use super::answer::html;
 use super::chart::Chart;
+use super::failure::Failure;
 use super::filters;
-use super::history::Sample;
 use super::notifications::Row;
-use super::page::{Failure, Page, html};
-use crate::api::params::Params;
+use super::page::Page;
 use crate::api::stats::Stats;
+use crate::request::Params;
+use crate::samples::Sample;
 use crate::state::{App, AppState};
 
 const RANGES: [(&str, &str); 2] = [("hour", "Hour"), ("day", "Day")];
@@ -47,7 +49,7 @@ pub(crate) async fn show(
 ) -> Result<Response, Failure> {
     let day = params.text("range").as_deref() == Some("day");
     let stats = app.stats().await?;
-    let samples = if day { app.history.day() } else { app.history.hour() };
+    let samples = if day { app.samples.history.day() } else { app.samples.history.hour() };
     let latest = app.core.notification.list(None, 8).await?;
     let (host, ports, first, qr) = app.invitation();
     Ok(html(&DashboardPage {

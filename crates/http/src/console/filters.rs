@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use askama::Values;
 
-use crate::api::users::percent;
+use crate::percent;
 
 /// An RFC 3339 moment in UTC, for people.
 #[askama::filter_fn]
@@ -25,7 +25,7 @@ pub(crate) fn grouped(number: impl Display, _: &dyn Values) -> askama::Result<St
 /// A path segment or a query's value.
 #[askama::filter_fn]
 pub(crate) fn path(segment: impl Display, _: &dyn Values) -> askama::Result<String> {
-    Ok(percent(&segment.to_string()))
+    Ok(percent::encode(&segment.to_string()))
 }
 
 /// Digits with thin spaces between the thousands.
@@ -38,6 +38,13 @@ pub(crate) fn group(digits: &str) -> String {
         out.push(digit);
     }
     out
+}
+
+/// An error's words as a sentence.
+pub(crate) fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 #[cfg(test)]

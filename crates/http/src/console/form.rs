@@ -7,11 +7,11 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use tidings_core::notification::FieldError;
 
-use super::login::Operator;
-use super::page::{Failure, Page};
-use crate::api::fields::{read_body, read_unauthenticated_body};
-use crate::api::problem::Problem;
-use crate::api::problem_kind::ProblemKind;
+use super::failure::Failure;
+use super::operator::Operator;
+use super::page::Page;
+use crate::problem::{Problem, ProblemKind};
+use crate::request::{read_body, read_unauthenticated_body};
 use crate::state::App;
 
 /// Bytes of a form.
@@ -158,11 +158,12 @@ impl FromRequest<App> for Posted {
         if foreign(&parts.headers) {
             return Err(forged().into());
         }
+        let uri = parts.uri.clone();
         let form = read(Request::from_parts(parts, body)).await?;
         // Both are derived from secrets that only this login's pages hold.
         if operator.csrf.is_empty() || !same(form.value("csrf"), &operator.csrf) {
             return Err(forged().into());
         }
-        Ok(Self { page: Page::new(app, operator), form })
+        Ok(Self { page: Page::new(app, operator, &uri), form })
     }
 }

@@ -8,9 +8,11 @@ use axum::http::header::HOST;
 use axum::response::Response;
 use tidings_core::model::Scope;
 
+use super::answer::{html_with, see};
+use super::failure::Failure;
 use super::filters;
 use super::form::{Form, Posted};
-use super::page::{Failure, Page, html_with, see};
+use super::page::Page;
 use crate::api::keys::{KeyView, name_fault};
 use crate::state::{App, AppState};
 

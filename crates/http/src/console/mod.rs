@@ -4,17 +4,19 @@
 //! everything. Every change carries the login's CSRF token and is written to
 //! the audit log.
 
+mod answer;
 pub(crate) mod assets;
 mod audit;
 mod chart;
 pub(crate) mod compose;
 mod dashboard;
+mod failure;
 mod filters;
 mod form;
-pub(crate) mod history;
 mod keys;
 mod login;
 mod notifications;
+mod operator;
 mod operators;
 mod page;
 mod refresh;
@@ -26,7 +28,7 @@ mod users;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub(crate) use self::page::{unknown_method, unknown_route};
+pub(crate) use self::failure::{unknown_method, unknown_route};
 use crate::state::App;
 
 /// All routes of the console.

@@ -8,15 +8,16 @@ use axum::response::Response;
 use tidings_core::model::{Audience, Content, Counters, NotificationState};
 use tidings_core::store::NotificationRecord;
 
+use super::answer::{html, see};
 use super::chart::Chart;
+use super::failure::Failure;
 use super::form::Posted;
-use super::history::TimelinePoint;
-use super::page::{Failure, Page, html, see};
+use super::page::Page;
 use super::{chart, filters};
-use crate::api::cursor;
 use crate::api::notifications::{parse_id, unknown_id};
-use crate::api::params::{Params, Segment};
 use crate::api::view::NotificationView;
+use crate::request::{Params, Segment, cursor};
+use crate::samples::TimelinePoint;
 use crate::state::{App, AppState};
 
 const LISTING: &str = "notifications";
@@ -130,7 +131,7 @@ impl AppState {
     /// How a notification came along; nothing once that is forgotten.
     #[expect(clippy::cast_precision_loss, reason = "pixels")]
     fn progress(&self, record: &NotificationRecord) -> Option<Chart> {
-        let samples = self.timelines.of(record.notification.id);
+        let samples = self.samples.timelines.of(record.notification.id);
         let fresh = self.core.clock.now().since(record.notification.sent_at) < FRESH;
         if record.state == NotificationState::Scheduled || (samples.is_empty() && !fresh) {
             return None;

@@ -8,10 +8,12 @@ use axum::response::{IntoResponse, Response};
 use tidings_core::auth::{AuthError, RegisterError};
 use tidings_core::model::{Operator, Role};
 
+use super::answer::{html, html_with, see};
+use super::failure::Failure;
 use super::filters;
 use super::form::{Form, Posted};
-use super::page::{Failure, Page, html, html_with, see};
-use crate::api::problem::Problem;
+use super::page::Page;
+use crate::problem::Problem;
 use crate::state::{App, AppState};
 
 #[derive(Template)]

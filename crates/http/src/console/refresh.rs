@@ -14,9 +14,10 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
-use super::history;
-use super::page::{Failure, Page};
-use crate::api::problem::Problem;
+use super::failure::Failure;
+use super::page::Page;
+use crate::problem::Problem;
+use crate::samples;
 use crate::state::App;
 
 /// Between two lines to one browser.
@@ -61,7 +62,7 @@ pub(crate) async fn stream(State(app): State<App>, _: Page) -> Result<Response, 
     let watch = Watch {
         events: app.core.events.subscribe(),
         next_line: Instant::now(),
-        next_tick: Instant::now() + history::STEP,
+        next_tick: Instant::now() + samples::STEP,
         unseen: true,
         _permit: permit,
         app,
@@ -93,7 +94,7 @@ impl Watch {
                     return Some(changes);
                 }
                 () = sleep_until(self.next_tick) => {
-                    self.next_tick = Instant::now() + history::STEP;
+                    self.next_tick = Instant::now() + samples::STEP;
                     changes.tick = true;
                 }
                 event = self.events.recv() => match event {

@@ -5,12 +5,14 @@ use axum::extract::State;
 use axum::response::Response;
 use tidings_core::session::SessionQuery;
 
+use super::answer::{html, see};
+use super::failure::Failure;
 use super::filters;
 use super::form::Posted;
-use super::page::{Failure, Page, html, see};
+use super::page::Page;
 use super::table::Table;
-use crate::api::params::Params;
 use crate::api::sessions::{LISTING, SORTS, SessionView, place_cursor, place_from};
+use crate::request::Params;
 use crate::state::App;
 
 const ROWS: usize = 100;

@@ -1,7 +1,7 @@
 //! Tables that are sorted by a click on a heading: each heading is a link, so that
 //! this works without script and a page's address says what it shows.
 
-use crate::api::users::percent;
+use crate::percent;
 
 /// What a sorted table's headings and its link to the next page say.
 pub(crate) struct Table {
@@ -32,7 +32,7 @@ impl Table {
     ) -> Self {
         let mut address = format!("{path}?");
         for (name, value) in filters.iter().filter(|(_, value)| !value.is_empty()) {
-            address.push_str(&format!("{name}={}&", percent(value)));
+            address.push_str(&format!("{name}={}&", percent::encode(value)));
         }
         address.push_str("sort=");
         let headings = sorts.iter().map(|(name, sort)| {

@@ -6,14 +6,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tidings_core::model::Topic;
 
+use super::answer::{html_with, see};
+use super::failure::Failure;
 use super::filters;
+use super::filters::sentence;
 use super::form::{Form, Posted};
-use super::login::sentence;
-use super::page::{Failure, Page, html_with, see};
-use crate::api::cursor;
-use crate::api::params::Params;
-use crate::api::problem::Problem;
-use crate::api::users::percent;
+use super::page::Page;
+use crate::percent;
+use crate::problem::Problem;
+use crate::request::Params;
+use crate::request::cursor;
 use crate::state::{App, AppState};
 
 const LISTING: &str = "topics";
@@ -51,7 +53,7 @@ async fn change(app: &App, posted: Posted, subscribe: bool) -> Result<Response, 
         Ok(username) => {
             let done = if subscribe { "subscribed" } else { "unsubscribed" };
             Ok(match form.value("back") {
-                "user" => see(&format!("/users/{}?done={done}", percent(&username))),
+                "user" => see(&format!("/users/{}?done={done}", percent::encode(&username))),
                 _ => see(&format!("/topics?done={done}")),
             })
         }

@@ -9,18 +9,20 @@ use tidings_core::auth::RegistrationRequest;
 use tidings_core::model::{Account, AccountId, Username};
 use tidings_core::store::{AccountChange, AccountQuery, AccountSortKey, HistoryEntry};
 
+use super::answer::{html, html_with, see};
+use super::failure::Failure;
 use super::filters;
 use super::form::{Form, Posted};
 use super::notifications::{audience, headline};
-use super::page::{Failure, Page, html, html_with, see};
+use super::page::Page;
 use super::table::Table;
-use crate::api::cursor;
 use crate::api::listing::{LISTING, SORTS, UserFilter, UserPlace};
-use crate::api::params::{Params, Segment};
-use crate::api::problem::Problem;
 use crate::api::sessions::SessionView;
-use crate::api::users::{UserDetails, UserView, email_fault, name_fault, percent};
+use crate::api::users::{UserDetails, UserView, email_fault, name_fault};
 use crate::api::view::moment;
+use crate::percent;
+use crate::problem::Problem;
+use crate::request::{Params, Segment, cursor};
 use crate::state::{App, AppState};
 
 const ROWS: usize = 50;
@@ -144,7 +146,7 @@ pub(crate) async fn create(State(app): State<App>, posted: Posted) -> Result<Res
             Ok(account) => {
                 let name = account.username.as_str();
                 app.audit(&page.operator, "user.create", name).await?;
-                return Ok(see(&format!("/users/{}?done=created", percent(name))));
+                return Ok(see(&format!("/users/{}?done=created", percent::encode(name))));
             }
             Err(problem) if problem.errors().is_empty() => return Err(problem.into()),
             Err(problem) => form.wrong_fields(problem.errors(), str::to_owned),
@@ -235,7 +237,9 @@ pub(crate) async fn change(
             ..AccountChange::default()
         };
         match app.change_user(&page.operator, &account, change, password.as_deref()).await {
-            Ok(()) => return Ok(see(&format!("/users/{}?done=saved", percent(account.username.as_str())))),
+            Ok(()) => {
+                return Ok(see(&format!("/users/{}?done=saved", percent::encode(account.username.as_str()))));
+            }
             Err(problem) if problem.errors().is_empty() => return Err(problem.into()),
             Err(problem) => form.wrong_fields(problem.errors(), str::to_owned),
         }
@@ -270,7 +274,7 @@ async fn set_disabled(
     let change = AccountChange { disabled: Some(disabled), ..AccountChange::default() };
     app.change_user(&posted.page.operator, &account, change, None).await?;
     let done = if disabled { "disabled" } else { "enabled" };
-    Ok(see(&format!("/users/{}?done={done}", percent(account.username.as_str()))))
+    Ok(see(&format!("/users/{}?done={done}", percent::encode(account.username.as_str()))))
 }
 
 pub(crate) async fn remove(
@@ -314,7 +318,7 @@ impl AppState {
         let past = self.core.store.account_history(account.id, before, PAST_ROWS).await?;
         let older = past.next.map(|position| {
             let cursor = cursor::write(PAST, &position.to_string());
-            format!("/users/{}?cursor={cursor}#past", percent(account.username.as_str()))
+            format!("/users/{}?cursor={cursor}#past", percent::encode(account.username.as_str()))
         });
         let past = past.items.into_iter().map(Past::from).collect();
         let UserDetails { user, topics } = self.user_details(account).await?;

@@ -2,26 +2,21 @@
 //! a bound on its time, a count, and the headers that browsers ask for.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderValue, Method, Uri};
+use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use hyper::body::Incoming;
 use tokio::sync::SemaphorePermit;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
-use crate::api::notifications;
-use crate::api::problem::Problem;
-use crate::api::problem_kind::ProblemKind;
+use crate::problem::{Problem, ProblemKind};
 use crate::state::App;
 
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
@@ -32,16 +27,27 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+/// The layer around all routes.
+pub(crate) async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    run(&app, &method, route, next.run(request)).await
+}
+
+/// Answers a request within the bounds, if there is room for it.
+pub(crate) async fn run(
+    app: &App,
+    method: &Method,
+    route: &str,
+    answer: impl Future<Output = Response>,
+) -> Response {
     let started = Instant::now();
-    let response = match enter(&app, route) {
-        Ok(_permit) => in_time(timeout(app.request_time(), next.run(request)).await),
+    let response = match enter(app, route) {
+        Ok(_permit) => in_time(timeout(app.request_time(), answer).await),
         Err(refusal) => refusal.into_response(),
     };
-    leave(&app, &method, route, started, response)
+    leave(app, method, route, started, response)
 }
 
 /// A request's place among those under way; or the answer to one too many.
@@ -73,34 +79,4 @@ fn leave(app: &App, method: &Method, route: &str, started: Instant, mut response
         headers.entry(name).or_insert(value);
     }
     response
-}
-
-/// Whether this is the one request that comes by the thousand: sending a notification.
-pub(crate) fn is_sending<B>(request: &Request<B>) -> bool {
-    request.method() == Method::POST && request.uri().path() == notifications::PATH
-}
-
-/// Answers it without the router, which with its layers costs as much as the rest of
-/// the request.
-pub(crate) fn send(app: &App, request: Request<Incoming>) -> impl Future<Output = Response> + Send + use<> {
-    let app = Arc::clone(app);
-    async move {
-        let started = Instant::now();
-        let response = match enter(&app, notifications::PATH) {
-            Ok(_permit) => {
-                let answer = notifications::send_directly(&app, request.map(Body::new));
-                in_time(timeout(app.request_time(), answer).await)
-            }
-            Err(refusal) => refusal.into_response(),
-        };
-        leave(&app, &Method::POST, notifications::PATH, started, response)
-    }
-}
-
-pub(crate) fn unknown_route(uri: &Uri) -> Problem {
-    Problem::new(ProblemKind::UnknownRoute).detail(format!("there is nothing at {}", uri.path()))
-}
-
-pub(crate) fn unknown_method(method: &Method, uri: &Uri) -> Problem {
-    Problem::new(ProblemKind::MethodNotAllowed).detail(format!("{} does not take {method}", uri.path()))
 }

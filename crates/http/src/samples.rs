@@ -1,16 +1,15 @@
-//! What the dashboard's charts show: samples kept in memory, the finer for an
-//! hour, the coarser for a day.
+//! What the console's charts show: samples kept in memory, the finer for an hour,
+//! the coarser for a day, and how the newest notifications came along.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tidings_core::Core;
 use tidings_core::model::{Counters, NotificationId, Timestamp};
 use tidings_core::notification::Latency;
 use tidings_core::store::NotificationRecord;
 use tokio::time::{MissedTickBehavior, interval};
-
-use crate::state::App;
 
 /// Between fine samples.
 pub(crate) const STEP: Duration = Duration::from_secs(10);
@@ -139,31 +138,38 @@ fn push(ring: &mut VecDeque<Sample>, sample: Sample, most: usize) {
     ring.push_back(sample);
 }
 
-/// Samples until the server stops.
-pub(crate) async fn sample(app: App) {
-    let mut ticks = interval(STEP);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = app.stopped() => return,
-            _ = ticks.tick() => {}
-        }
-        if let Ok(stats) = app.stats().await {
-            app.history.record(Sample {
-                at: app.core.clock.now(),
-                online: stats.online,
-                sessions: stats.sessions,
-                accepted: stats.accepted,
-                delivered: stats.delivered,
-                pending: stats.pending,
-                logins: stats.logins,
-                refused: stats.logins_refused,
-                latency: app.core.notification.latency(),
-            });
-        }
-        if let Ok(newest) = app.core.notification.list(None, FOLLOWED).await {
-            let now = app.core.clock.now();
-            newest.items.iter().for_each(|record| app.timelines.record(now, record));
+/// All samples.
+#[derive(Debug, Default)]
+pub(crate) struct Samples {
+    pub history: History,
+    pub timelines: Timelines,
+}
+
+impl Samples {
+    /// Takes samples for ever.
+    pub async fn keep(&self, core: &Core) {
+        let mut ticks = interval(STEP);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Ok(totals) = core.notification.totals().await {
+                let (logins, refused) = core.auth.logins();
+                self.history.record(Sample {
+                    at: core.clock.now(),
+                    online: core.session.online() as u64,
+                    sessions: core.session.connected() as u64,
+                    accepted: totals.notifications,
+                    delivered: totals.counters.delivered,
+                    pending: totals.counters.pending(),
+                    logins,
+                    refused,
+                    latency: core.notification.latency(),
+                });
+            }
+            if let Ok(newest) = core.notification.list(None, FOLLOWED).await {
+                let now = core.clock.now();
+                newest.items.iter().for_each(|record| self.timelines.record(now, record));
+            }
         }
     }
 }

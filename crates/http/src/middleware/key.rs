@@ -9,8 +9,7 @@ use axum::http::request::Parts;
 use tidings_core::auth::Grant;
 use tidings_core::model::Scope;
 
-use super::problem::Problem;
-use super::problem_kind::ProblemKind;
+use crate::problem::{Problem, ProblemKind};
 use crate::state::App;
 
 pub(crate) const CHALLENGE: &str = "Bearer realm=\"tidings\"";

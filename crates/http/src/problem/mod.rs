@@ -1,9 +1,11 @@
 //! Problem documents (RFC 9457), and which error becomes which.
 
+mod kind;
+
 use std::borrow::Cow;
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tidings_core::auth::{AuthError, RegisterError};
@@ -11,7 +13,7 @@ use tidings_core::notification::{AcceptError, FieldError};
 use tidings_core::store::StoreError;
 use utoipa::ToSchema;
 
-use super::problem_kind::ProblemKind;
+pub(crate) use self::kind::ProblemKind;
 
 /// An error as its reader gets it: a problem document (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +99,16 @@ impl Problem {
     pub fn conflict(field: &str, detail: impl Into<String>) -> Self {
         let problem = Self::field(field, detail);
         Self { kind: ProblemKind::Conflict, ..problem }
+    }
+
+    /// There is no such path.
+    pub fn unknown_route(uri: &Uri) -> Self {
+        Self::new(ProblemKind::UnknownRoute).detail(format!("there is nothing at {}", uri.path()))
+    }
+
+    /// The path does not take this method.
+    pub fn unknown_method(method: &Method, uri: &Uri) -> Self {
+        Self::new(ProblemKind::MethodNotAllowed).detail(format!("{} does not take {method}", uri.path()))
     }
 
     /// There is too much to do right now.

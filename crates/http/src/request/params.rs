@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use tidings_core::notification::FieldError;
 
 use super::cursor;
-use super::problem::Problem;
+use crate::problem::Problem;
 
 /// The most rows of one page.
 pub(crate) const MAX_LIMIT: usize = 1000;

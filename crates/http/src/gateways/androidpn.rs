@@ -10,10 +10,9 @@ use tidings_core::model::{Audience, Content, Priority, Username};
 use tidings_core::notification::{AcceptError, Request as SendRequest};
 use tidings_core::store::StoreError;
 
-use super::auth::{self, ToSend};
-use super::fields::{DOCUMENT_BYTES, read_body, read_unauthenticated_body};
-use super::problem::Problem;
-use super::problem_kind::ProblemKind;
+use crate::middleware::key::{self, ToSend};
+use crate::problem::{Problem, ProblemKind};
+use crate::request::{DOCUMENT_BYTES, read_body, read_unauthenticated_body};
 use crate::state::App;
 
 const CHALLENGE: &str = "Basic realm=\"tidings\", charset=\"UTF-8\"";
@@ -31,7 +30,7 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
             .detail("send a form, with Content-Type: application/x-www-form-urlencoded"));
     }
     if let Some(secret) = &secret {
-        auth::check::<ToSend>(&app, secret)?;
+        key::check::<ToSend>(&app, secret)?;
     }
     let body = match secret {
         Some(_) => read_body(request, DOCUMENT_BYTES).await?,
@@ -45,7 +44,7 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
             "send an API key: as Bearer, as Basic password, or as the field api_key",
         )
     })?;
-    auth::check::<ToSend>(&app, &secret)?;
+    key::check::<ToSend>(&app, &secret)?;
     if fields.text("action").as_deref() != Some("send") {
         return Err(Problem::new(ProblemKind::UnknownAction).detail("the only action here is send"));
     }
@@ -100,10 +99,10 @@ fn audience(fields: &mut FormFields) -> Result<Audience, Problem> {
 
 /// The key as Bearer or as Basic password, whatever the user name.
 fn key_in_headers(headers: &HeaderMap) -> Option<String> {
-    if let Some(secret) = auth::bearer(headers) {
+    if let Some(secret) = key::bearer(headers) {
         return Some(secret.to_owned());
     }
-    let decoded = STANDARD.decode(auth::credentials(headers, "basic")?).ok()?;
+    let decoded = STANDARD.decode(key::credentials(headers, "basic")?).ok()?;
     let decoded = String::from_utf8(decoded).ok()?;
     decoded.split_once(':').map(|(_, password)| password.to_owned())
 }
