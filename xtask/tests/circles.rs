@@ -21,9 +21,6 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("core", "session::connection", "session::negotiation"),
     ("core", "session::bound_session", "session::session_entry"),
     ("core", "session::iq", "session::stanza"),
-    ("http", "api", "state"),
-    ("http", "console::login", "console::page"),
-    ("net", "connection", "listener"),
     ("xmpp", "stream::server::resource_binding", "stream::server::sasl2_inline"),
     ("xmpp", "xml::fast_path", "xml::reader"),
 ];
