@@ -86,8 +86,7 @@ async fn scram_keys_are_those_of_the_password() {
     let account = world.auth.register(wants("alice", "secret"), ip(1)).await.unwrap();
     for hash in [ScramHash::Sha1, ScramHash::Sha256] {
         let found = world.auth.scram("alice", hash, ip(1)).await.unwrap();
-        assert_eq!(found.identity.unwrap().account, account.id);
-        assert!(!found.disabled);
+        assert_eq!(found.proven.unwrap().account, account.id);
         assert_eq!((found.keys.iterations, found.keys.salt.len()), (4096, 16));
         let expected = derive_keys(hash, "secret", &found.keys.salt, 4096);
         assert_eq!((found.keys.stored_key, found.keys.server_key), expected);
@@ -102,7 +101,7 @@ async fn a_stranger_looks_like_a_user_also_after_a_restart() {
     let world = World::new(|_| ()).await;
     for name in ["nobody", "not a name", "x@elsewhere", ""] {
         let first = world.auth.scram(name, ScramHash::Sha256, ip(1)).await.unwrap();
-        assert!(first.identity.is_none());
+        assert_eq!(first.proven, Err(AuthError::NotAuthorized));
         assert_eq!((first.keys.iterations, first.keys.salt.len()), (4096, 16));
         assert_eq!((first.keys.stored_key.len(), first.keys.server_key.len()), (32, 32));
         let again = open(&world.store, &world.clock, |_| ()).await;
@@ -139,7 +138,8 @@ async fn disabled_is_said_only_to_who_proved_the_password() {
     world.store.change_account(account, change).await.unwrap();
     assert_eq!(auth.check_password("alice", "secret", ip(1)).await.unwrap_err(), AuthError::Disabled);
     assert_eq!(auth.check_password("alice", "wrong", ip(1)).await.unwrap_err(), AuthError::NotAuthorized);
-    assert!(auth.scram("alice", ScramHash::Sha1, ip(1)).await.unwrap().disabled);
+    let lookup = auth.scram("alice", ScramHash::Sha1, ip(1)).await.unwrap();
+    assert_eq!(lookup.proven, Err(AuthError::Disabled));
 }
 
 #[tokio::test(start_paused = true)]

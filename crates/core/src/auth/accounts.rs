@@ -77,8 +77,10 @@ impl AuthManager {
         }
         Ok(match self.credentials(username).await? {
             Ok(known) => ScramLookup {
-                disabled: known.disabled,
-                identity: Some(AuthenticatedAccount { account: known.id, username: known.username }),
+                proven: match known.disabled {
+                    true => Err(AuthError::Disabled),
+                    false => Ok(AuthenticatedAccount { account: known.id, username: known.username }),
+                },
                 keys: match hash {
                     ScramHash::Sha1 => known.sha1,
                     ScramHash::Sha256 => known.sha256,
@@ -86,8 +88,7 @@ impl AuthManager {
             },
             Err(name) => ScramLookup {
                 keys: password::decoy_keys(&self.secret, hash, name.as_ref()),
-                identity: None,
-                disabled: false,
+                proven: Err(AuthError::NotAuthorized),
             },
         })
     }

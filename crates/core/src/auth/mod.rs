@@ -105,10 +105,9 @@ pub struct RegistrationRequest {
 pub struct ScramLookup {
     /// Salt, iterations, keys.
     pub keys: ScramKeys,
-    /// Who it is, once the proof is right; `None` for an unknown user.
-    pub identity: Option<AuthenticatedAccount>,
-    /// A right proof is refused all the same.
-    pub disabled: bool,
+    /// What a proof that fits these keys comes to: whose it is, or
+    /// [`AuthError::NotAuthorized`] for an unknown user and [`AuthError::Disabled`].
+    pub proven: Result<AuthenticatedAccount, AuthError>,
 }
 
 /// What an API key grants.

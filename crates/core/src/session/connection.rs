@@ -1,6 +1,5 @@
 //! One XMPP stream from its first byte to its last: frames in, phases, stream errors.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,16 +14,10 @@ use tokio::time::Instant;
 
 use super::bound_session::BoundSession;
 use super::negotiation::{Advance, NegotiationDriver, Transition};
+use super::peer::Peer;
 use super::session_entry::{Command, EndReason};
 use super::stanza::{self, Outcome};
 use crate::Core;
-
-/// The other end of a connection.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer {
-    /// Its address.
-    pub address: SocketAddr,
-}
 
 /// What the driver does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -451,8 +444,8 @@ impl Drop for Connection {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Bound(session) => super::detach_or_end(&self.core, session),
             // The peer left between binding and the first byte of its session.
-            Phase::Negotiating(mut negotiating) => {
-                if let Some(session) = negotiating.take_session() {
+            Phase::Negotiating(negotiating) => {
+                if let Some(session) = negotiating.into_session() {
                     super::end(&self.core, &session);
                 }
             }

@@ -7,20 +7,23 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `connection` | one stream from its first byte to its last |
-//! | `negotiation` | the negotiation's questions, answered; binding and resumption |
+//! | `negotiation` | the negotiation's questions, answered; who the peer has proven to be |
+//! | `binding` | from an authenticated account to a session, new or resumed |
 //! | `bound_session` | a bound session: feed, window, acknowledgements |
 //! | `sm` | XEP-0198's counters and resumption ids |
-//! | `address` | whether `from` and `to` may stand
+//! | `address` | whether `from` and `to` may stand |
 //! | `stanza`, `iq` | what a bound session's peer may send |
 //! | `registry`, `session_entry`, `broadcast_buffer` | finding sessions, waking them, what broadcasts they read |
 //! | `search` | pages of sessions and of who is online, sorted |
 
 mod address;
+mod binding;
 mod bound_session;
 mod broadcast_buffer;
 mod connection;
 mod iq;
 mod negotiation;
+mod peer;
 mod registry;
 mod search;
 mod session_entry;
@@ -35,7 +38,8 @@ use tidings_xmpp::ext::caps;
 use tokio::time::Instant;
 
 use self::bound_session::BoundSession;
-pub use self::connection::{Connection, Control, Peer};
+pub use self::connection::{Connection, Control};
+pub use self::peer::Peer;
 pub(crate) use self::registry::SWEEP_INTERVAL;
 pub use self::registry::{SessionInfo, SessionManager};
 pub use self::search::{OnlineOrder, SessionOrder, SessionPlace, SessionQuery};

@@ -1,5 +1,5 @@
 //! A connection before its session: answers the negotiation's questions through
-//! the auth manager, and binds or resumes a session.
+//! the auth manager. What it has learned of the peer is its [`Stage`].
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,34 +9,61 @@ use tidings_xmpp::sasl::{self, TlsBinding};
 use tidings_xmpp::stanza::StanzaError;
 use tidings_xmpp::stream::StreamError;
 use tidings_xmpp::stream::server::{Answer, Bound, Negotiation, Question, Resumed, Step, Verdict};
-use tidings_xmpp::xml::{Element, StreamHeader, escape_attribute};
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tidings_xmpp::xml::{Element, StreamHeader};
+use tokio::time::Instant;
 
+use super::binding::{self, BindRequest};
 use super::bound_session::BoundSession;
-use super::connection::Peer;
-use super::registry::Claim;
-use super::session_entry::{Command, NewSessionEntry, SessionEntry};
-use super::{iq, sm};
+use super::iq;
+use super::peer::Peer;
 use crate::Core;
 use crate::auth::{AuthError, AuthenticatedAccount, RegistrationRequest};
-use crate::model::Show;
-
-/// The resource of androidpn's own client, which it uses whatever it logs in with.
-const ANDROIDPN_RESOURCE: &str = "AndroidpnClient";
-const MAX_RESOURCE_BYTES: usize = 1023;
-/// How long a live connection has to hand its session to the one that resumes it.
-const TRANSFER_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) struct NegotiationDriver {
     machine: Negotiation,
     peer: Peer,
     tls: &'static str,
     pub(super) deadline: Instant,
-    /// Known once the password is proven; used once the exchange has succeeded.
-    candidate: Option<AuthenticatedAccount>,
-    disabled: bool,
-    session: Option<Box<BoundSession>>,
+    stage: Stage,
+}
+
+/// What the peer has shown of itself. Only [`Stage::Authenticated`] leads to a session.
+enum Stage {
+    /// Nothing yet, or nothing that held.
+    Anonymous,
+    /// A SCRAM exchange is under way: what a proof that fits will come to.
+    Proving(Result<AuthenticatedAccount, AuthError>),
+    /// Whose credentials it has.
+    Authenticated(AuthenticatedAccount),
+    /// It has a session, which begins once the negotiation has said so.
+    Bound(Box<BoundSession>),
+}
+
+impl Stage {
+    /// The stage after a login that ended so, and what the peer is told.
+    fn after_login(login: Result<AuthenticatedAccount, AuthError>) -> (Self, Verdict) {
+        match login {
+            Ok(account) => (Self::Authenticated(account), Verdict::Accepted),
+            Err(error) => (Self::Anonymous, verdict(&error)),
+        }
+    }
+
+    /// The SCRAM proof fits. Without an exchange under way it proves nothing.
+    fn prove(self) -> (Self, Verdict) {
+        match self {
+            Self::Proving(login) => Self::after_login(login),
+            Self::Anonymous | Self::Authenticated(_) => (Self::Anonymous, Verdict::NotAuthorized),
+            Self::Bound(session) => (Self::Bound(session), Verdict::NotAuthorized),
+        }
+    }
+
+    /// Whose resource may be bound, or session resumed.
+    fn account(&self) -> Option<&AuthenticatedAccount> {
+        match self {
+            Self::Authenticated(account) => Some(account),
+            Self::Anonymous | Self::Proving(_) | Self::Bound(_) => None,
+        }
+    }
 }
 
 /// What a step of the negotiation comes to.
@@ -65,9 +92,7 @@ impl NegotiationDriver {
             peer,
             tls: version,
             deadline: Instant::now() + Duration::from_secs(core.config.limits.auth_seconds),
-            candidate: None,
-            disabled: false,
-            session: None,
+            stage: Stage::Anonymous,
         }
     }
 
@@ -76,9 +101,12 @@ impl NegotiationDriver {
         self.machine.tls_started(tls);
     }
 
-    /// A session that was bound and not yet handed over.
-    pub(super) fn take_session(&mut self) -> Option<Box<BoundSession>> {
-        self.session.take()
+    /// A session that has not begun yet; the connection ends without it.
+    pub(super) fn into_session(self) -> Option<Box<BoundSession>> {
+        match self.stage {
+            Stage::Bound(session) => Some(session),
+            Stage::Anonymous | Stage::Proving(_) | Stage::Authenticated(_) => None,
+        }
     }
 
     pub(super) fn authenticated(&self) -> bool {
@@ -107,7 +135,7 @@ impl NegotiationDriver {
     /// Answers what the negotiation asks, until it waits for the peer or is over.
     pub(super) async fn answered(
         &mut self,
-        core: &Arc<Core>,
+        core: &Core,
         mut question: Question,
         out: &mut Vec<u8>,
     ) -> Transition {
@@ -129,26 +157,33 @@ impl NegotiationDriver {
             Step::StartTls => Transition::StartTls,
             Step::Close => Transition::Close,
             Step::Ask(question) => return Advance::Question(question),
-            Step::Bound(bound) => match self.session.take() {
-                None => Transition::Close,
-                Some(mut session) => {
+            Step::Bound(bound) => match std::mem::replace(&mut self.stage, Stage::Anonymous) {
+                Stage::Bound(mut session) => {
                     if matches!(bound, Bound::Resumed) {
                         session.replay_unacknowledged(out);
                     }
                     Transition::Bound(session)
                 }
+                // The negotiation binds only what was answered with a session.
+                Stage::Anonymous | Stage::Proving(_) | Stage::Authenticated(_) => Transition::Close,
             },
         })
     }
 
     /// What takes more room than SCRAM does is boxed.
-    async fn answer(&mut self, core: &Arc<Core>, question: Question) -> Answer {
+    async fn answer(&mut self, core: &Core, question: Question) -> Answer {
         let source = self.peer.address.ip();
+        if let Stage::Bound(session) = &mut self.stage {
+            return match question {
+                Question::Enable { resume } => Answer::Enabled(session.enable_management(core, resume)),
+                // Nothing else is asked once there is a session.
+                _ => Answer::Refused(Verdict::Unavailable),
+            };
+        }
         match question {
             Question::Scram { username, hash } => match core.auth.scram(&username, hash, source).await {
                 Ok(lookup) => {
-                    self.candidate = lookup.identity;
-                    self.disabled = lookup.disabled;
+                    self.stage = Stage::Proving(lookup.proven);
                     Answer::Scram(Some(sasl::ScramKeys {
                         salt: lookup.keys.salt,
                         iterations: lookup.keys.iterations,
@@ -156,35 +191,41 @@ impl NegotiationDriver {
                         server_key: lookup.keys.server_key,
                     }))
                 }
-                Err(error) => Answer::Refused(verdict(&error)),
+                Err(error) => {
+                    self.stage = Stage::Anonymous;
+                    Answer::Refused(verdict(&error))
+                }
             },
-            Question::ScramSucceeded { .. } => Answer::Password(match (&self.candidate, self.disabled) {
-                (None, _) => Verdict::NotAuthorized,
-                (Some(_), true) => Verdict::Disabled,
-                (Some(_), false) => Verdict::Accepted,
-            }),
+            Question::ScramSucceeded { .. } => {
+                let (stage, verdict) = std::mem::replace(&mut self.stage, Stage::Anonymous).prove();
+                self.stage = stage;
+                Answer::Password(verdict)
+            }
             Question::AuthFailed { .. } => {
-                self.candidate = None;
+                self.stage = Stage::Anonymous;
                 core.auth.failed(source);
                 Answer::Password(Verdict::NotAuthorized)
             }
             Question::Password { username, password } => {
-                Answer::Password(match self.check_password(core, &username, &password).await {
-                    Ok(identity) => {
-                        self.candidate = Some(identity);
-                        Verdict::Accepted
-                    }
-                    Err(error) => verdict(&error),
-                })
+                let login = self.check_password(core, &username, &password).await;
+                let (stage, verdict) = Stage::after_login(login);
+                self.stage = stage;
+                Answer::Password(verdict)
             }
             Question::IqAuth { username, password, resource } => {
-                let identity = match self.check_password(core, &username, &password).await {
-                    Ok(identity) => identity,
-                    Err(error) => return Answer::Password(verdict(&error)),
-                };
-                match self.bind(core, identity, Some(resource), true) {
+                let login = self.check_password(core, &username, &password).await;
+                let (stage, verdict) = Stage::after_login(login);
+                self.stage = stage;
+                if verdict != Verdict::Accepted {
+                    return Answer::Password(verdict);
+                }
+                match self.bind(core, Some(resource), true) {
                     Ok(_jid) => Answer::Password(Verdict::Accepted),
-                    Err(_) => Answer::Password(Verdict::Unavailable),
+                    Err(_) => {
+                        // Login and binding are one for this peer, and both have failed.
+                        self.stage = Stage::Anonymous;
+                        Answer::Password(Verdict::Unavailable)
+                    }
                 }
             }
             Question::Register { username, password, name, email, token } => {
@@ -192,14 +233,9 @@ impl NegotiationDriver {
                 let registered = Box::pin(core.auth.register(request, source)).await;
                 Answer::Registered(registered.map(|_| ()).map_err(iq::register_error))
             }
-            Question::Bind { resource } => Answer::Bind(match self.candidate.clone() {
-                Some(identity) => self.bind(core, identity, resource, false),
-                None => Err(StanzaError::not_authorized()),
-            }),
-            Question::Enable { resume } => match &mut self.session {
-                Some(session) => Answer::Enabled(session.enable_management(core, resume)),
-                None => Answer::Refused(Verdict::Unavailable),
-            },
+            Question::Bind { resource } => Answer::Bind(self.bind(core, resource, false)),
+            // There is nothing to enable it for.
+            Question::Enable { .. } => Answer::Refused(Verdict::Unavailable),
             Question::Resume { previd, h } => Answer::Resume(Box::pin(self.resume(core, &previd, h)).await),
         }
     }
@@ -214,89 +250,23 @@ impl NegotiationDriver {
         Box::pin(core.auth.check_password(username, password, self.peer.address.ip()))
     }
 
-    /// Makes the session and claims its resource (RFC 6120 section 7).
-    fn bind(
-        &mut self,
-        core: &Arc<Core>,
-        identity: AuthenticatedAccount,
-        resource: Option<String>,
-        iq_auth: bool,
-    ) -> Result<String, StanzaError> {
-        let mut secret = [0; 16];
-        core.random.fill(&mut secret);
-        let resource = match resource.filter(|resource| !resource.is_empty()) {
-            Some(resource) => {
-                let prepared = tidings_xmpp::jid::ResourcePart::new(&resource)
-                    .map_err(|_| StanzaError::bad_request("the resource is not valid"))?;
-                prepared.as_str().to_owned()
-            }
-            None => format!("tidings-{:016x}", core.random_u64()),
-        };
-        if resource.len() > MAX_RESOURCE_BYTES {
-            return Err(StanzaError::bad_request("the resource is too long"));
-        }
-        let jid = format!("{}@{}/{}", identity.username, core.config.domain, resource);
-        let mut to = Vec::with_capacity(jid.len());
-        escape_attribute(&jid, &mut to);
-        // By XEP-0386 it is the first half of one.
-        let own = resource.split('/').next() == Some(ANDROIDPN_RESOURCE);
-        let legacy = iq_auth || own;
-        let entry = Arc::new(SessionEntry::new(NewSessionEntry {
-            id: core.session.next_id(),
-            account: identity.account,
-            username: identity.username,
-            resource,
-            to: to.into(),
-            created_at: core.clock.now(),
-            secret,
-            peer: self.peer.address.ip(),
-            tls: self.tls,
-        }));
-        match core.session.claim(&entry, core.config.limits.sessions_per_account) {
-            Claim::Registered => {}
-            Claim::TooMany => {
-                return Err(StanzaError::resource_constraint("too many sessions of this account"));
-            }
-        }
-        self.session = Some(Box::new(BoundSession::new(entry, legacy)));
-        core.auth.succeeded();
+    /// Binds a resource; its full JID.
+    fn bind(&mut self, core: &Core, resource: Option<String>, iq_auth: bool) -> Result<String, StanzaError> {
+        let account = self.stage.account().ok_or_else(StanzaError::not_authorized)?;
+        let request = BindRequest { resource, iq_auth };
+        let (session, jid) = binding::bind(core, account, request, self.peer, self.tls)?;
+        self.stage = Stage::Bound(session);
         Ok(jid)
     }
 
-    /// Takes over the session that this account's client names (XEP-0198 section 5).
-    async fn resume(&mut self, core: &Arc<Core>, previd: &str, h: u32) -> Result<Resumed, Option<u32>> {
-        let identity = self.candidate.clone().ok_or(None)?;
-        // Only among the account's own: another's id means nothing here.
-        let entries = core.session.sessions(identity.account);
-        let entry = entries.iter().find(|entry| sm::is_resumption_id(entry, previd)).ok_or(None)?;
-        let mut session = match entry.take_detached() {
-            Some(session) => session,
-            None => {
-                let (to, from) = oneshot::channel();
-                if !entry.command(Command::Transfer(to)) {
-                    return Err(None);
-                }
-                // Boxed by the caller; a connection that does not answer keeps its session.
-                timeout(TRANSFER_TIMEOUT, from).await.ok().and_then(Result::ok).ok_or(None)?
-            }
-        };
-        let received = session.sm.as_ref().map(|sm| sm.received());
-        if session.sm.as_ref().is_none_or(|sm| !sm.resumable) || !session.resumed(core, h).await {
-            core.session.remove(entry);
-            return Err(received);
-        }
-        core.session.change(entry, || entry.reattach(self.peer.address.ip(), self.tls));
-        core.presence.changed(
-            entry.account,
-            &entry.username,
-            &entry.resource,
-            Show::Unavailable,
-            entry.show(),
-        );
-        let jid = format!("{}@{}/{}", entry.username, core.config.domain, entry.resource);
-        self.session = Some(session);
-        core.auth.succeeded();
-        Ok(Resumed { jid, handled: received.unwrap_or(0) })
+    /// Takes over the session that the account's client names. Where it is lost: how many
+    /// of the client's stanzas it has handled, as far as that is known.
+    async fn resume(&mut self, core: &Core, previd: &str, h: u32) -> Result<Resumed, Option<u32>> {
+        let account = self.stage.account().ok_or(None)?;
+        let (session, resumed) =
+            binding::resume(core, account.account, previd, h, self.peer, self.tls).await?;
+        self.stage = Stage::Bound(session);
+        Ok(resumed)
     }
 }
 
@@ -306,5 +276,55 @@ fn verdict(error: &AuthError) -> Verdict {
         AuthError::Disabled => Verdict::Disabled,
         AuthError::Throttled => Verdict::Throttled,
         AuthError::Store(_) => Verdict::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AccountId, Username};
+    use crate::session::session_entry::testing;
+
+    fn account() -> AuthenticatedAccount {
+        AuthenticatedAccount { account: AccountId(7), username: Username::parse("ana").unwrap() }
+    }
+
+    #[test]
+    fn only_a_proof_that_fits_a_known_enabled_account_authenticates() {
+        let (stage, verdict) = Stage::Proving(Ok(account())).prove();
+        assert_eq!((stage.account(), verdict), (Some(&account()), Verdict::Accepted));
+        for (error, said) in [
+            (AuthError::NotAuthorized, Verdict::NotAuthorized),
+            (AuthError::Disabled, Verdict::Disabled),
+            (AuthError::Throttled, Verdict::Throttled),
+        ] {
+            let (stage, verdict) = Stage::Proving(Err(error)).prove();
+            assert!(matches!(stage, Stage::Anonymous));
+            assert_eq!(verdict, said);
+        }
+    }
+
+    #[test]
+    fn the_keys_of_an_account_alone_lead_to_no_session() {
+        assert_eq!(Stage::Proving(Ok(account())).account(), None);
+        assert_eq!(Stage::Anonymous.account(), None);
+    }
+
+    #[test]
+    fn a_proof_without_an_exchange_takes_back_what_was_proven() {
+        for stage in [Stage::Anonymous, Stage::Authenticated(account())] {
+            let (stage, verdict) = stage.prove();
+            assert!(matches!(stage, Stage::Anonymous));
+            assert_eq!(verdict, Verdict::NotAuthorized);
+        }
+    }
+
+    #[test]
+    fn a_session_is_not_lost_to_a_login_that_nothing_asked_for() {
+        let session = Box::new(BoundSession::new(testing::entry(1, "phone"), false));
+        let (stage, verdict) = Stage::Bound(session).prove();
+        assert_eq!(verdict, Verdict::NotAuthorized);
+        assert_eq!(stage.account(), None, "one session a stream");
+        assert!(matches!(stage, Stage::Bound(_)));
     }
 }

@@ -262,3 +262,24 @@ impl SessionEntry {
 fn status(show: Show, priority: i8) -> Status {
     if show == Show::Unavailable || priority < 0 { Status::Authenticated } else { Status::Available }
 }
+
+/// What the tests of this module's siblings need.
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A session of account 7, with a client at 192.0.2.1.
+    pub(in crate::session) fn entry(id: u64, resource: &str) -> Arc<SessionEntry> {
+        Arc::new(SessionEntry::new(NewSessionEntry {
+            id: SessionId(id),
+            account: AccountId(7),
+            username: Username::parse("ana").unwrap(),
+            resource: resource.to_owned(),
+            to: format!("ana@push.test/{resource}").into_bytes().into(),
+            created_at: Timestamp(0),
+            secret: [u8::try_from(id).unwrap(); 16],
+            peer: [192, 0, 2, 1].into(),
+            tls: "TLSv1.3",
+        }))
+    }
+}
