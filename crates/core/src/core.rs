@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tidings_xmpp::stream::server::{FeatureCache, RegisterOffer, Settings};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::auth::AuthManager;
 use crate::bus::{Hint, Hints, LocalBus};
@@ -174,7 +174,7 @@ async fn sweep(core: Weak<Core>) {
     loop {
         ticks.tick().await;
         let Some(core) = core.upgrade() else { return };
-        session::sweep(&core);
+        session::sweep(&core, Instant::now());
     }
 }
 

@@ -129,6 +129,17 @@ async fn a_detached_session_ends_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_ends_with_the_task_that_drove_it() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (device, id) = managed(&world).await;
+    device.abort();
+    assert_eq!((world.core.session.connected(), world.core.session.online()), (0, 0));
+    let (_, answer) = resume(&world, "ana", &id, 0).await;
+    assert!(answer.contains("<failed"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn replies_that_were_lost_are_sent_again() {
     let world = World::new().await;
     world.account("ana").await;

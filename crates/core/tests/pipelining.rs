@@ -13,6 +13,7 @@ use tidings_core::session::{Connection, Control, Peer};
 use tidings_xmpp::sasl::{
     ClientBinding, ScramClient, ScramHash, ScramSecret, TlsBinding, decode_payload, encode_payload,
 };
+use tokio::time::Instant;
 use world::{World, attribute, to};
 
 const OPEN: &str = "<?xml version='1.0'?><stream:stream to='push.test' version='1.0' xmlns='jabber:client' \
@@ -49,7 +50,7 @@ impl Cut {
 /// A connection that has just been made. Each comes from an address of its own: failed
 /// logins are counted by address.
 struct Client {
-    connection: Connection,
+    connection: Option<Connection>,
     cut: Cut,
     over: bool,
 }
@@ -63,7 +64,8 @@ impl Client {
         let address = NEXT.replace(NEXT.get() + 1);
         let peer = Peer { address: SocketAddr::new(IpAddr::from(Ipv4Addr::from_bits(address)), 4000) };
         let tls = TlsBinding { version: "TLSv1.3", server_end_point: Some([7; 32].into()), exporter: None };
-        Self { connection: Connection::new(Arc::clone(&world.core), peer, Some(tls)), cut, over: false }
+        let connection = Connection::new(Arc::clone(&world.core), peer, Some(tls), Instant::now());
+        Self { connection: Some(connection), cut, over: false }
     }
 
     /// What the server answers to all of it together.
@@ -71,7 +73,8 @@ impl Client {
         let mut out = Vec::new();
         for piece in self.cut.pieces(text) {
             if !self.over && !piece.is_empty() {
-                self.over = self.connection.receive(piece, &mut out).await == Control::Close;
+                let connection = self.connection.as_mut().unwrap();
+                self.over = connection.receive(piece, Instant::now(), &mut out).await == Control::Close;
             }
         }
         String::from_utf8(out).unwrap()
@@ -98,6 +101,15 @@ impl Client {
         let (_, last) = scram.respond(&challenge).unwrap();
         let last = encode_payload(&last);
         (answer, format!("<response xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{last}</response>"))
+    }
+}
+
+impl Drop for Client {
+    /// The network is gone without a word.
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.closed(Instant::now());
+        }
     }
 }
 
@@ -280,14 +292,14 @@ async fn before_tls_starttls_may_be_sent_ahead_and_nothing_behind_it() {
     let world = world().await;
     let unsecured = || {
         let peer = Peer { address: "192.0.2.1:4000".parse().unwrap() };
-        Connection::new(Arc::clone(&world.core), peer, None)
+        Connection::new(Arc::clone(&world.core), peer, None, Instant::now())
     };
     for cut in [Cut::Whole, Cut::Every(1)] {
         let mut connection = unsecured();
         let starttls = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
         let (mut out, mut control) = (Vec::new(), Control::Continue);
         for piece in cut.pieces(&format!("{OPEN}{starttls}")) {
-            control = connection.receive(piece, &mut out).await;
+            control = connection.receive(piece, Instant::now(), &mut out).await;
         }
         assert_eq!(control, Control::StartTls);
         let answer = masked(&String::from_utf8(out).unwrap());
@@ -302,10 +314,10 @@ async fn before_tls_starttls_may_be_sent_ahead_and_nothing_behind_it() {
     let smuggled =
         format!("{OPEN}<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>{OPEN}{}", plain("secret"));
     let mut out = Vec::new();
-    assert_eq!(connection.receive(smuggled.as_bytes(), &mut out).await, Control::StartTls);
+    assert_eq!(connection.receive(smuggled.as_bytes(), Instant::now(), &mut out).await, Control::StartTls);
     connection.tls_started(TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None });
     out.clear();
-    connection.receive(BIND.as_bytes(), &mut out).await;
+    connection.receive(BIND.as_bytes(), Instant::now(), &mut out).await;
     let answer = String::from_utf8(out).unwrap();
     assert!(answer.contains("<stream:error>") && !answer.contains("<success"), "{answer}");
     assert_eq!(world.core.session.connected(), 0);

@@ -19,6 +19,7 @@ use tidings_http::{Deployment, Http, Settings};
 use tidings_store::MemoryStore;
 use tidings_xmpp::sasl::TlsBinding;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 const PASSWORD: &str = "correct horse";
 const NAMES: [&str; 24] = [
@@ -126,7 +127,7 @@ async fn device(core: Arc<Core>, name: &'static str, index: usize) {
     loop {
         let tls = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
         let peer = Peer { address: format!("198.51.100.{}:40000", index + 1).parse().unwrap() };
-        let mut connection = Connection::new(Arc::clone(&core), peer, Some(tls));
+        let mut connection = Connection::new(Arc::clone(&core), peer, Some(tls), Instant::now());
         let plain = STANDARD.encode(format!("\0{name}\0{PASSWORD}"));
         let auth = format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>");
         let bind = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
@@ -138,12 +139,12 @@ async fn device(core: Arc<Core>, name: &'static str, index: usize) {
         };
         let mut out = Vec::new();
         for xml in [open, auth.as_str(), open, bind, presence] {
-            connection.receive(xml.as_bytes(), &mut out).await;
+            connection.receive(xml.as_bytes(), Instant::now(), &mut out).await;
         }
         let minutes = Duration::from_secs(40 + 17 * index as u64);
         let _ = tokio::time::timeout(minutes, acknowledge(&mut connection, out, index)).await;
-        connection.receive(b"</stream:stream>", &mut Vec::new()).await;
-        connection.closed();
+        connection.receive(b"</stream:stream>", Instant::now(), &mut Vec::new()).await;
+        connection.closed(Instant::now());
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
 }
@@ -160,12 +161,12 @@ async fn acknowledge(connection: &mut Connection, mut out: Vec<u8>, index: usize
                 answer +=
                     &format!("<message><displayed xmlns='urn:xmpp:chat-markers:0' id='{id}'/></message>");
             }
-            if connection.receive(answer.as_bytes(), &mut out).await == Control::Close {
+            if connection.receive(answer.as_bytes(), Instant::now(), &mut out).await == Control::Close {
                 return;
             }
         }
         connection.woken().await;
-        if connection.wake(0, &mut out).await == Control::Close {
+        if connection.wake(0, Instant::now(), &mut out).await == Control::Close {
             return;
         }
     }

@@ -12,12 +12,13 @@ use tidings_core::model::{Role, Timestamp, Username};
 use tidings_core::session::{Connection, Peer};
 use tidings_core::store::Seen;
 use tidings_xmpp::sasl::TlsBinding;
+use tokio::time::Instant;
 
 /// A device of `name` at this address: online as long as it is kept.
 async fn device(world: &World, name: &str, address: &str) -> Connection {
     let tls = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
     let peer = Peer { address: format!("{address}:40000").parse().unwrap() };
-    let mut connection = Connection::new(Arc::clone(&world.core), peer, Some(tls));
+    let mut connection = Connection::new(Arc::clone(&world.core), peer, Some(tls), Instant::now());
     let open = "<?xml version='1.0'?><stream:stream to='localhost' version='1.0' xmlns='jabber:client' \
                 xmlns:stream='http://etherx.jabber.org/streams'>";
     let plain = STANDARD.encode(format!("\0{name}\0correct horse"));
@@ -26,7 +27,7 @@ async fn device(world: &World, name: &str, address: &str) -> Connection {
                 <resource>Phone</resource></bind></iq>";
     let mut out = Vec::new();
     for xml in [open, &auth, open, bind, "<presence/>"] {
-        connection.receive(xml.as_bytes(), &mut out).await;
+        connection.receive(xml.as_bytes(), Instant::now(), &mut out).await;
     }
     assert!(String::from_utf8_lossy(&out).contains("<jid>"), "{}", String::from_utf8_lossy(&out));
     connection

@@ -131,7 +131,7 @@ where
     /// Opens the session.
     fn open(&mut self, tls: Option<TlsBinding>) -> After {
         let Some(accepted) = self.accepted.take() else { return After::Gone };
-        self.session = Some(self.guard.state.factory.open(accepted.peer, tls));
+        self.session = Some(self.guard.state.factory.open(accepted.peer, tls, Instant::now()));
         After::Continue
     }
 
@@ -270,7 +270,7 @@ where
     async fn timeout(&mut self) -> After {
         let mut out = Buffer::take();
         let Some(session) = &mut self.session else { return After::Gone };
-        let control = session.timeout(&mut out).await;
+        let control = session.timeout(Instant::now(), &mut out).await;
         self.write_and_apply(control, &out).await
     }
 
@@ -289,7 +289,7 @@ where
         }
         let mut out = Buffer::take();
         let Some(session) = &mut self.session else { return After::Gone };
-        let control = session.receive(bytes, &mut out).await;
+        let control = session.receive(bytes, Instant::now(), &mut out).await;
         if session.established() {
             self.guard.state.connections.authenticated(&mut self.guard.admission);
         }
@@ -299,7 +299,7 @@ where
     async fn wake(&mut self) -> After {
         let mut out = Buffer::take();
         let Some(session) = &mut self.session else { return After::Gone };
-        let control = session.wake(self.link.pending(), &mut out).await;
+        let control = session.wake(self.link.pending(), Instant::now(), &mut out).await;
         self.write_and_apply(control, &out).await
     }
 
@@ -350,7 +350,7 @@ where
             .await;
         }
         if let Some(session) = self.session.take() {
-            session.closed();
+            session.closed(Instant::now());
         }
         if let After::Close = after {
             self.linger().await;

@@ -14,22 +14,32 @@ use tokio::time::Instant;
 pub(crate) trait SessionFactory: Send + Sync + 'static {
     type Session: Session;
 
-    fn open(&self, peer: Peer, tls: Option<TlsBinding>) -> Self::Session;
+    fn open(&self, peer: Peer, tls: Option<TlsBinding>, now: Instant) -> Self::Session;
     fn limits(&self) -> &Limits;
 }
 
 /// One stream; the methods are those of [`Connection`].
 pub(crate) trait Session: Send + Sync + 'static {
-    fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> impl Future<Output = Control> + Send;
+    fn receive(
+        &mut self,
+        bytes: &[u8],
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> impl Future<Output = Control> + Send;
     fn tls_started(&mut self, tls: TlsBinding);
     fn woken(&self) -> impl Future<Output = ()> + Send;
-    fn wake(&mut self, pending_bytes: usize, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send;
+    fn wake(
+        &mut self,
+        pending_bytes: usize,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> impl Future<Output = Control> + Send;
     fn deadline(&self) -> Option<Instant>;
-    fn timeout(&mut self, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send;
+    fn timeout(&mut self, now: Instant, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send;
     fn established(&self) -> bool;
     fn backpressured(&self) -> bool;
     fn shutdown(&mut self, out: &mut Vec<u8>);
-    fn closed(self);
+    fn closed(self, now: Instant);
 }
 
 /// Makes the product's sessions.
@@ -38,8 +48,8 @@ pub(crate) struct CoreSessionFactory(pub(crate) Arc<Core>);
 impl SessionFactory for CoreSessionFactory {
     type Session = Connection;
 
-    fn open(&self, peer: Peer, tls: Option<TlsBinding>) -> Connection {
-        Connection::new(Arc::clone(&self.0), peer, tls)
+    fn open(&self, peer: Peer, tls: Option<TlsBinding>, now: Instant) -> Connection {
+        Connection::new(Arc::clone(&self.0), peer, tls, now)
     }
 
     fn limits(&self) -> &Limits {
@@ -48,8 +58,13 @@ impl SessionFactory for CoreSessionFactory {
 }
 
 impl Session for Connection {
-    fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> impl Future<Output = Control> + Send {
-        Self::receive(self, bytes, out)
+    fn receive(
+        &mut self,
+        bytes: &[u8],
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> impl Future<Output = Control> + Send {
+        Self::receive(self, bytes, now, out)
     }
 
     fn tls_started(&mut self, tls: TlsBinding) {
@@ -60,16 +75,21 @@ impl Session for Connection {
         Self::woken(self)
     }
 
-    fn wake(&mut self, pending_bytes: usize, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send {
-        Self::wake(self, pending_bytes, out)
+    fn wake(
+        &mut self,
+        pending_bytes: usize,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> impl Future<Output = Control> + Send {
+        Self::wake(self, pending_bytes, now, out)
     }
 
     fn deadline(&self) -> Option<Instant> {
         Self::deadline(self)
     }
 
-    fn timeout(&mut self, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send {
-        Self::timeout(self, out)
+    fn timeout(&mut self, now: Instant, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send {
+        Self::timeout(self, now, out)
     }
 
     fn established(&self) -> bool {
@@ -84,7 +104,7 @@ impl Session for Connection {
         Self::shutdown(self, out);
     }
 
-    fn closed(self) {
-        Self::closed(self);
+    fn closed(self, now: Instant) {
+        Self::closed(self, now);
     }
 }

@@ -90,7 +90,7 @@ pub(crate) struct Toy {
 impl SessionFactory for ToyFactory {
     type Session = Toy;
 
-    fn open(&self, _peer: Peer, tls: Option<TlsBinding>) -> Toy {
+    fn open(&self, _peer: Peer, tls: Option<TlsBinding>, now: Instant) -> Toy {
         let secure = tls.is_some();
         self.toys.bindings.lock().extend(tls);
         Toy {
@@ -99,7 +99,7 @@ impl SessionFactory for ToyFactory {
             secure,
             established: false,
             backpressured: false,
-            deadline: Instant::now() + Duration::from_secs(self.limits.auth_seconds),
+            deadline: now + Duration::from_secs(self.limits.auth_seconds),
             idle: Duration::from_secs(self.limits.idle_seconds),
         }
     }
@@ -151,7 +151,7 @@ impl Toy {
 }
 
 impl Session for Toy {
-    async fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Control {
+    async fn receive(&mut self, bytes: &[u8], now: Instant, out: &mut Vec<u8>) -> Control {
         for &byte in bytes {
             if byte != b'\n' {
                 self.line.push(byte);
@@ -164,7 +164,7 @@ impl Session for Toy {
             }
         }
         if self.established {
-            self.deadline = Instant::now() + self.idle;
+            self.deadline = now + self.idle;
         }
         Control::Continue
     }
@@ -182,7 +182,7 @@ impl Session for Toy {
         }
     }
 
-    async fn wake(&mut self, pending_bytes: usize, out: &mut Vec<u8>) -> Control {
+    async fn wake(&mut self, pending_bytes: usize, _now: Instant, out: &mut Vec<u8>) -> Control {
         self.toys.wakes.lock().push(pending_bytes);
         self.backpressured = pending_bytes > 0;
         if pending_bytes == 0 {
@@ -195,7 +195,7 @@ impl Session for Toy {
         Some(self.deadline)
     }
 
-    async fn timeout(&mut self, out: &mut Vec<u8>) -> Control {
+    async fn timeout(&mut self, _now: Instant, out: &mut Vec<u8>) -> Control {
         out.extend_from_slice(b"connection-timeout\n");
         Control::Close
     }
@@ -212,7 +212,7 @@ impl Session for Toy {
         out.extend_from_slice(b"system-shutdown\n");
     }
 
-    fn closed(self) {
+    fn closed(self, _now: Instant) {
         *self.toys.closed.lock() += 1;
     }
 }

@@ -17,6 +17,7 @@ use tidings_core::session::{Connection, Control, Peer};
 use tidings_core::store::Store;
 use tidings_store::MemoryStore;
 use tidings_xmpp::sasl::{ScramHash, TlsBinding, derive_keys};
+use tokio::time::Instant;
 
 use crate::device::{Device, Kind};
 use crate::rng::{Rng, SeededRandom};
@@ -75,6 +76,12 @@ struct End {
 }
 
 impl End {
+    /// The server's transport is gone. False where it was before.
+    fn hang_up(&mut self) -> bool {
+        let server = self.server.take();
+        server.map(|server| server.closed(Instant::now())).is_some()
+    }
+
     /// For the report of a broken promise.
     fn state(&self, id: &str) -> String {
         let server = self
@@ -171,14 +178,14 @@ impl World {
         let peer = Peer { address: ([127, 0, 0, 1], 1000).into() };
         let end = &mut self.ends[index];
         // Sometimes the old connection lives on for the server: a half-open link.
-        end.server = Some(Connection::new(Arc::clone(&self.core), peer, Some(tls)));
+        end.server = Some(Connection::new(Arc::clone(&self.core), peer, Some(tls), Instant::now()));
         end.to_device.clear();
         end.device.connect();
     }
 
     fn cut(&mut self, index: usize) {
         let end = &mut self.ends[index];
-        if end.server.take().is_some() {
+        if end.hang_up() {
             self.outcome.cuts += 1;
         }
         end.to_device.clear();
@@ -195,8 +202,8 @@ impl World {
         let count = amount(&mut self.rng, outgoing.len());
         let bytes: Vec<u8> = outgoing.drain(..count).collect();
         let Some(server) = &mut end.server else { return };
-        if server.receive(&bytes, &mut end.to_device).await == Control::Close {
-            end.server = None;
+        if server.receive(&bytes, Instant::now(), &mut end.to_device).await == Control::Close {
+            end.hang_up();
         }
     }
 
@@ -220,15 +227,13 @@ impl World {
         let drained = server.backpressured() && end.to_device.is_empty();
         let mut control = Control::Continue;
         if woken || drained {
-            control = server.wake(end.to_device.len(), &mut end.to_device).await;
+            control = server.wake(end.to_device.len(), Instant::now(), &mut end.to_device).await;
         }
-        if control != Control::Close
-            && server.deadline().is_some_and(|deadline| deadline <= tokio::time::Instant::now())
-        {
-            control = server.timeout(&mut end.to_device).await;
+        if control != Control::Close && server.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+            control = server.timeout(Instant::now(), &mut end.to_device).await;
         }
         if control == Control::Close {
-            end.server = None;
+            end.hang_up();
         }
     }
 

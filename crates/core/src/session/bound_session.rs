@@ -120,19 +120,19 @@ impl BoundSession {
     }
 
     /// Sends what there is to send, as far as the window and the driver's buffer allow.
-    pub(super) async fn pump(&mut self, core: &Core, out: &mut Vec<u8>) {
+    pub(super) async fn pump(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) {
         let before = self.mark();
         loop {
             match self.feed {
                 FeedState::Off => return,
                 FeedState::Live => {
-                    if self.drain_hints(core, out) {
+                    if self.drain_hints(core, now, out) {
                         break;
                     }
                     self.feed = FeedState::Behind;
                 }
                 FeedState::Behind => {
-                    if !self.may_read(core, out) || !self.read_store(core, out).await {
+                    if !self.may_read(core, now, out) || !self.read_store(core, now, out).await {
                         break;
                     }
                 }
@@ -148,9 +148,9 @@ impl BoundSession {
     }
 
     /// Sends what came as hints. False when the store must be read.
-    pub(super) fn pump_hints(&mut self, core: &Core, out: &mut Vec<u8>) -> bool {
+    pub(super) fn pump_hints(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
         let before = self.mark();
-        let done = self.drain_hints(core, out);
+        let done = self.drain_hints(core, now, out);
         if !done {
             self.feed = FeedState::Behind;
         }
@@ -158,7 +158,7 @@ impl BoundSession {
         done
     }
 
-    fn drain_hints(&mut self, core: &Core, out: &mut Vec<u8>) -> bool {
+    fn drain_hints(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
         let (mut batch, must_read) = self.entry.deliveries();
         if must_read {
             return false;
@@ -174,14 +174,14 @@ impl BoundSession {
             });
         }
         // What comes after one that must be read from the store is read with it, in order.
-        batch.iter().all(|delivery| self.offer(core, delivery, out))
+        batch.iter().all(|delivery| self.offer(core, delivery, now, out))
     }
 
     /// Sends one notification, or leaves it for later. False when the store must be read for it.
-    fn offer(&mut self, core: &Core, delivery: &Delivery, out: &mut Vec<u8>) -> bool {
+    fn offer(&mut self, core: &Core, delivery: &Delivery, now: Instant, out: &mut Vec<u8>) -> bool {
         if self.inactive {
             if delivery.notification.priority == Priority::Low {
-                self.hold(core);
+                self.hold(core, now);
                 return true;
             }
             if self.held_until.take().is_some() {
@@ -197,13 +197,13 @@ impl BoundSession {
         true
     }
 
-    fn may_read(&mut self, core: &Core, out: &[u8]) -> bool {
-        self.room(core) && !self.buffer_full(core, out) && self.retry_at.is_none_or(|at| at <= Instant::now())
+    fn may_read(&mut self, core: &Core, now: Instant, out: &[u8]) -> bool {
+        self.room(core) && !self.buffer_full(core, out) && self.retry_at.is_none_or(|at| at <= now)
     }
 
     /// Reads pending notifications from the store and sends them. True when
     /// there may be more to do at once.
-    async fn read_store(&mut self, core: &Core, out: &mut Vec<u8>) -> bool {
+    async fn read_store(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
         self.retry_at = None;
         // Hints up to here are in what the store answers; later ones come after it.
         let _ = self.entry.deliveries();
@@ -219,7 +219,7 @@ impl BoundSession {
                         tracing::warn!(%error, jid = %self.entry.username, "cannot read pending notifications; trying again");
                     }
                 }
-                self.retry_at = Some(Instant::now() + RETRY);
+                self.retry_at = Some(now + RETRY);
                 return false;
             }
         };
@@ -233,7 +233,7 @@ impl BoundSession {
                 continue;
             }
             if self.inactive && notification.priority == Priority::Low && !releasing {
-                self.hold(core);
+                self.hold(core, now);
                 continue;
             }
             if !self.room(core) || self.buffer_full(core, out) {
@@ -419,9 +419,9 @@ impl BoundSession {
         !inactive && self.release_held()
     }
 
-    fn hold(&mut self, core: &Core) {
+    fn hold(&mut self, core: &Core, now: Instant) {
         let span = Duration::from_secs(core.config.session.inactive_hold_seconds);
-        self.held_until.get_or_insert_with(|| Instant::now() + span);
+        self.held_until.get_or_insert(now + span);
     }
 
     fn release_held(&mut self) -> bool {
@@ -433,11 +433,11 @@ impl BoundSession {
     }
 
     /// Whether the store should be read now.
-    pub(super) fn wants_pump(&self, core: &Core) -> bool {
+    pub(super) fn wants_pump(&self, core: &Core, now: Instant) -> bool {
         self.feed == FeedState::Behind
             && !self.backpressured
             && self.room(core)
-            && self.retry_at.is_none_or(|at| at <= Instant::now())
+            && self.retry_at.is_none_or(|at| at <= now)
     }
 
     /// When [`due`](Self::due) has something to do.
@@ -473,14 +473,14 @@ impl BoundSession {
 impl BoundSession {
     /// Turns stream management on, and answers what to tell the peer. What was sent before
     /// counting began is sent again, counted, rather than never acknowledged.
-    pub(super) fn enable_management(&mut self, core: &Core, resume: bool) -> Nonza {
+    pub(super) fn enable_management(&mut self, core: &Core, resume: bool, now: Instant) -> Nonza {
         let seconds = u32::try_from(core.config.session.resume_seconds).unwrap_or(u32::MAX);
         let resume = resume && seconds > 0;
         self.sm = Some(Box::new(StreamManagement::new(resume)));
         self.outstanding = VecDeque::new();
         if self.feed != FeedState::Off {
             self.start_feed_over();
-            self.retry_at = Some(Instant::now() + ENABLED_PAUSE);
+            self.retry_at = Some(now + ENABLED_PAUSE);
         }
         let id = resume.then(|| resumption_id(&self.entry));
         Nonza::Enabled { id, resume, max: resume.then_some(seconds) }

@@ -35,8 +35,9 @@ pub enum Control {
 ///
 /// The driver passes decrypted bytes to [`receive`](Self::receive), and waits
 /// for whichever comes first: more bytes, [`woken`](Self::woken), or
-/// [`deadline`](Self::deadline). Each step appends to `out` what is to be
-/// written. When the transport is gone, the driver calls [`closed`](Self::closed).
+/// [`deadline`](Self::deadline). Each step takes the time, as the driver's clock has
+/// it, and appends to `out` what is to be written. When the transport is gone, the
+/// driver calls [`closed`](Self::closed).
 pub struct Connection {
     core: Arc<Core>,
     reader: FrameReader,
@@ -76,14 +77,14 @@ enum Dispatch {
 
 impl Connection {
     /// A fresh connection. `tls` is set where TLS came first (direct TLS).
-    pub fn new(core: Arc<Core>, peer: Peer, tls: Option<TlsBinding>) -> Self {
+    pub fn new(core: Arc<Core>, peer: Peer, tls: Option<TlsBinding>, now: Instant) -> Self {
         let reader = FrameReader::new(frame_limits(&core, false));
-        let negotiating = NegotiationDriver::new(&core, peer, tls);
+        let negotiating = NegotiationDriver::new(&core, peer, tls, now);
         Self {
             reader,
             context: StreamContext::default(),
             phase: Phase::Negotiating(Box::new(negotiating)),
-            since: Instant::now(),
+            since: now,
             probed: false,
             bucket: Bucket::default(),
             core,
@@ -91,8 +92,8 @@ impl Connection {
     }
 
     /// Takes bytes from the peer.
-    pub async fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Control {
-        self.since = Instant::now();
+    pub async fn receive(&mut self, bytes: &[u8], now: Instant, out: &mut Vec<u8>) -> Control {
+        self.since = now;
         self.probed = false;
         let mut input = bytes;
         loop {
@@ -112,8 +113,8 @@ impl Connection {
                 (_, inbound) => match self.dispatch(inbound, out) {
                     Dispatch::Control(control) => control,
                     // Boxed: what happens seldom should not make every connection's future large.
-                    Dispatch::Question(question) => Box::pin(self.question(question, out)).await,
-                    Dispatch::Stanza(element) => Box::pin(self.stanza(element, out)).await,
+                    Dispatch::Question(question) => Box::pin(self.question(question, now, out)).await,
+                    Dispatch::Stanza(element) => Box::pin(self.stanza(element, now, out)).await,
                 },
             };
             if self.settlements() != settlements {
@@ -123,7 +124,7 @@ impl Connection {
                 return control;
             }
         }
-        self.pump_if_wanted(out).await;
+        self.pump_if_wanted(now, out).await;
         Control::Continue
     }
 
@@ -150,7 +151,7 @@ impl Connection {
     ///
     /// `unwritten` is how many bytes the driver still holds: past the limit the
     /// session is fed no more until they are written.
-    pub async fn wake(&mut self, unwritten: usize, out: &mut Vec<u8>) -> Control {
+    pub async fn wake(&mut self, unwritten: usize, now: Instant, out: &mut Vec<u8>) -> Control {
         let Phase::Bound(session) = &mut self.phase else { return Control::Continue };
         let commands = session.entry.commands();
         if !commands.is_empty() {
@@ -165,10 +166,10 @@ impl Connection {
             return Control::Continue;
         }
         session.backpressured = false;
-        if session.is_live() && session.pump_hints(&self.core, out) {
+        if session.is_live() && session.pump_hints(&self.core, now, out) {
             return Control::Continue;
         }
-        self.pump_if_wanted(out).await;
+        self.pump_if_wanted(now, out).await;
         Control::Continue
     }
 
@@ -190,9 +191,8 @@ impl Connection {
         }
     }
 
-    /// The deadline passed.
-    pub async fn timeout(&mut self, out: &mut Vec<u8>) -> Control {
-        let now = Instant::now();
+    /// The deadline passed. Before it did, this does nothing.
+    pub async fn timeout(&mut self, now: Instant, out: &mut Vec<u8>) -> Control {
         let idle = self.idle_deadline();
         let error = match &mut self.phase {
             Phase::Negotiating(negotiating) if negotiating.deadline <= now => {
@@ -211,7 +211,7 @@ impl Connection {
                         self.since = now;
                     }
                     if pump {
-                        self.pump_if_wanted(out).await;
+                        self.pump_if_wanted(now, out).await;
                     }
                     return Control::Continue;
                 }
@@ -235,9 +235,13 @@ impl Connection {
 
     /// The transport is gone. The session waits to be resumed where its peer
     /// asked for that, and ends otherwise.
-    /// Dropping the connection does the same.
-    pub fn closed(self) {
-        drop(self);
+    ///
+    /// A connection that is dropped without this call ends its session: the driver's
+    /// task was aborted or has panicked, and may have left the session half-way.
+    pub fn closed(mut self, now: Instant) {
+        if let Some(session) = self.take_session() {
+            super::detach_or_end(&self.core, session, now);
+        }
     }
 
     // ---- private ----
@@ -304,15 +308,15 @@ impl Connection {
         }
     }
 
-    async fn question(&mut self, question: Question, out: &mut Vec<u8>) -> Control {
+    async fn question(&mut self, question: Question, now: Instant, out: &mut Vec<u8>) -> Control {
         let Phase::Negotiating(negotiating) = &mut self.phase else { return Control::Continue };
-        let transition = negotiating.answered(&self.core, question, out).await;
+        let transition = negotiating.answered(&self.core, question, now, out).await;
         self.transition(transition)
     }
 
-    async fn stanza(&mut self, element: Element, out: &mut Vec<u8>) -> Control {
+    async fn stanza(&mut self, element: Element, now: Instant, out: &mut Vec<u8>) -> Control {
         let Phase::Bound(session) = &mut self.phase else { return Control::Continue };
-        match stanza::handle(session, &self.core, element, out).await {
+        match stanza::handle(session, &self.core, element, now, out).await {
             Outcome::Continue => Control::Continue,
             Outcome::Fail(error, detail) => self.fail(error, detail, out),
         }
@@ -394,11 +398,11 @@ impl Connection {
         Control::Continue
     }
 
-    async fn pump_if_wanted(&mut self, out: &mut Vec<u8>) {
+    async fn pump_if_wanted(&mut self, now: Instant, out: &mut Vec<u8>) {
         if let Phase::Bound(session) = &mut self.phase
-            && session.wants_pump(&self.core)
+            && session.wants_pump(&self.core, now)
         {
-            Box::pin(session.pump(&self.core, out)).await;
+            Box::pin(session.pump(&self.core, now, out)).await;
         }
     }
 
@@ -420,8 +424,18 @@ impl Connection {
 
     /// The session is over, not to be resumed.
     fn end(&mut self) {
-        if let Phase::Bound(session) = std::mem::replace(&mut self.phase, Phase::Over) {
+        if let Some(session) = self.take_session() {
             super::end(&self.core, &session);
+        }
+    }
+
+    /// Takes the session from a connection that is over from then on. One that was bound
+    /// and has not begun, because the peer left that moment, counts like any other.
+    fn take_session(&mut self) -> Option<Box<BoundSession>> {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Bound(session) => Some(session),
+            Phase::Negotiating(negotiating) => negotiating.into_session(),
+            Phase::Over => None,
         }
     }
 
@@ -441,16 +455,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Bound(session) => super::detach_or_end(&self.core, session),
-            // The peer left between binding and the first byte of its session.
-            Phase::Negotiating(negotiating) => {
-                if let Some(session) = negotiating.into_session() {
-                    super::end(&self.core, &session);
-                }
-            }
-            Phase::Over => {}
-        }
+        self.end();
     }
 }
 

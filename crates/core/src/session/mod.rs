@@ -65,13 +65,13 @@ fn serves(domain: &str, host: &str) -> bool {
 }
 
 /// A session's connection is gone: it waits for its peer where that asked for it.
-fn detach_or_end(core: &Core, session: Box<BoundSession>) {
+fn detach_or_end(core: &Core, session: Box<BoundSession>, now: Instant) {
     let resumable = session.sm.as_ref().is_some_and(|sm| sm.resumable);
     if !resumable {
         return end(core, &session);
     }
     let entry = Arc::clone(&session.entry);
-    let until = Instant::now() + Duration::from_secs(core.config.session.resume_seconds);
+    let until = now + Duration::from_secs(core.config.session.resume_seconds);
     match core.session.change(&entry, || entry.detach(session, until)) {
         Ok(()) => {
             core.presence.changed(
@@ -93,9 +93,8 @@ fn end(core: &Core, session: &BoundSession) {
     core.session.remove(&session.entry);
 }
 
-/// Ends detached sessions whose time is over.
-pub(crate) fn sweep(core: &Core) {
-    let now = Instant::now();
+/// Ends detached sessions whose time is over by `now`.
+pub(crate) fn sweep(core: &Core, now: Instant) {
     for entry in core.session.take_expired(now) {
         if let Some(session) = entry.take_detached_expired(now) {
             end(core, &session);

@@ -85,13 +85,13 @@ pub(super) enum Advance {
 }
 
 impl NegotiationDriver {
-    pub(super) fn new(core: &Core, peer: Peer, tls: Option<TlsBinding>) -> Self {
+    pub(super) fn new(core: &Core, peer: Peer, tls: Option<TlsBinding>, now: Instant) -> Self {
         let version = tls.as_ref().map_or("", |tls| tls.version);
         Self {
             machine: Negotiation::new(Arc::clone(&core.negotiation), tls),
             peer,
             tls: version,
-            deadline: Instant::now() + Duration::from_secs(core.config.limits.auth_seconds),
+            deadline: now + Duration::from_secs(core.config.limits.auth_seconds),
             stage: Stage::Anonymous,
         }
     }
@@ -137,10 +137,11 @@ impl NegotiationDriver {
         &mut self,
         core: &Core,
         mut question: Question,
+        now: Instant,
         out: &mut Vec<u8>,
     ) -> Transition {
         loop {
-            let answer = self.answer(core, question).await;
+            let answer = self.answer(core, question, now).await;
             let step = self.machine.answer(answer, &mut |bytes| core.random.fill(bytes), out);
             match self.advance(step, out) {
                 Advance::Question(next) => question = next,
@@ -171,11 +172,11 @@ impl NegotiationDriver {
     }
 
     /// What takes more room than SCRAM does is boxed.
-    async fn answer(&mut self, core: &Core, question: Question) -> Answer {
+    async fn answer(&mut self, core: &Core, question: Question, now: Instant) -> Answer {
         let source = self.peer.address.ip();
         if let Stage::Bound(session) = &mut self.stage {
             return match question {
-                Question::Enable { resume } => Answer::Enabled(session.enable_management(core, resume)),
+                Question::Enable { resume } => Answer::Enabled(session.enable_management(core, resume, now)),
                 // Nothing else is asked once there is a session.
                 _ => Answer::Refused(Verdict::Unavailable),
             };

@@ -9,6 +9,7 @@ use tidings_xmpp::ns;
 use tidings_xmpp::stanza::{self, Condition, Iq, IqKind, Message, Presence, StanzaError};
 use tidings_xmpp::stream::{StreamCondition, StreamError};
 use tidings_xmpp::xml::Element;
+use tokio::time::Instant;
 
 use super::address::AddressError;
 use super::bound_session::BoundSession;
@@ -36,6 +37,7 @@ pub(super) async fn handle(
     session: &mut BoundSession,
     core: &Core,
     element: Element,
+    now: Instant,
     out: &mut Vec<u8>,
 ) -> Outcome {
     if element.ns() == ns::CLIENT {
@@ -73,7 +75,7 @@ pub(super) async fn handle(
         return Outcome::Continue;
     }
     if element.ns() == ns::SM {
-        return stream_management(session, core, &element, out).await;
+        return stream_management(session, core, &element, now, out).await;
     }
     Outcome::fail(StreamCondition::UnsupportedStanzaType)
 }
@@ -91,13 +93,14 @@ async fn stream_management(
     session: &mut BoundSession,
     core: &Core,
     element: &Element,
+    now: Instant,
     out: &mut Vec<u8>,
 ) -> Outcome {
     match (Nonza::from_element(element), &mut session.sm) {
         (Some(Nonza::Request), Some(sm)) => wire_sm::write_ack(sm.received(), out),
         (Some(Nonza::Ack(h)), Some(_)) => return acknowledged(session, core, h, out).await,
         (Some(Nonza::Enable { resume, .. }), None) => {
-            session.enable_management(core, resume).to_element().write(out, ns::CLIENT);
+            session.enable_management(core, resume, now).to_element().write(out, ns::CLIENT);
         }
         (None, _) => {
             return Outcome::fail(StreamError::with_text(

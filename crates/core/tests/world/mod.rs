@@ -15,6 +15,7 @@ use tidings_core::notification::{Accepted, Request};
 use tidings_core::session::{Connection, Control, Peer};
 use tidings_store::MemoryStore;
 use tidings_xmpp::sasl::TlsBinding;
+use tokio::time::Instant;
 
 /// Wall-clock time that only moves when told to.
 pub struct TestClock(AtomicI64);
@@ -99,7 +100,7 @@ impl World {
     pub fn connect(&self) -> Device {
         let tls = TlsBinding { version: "TLSv1.3", server_end_point: Some([7; 32].into()), exporter: None };
         let peer = Peer { address: "192.0.2.1:40000".parse().unwrap() };
-        Device { connection: Some(Connection::new(Arc::clone(&self.core), peer, Some(tls))) }
+        Device { connection: Some(Connection::new(Arc::clone(&self.core), peer, Some(tls), Instant::now())) }
     }
 
     /// Connects and logs in by PLAIN.
@@ -149,9 +150,9 @@ impl Device {
     pub async fn send(&mut self, xml: &str) -> String {
         let Some(connection) = &mut self.connection else { return String::new() };
         let mut out = Vec::new();
-        let control = connection.receive(xml.as_bytes(), &mut out).await;
+        let control = connection.receive(xml.as_bytes(), Instant::now(), &mut out).await;
         if control == Control::Close {
-            self.connection = None;
+            self.cut();
         }
         String::from_utf8(out).unwrap()
     }
@@ -165,8 +166,8 @@ impl Device {
                 break;
             }
             let mut out = Vec::new();
-            if connection.wake(0, &mut out).await == Control::Close {
-                self.connection = None;
+            if connection.wake(0, Instant::now(), &mut out).await == Control::Close {
+                self.cut();
             }
             all.extend_from_slice(&out);
         }
@@ -177,9 +178,9 @@ impl Device {
     pub async fn time_passed(&mut self) -> String {
         let mut out = Vec::new();
         if let Some(connection) = &mut self.connection
-            && connection.timeout(&mut out).await == Control::Close
+            && connection.timeout(Instant::now(), &mut out).await == Control::Close
         {
-            self.connection = None;
+            self.cut();
         }
         String::from_utf8(out).unwrap()
     }
@@ -190,7 +191,22 @@ impl Device {
 
     /// The network is gone without a word.
     pub fn cut(&mut self) {
-        self.connection = None;
+        if let Some(connection) = self.connection.take() {
+            connection.closed(Instant::now());
+        }
+    }
+}
+
+impl Device {
+    /// The task that drives the connection is gone, without a word to the connection.
+    pub fn abort(mut self) {
+        drop(self.connection.take());
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.cut();
     }
 }
 
