@@ -18,7 +18,6 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("core", "bus", "notification"),
     ("core", "core", "session"),
     ("core", "model::account", "model::notification"),
-    ("core", "session::connection", "session::negotiation"),
     ("core", "session::bound_session", "session::session_entry"),
     ("core", "session::iq", "session::stanza"),
     ("xmpp", "stream::server::resource_binding", "stream::server::sasl2_inline"),
