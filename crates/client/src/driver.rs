@@ -5,17 +5,18 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tidings_xmpp::ext::sm::HandledWindow;
 use tidings_xmpp::stream::client::Resume;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::backoff::Backoff;
 use crate::connect::{Link, LoginState, Target, connect};
-use crate::counters::{Inbound, Outbound};
 use crate::deliveries::Deliveries;
 use crate::device::Status;
 use crate::error::ClientError;
 use crate::notification::Notification;
+use crate::outbound::Outbound;
 use crate::session::{End, Opening, Session};
 
 /// Marks that wait for a connection; the oldest go first when there are more.
@@ -56,7 +57,7 @@ pub(crate) struct Policy {
 pub(crate) struct SmState {
     /// What to resume with.
     pub(crate) id: Option<String>,
-    pub(crate) inbound: Inbound,
+    pub(crate) inbound: HandledWindow,
     pub(crate) outbound: Outbound,
     pub(crate) jid: String,
 }

@@ -28,13 +28,13 @@
 mod account;
 mod backoff;
 mod connect;
-mod counters;
 mod deliveries;
 mod device;
 mod driver;
 mod error;
 mod fingerprint;
 mod notification;
+mod outbound;
 mod random;
 mod seen;
 mod session;

@@ -56,7 +56,7 @@ impl Session<'_> {
             return Ok(());
         }
         let number = match &mut self.driver.sm_state {
-            Some(sm_state) if self.sm_enabled => Some(sm_state.inbound.received()),
+            Some(sm_state) if self.sm_enabled => Some(sm_state.inbound.receive()),
             _ => None,
         };
         let done = match element.name() {

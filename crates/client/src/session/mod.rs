@@ -6,8 +6,9 @@ mod outgoing;
 
 use std::collections::HashMap;
 
+use tidings_xmpp::ext::ping;
 use tidings_xmpp::ext::push::Request;
-use tidings_xmpp::ext::{ping, sm};
+use tidings_xmpp::ext::sm::{self, HandledWindow};
 use tidings_xmpp::ns;
 use tidings_xmpp::stanza::IqKind;
 use tidings_xmpp::stream::client::Management;
@@ -19,10 +20,10 @@ use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
 
 pub(crate) use self::opening::Opening;
 use crate::connect::Link;
-use crate::counters::{Inbound, Outbound};
 use crate::device::Status;
 use crate::driver::{CloseReply, Command, Driver, SmState};
 use crate::error::ClientError;
+use crate::outbound::Outbound;
 
 /// Notifications that may wait for the application; past that the socket is read no more.
 const MOST_QUEUED: usize = 256;
@@ -190,7 +191,7 @@ impl<'d> Session<'d> {
             Management::Enabled { id, .. } => {
                 self.driver.sm_state = Some(SmState {
                     id,
-                    inbound: Inbound::default(),
+                    inbound: HandledWindow::default(),
                     outbound: Outbound::default(),
                     jid: self.jid.clone(),
                 });

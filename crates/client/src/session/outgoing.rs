@@ -11,10 +11,10 @@ use tokio::time::{Duration, Instant, timeout};
 
 use super::opening::stanza_id;
 use super::{Question, Session};
-use crate::counters::Sent;
 use crate::deliveries::Owed;
 use crate::driver::Command;
 use crate::error::ClientError;
+use crate::outbound::Sent;
 
 /// Unacknowledged stanzas of ours after which the server is asked to acknowledge.
 const ASK_AFTER: usize = 16;

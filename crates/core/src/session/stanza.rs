@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidings_xmpp::ext::csi::ClientState;
-use tidings_xmpp::ext::sm::{self as wire_sm, Nonza};
+use tidings_xmpp::ext::sm::{self as wire_sm, HandledCountTooHigh, Nonza};
 use tidings_xmpp::ext::{markers, receipts};
 use tidings_xmpp::ns;
 use tidings_xmpp::stanza::{self, Condition, Iq, IqKind, Message, Presence, StanzaError};
@@ -129,9 +129,9 @@ pub(super) async fn acknowledged(
         return Outcome::Continue;
     }
     let sent = session.sm.as_ref().map_or(0, |sm| sm.sent());
-    let text = format!("{h} stanzas acknowledged, {sent} sent");
-    let detail = wire_sm::handled_count_too_high(h, sent);
-    Outcome::Fail(StreamError::with_text(StreamCondition::UndefinedCondition, text), Some(detail))
+    let error = HandledCountTooHigh { h, sent };
+    let detail = error.to_element();
+    Outcome::Fail(StreamError::with_text(StreamCondition::UndefinedCondition, error.to_string()), Some(detail))
 }
 
 async fn iq_stanza(session: &mut BoundSession, core: &Core, element: Element, out: &mut Vec<u8>) -> Outcome {
