@@ -6,7 +6,8 @@
 //! full reader reads the same way, which the tests compare.
 
 use super::element::Element;
-use super::reader::{MAX_DEPTH, Scopes, StreamContext, refuse_duplicates};
+use super::error::MAX_DEPTH;
+use super::namespaces::{Scopes, StreamContext, refuse_duplicates};
 
 /// An attribute as it stands there: prefix, local name, value.
 pub(super) type Attribute<'b> = (Option<&'b str>, &'b str, &'b str);

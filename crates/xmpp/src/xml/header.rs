@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use rxml::RawEvent;
 
+use super::error::XmlError;
 use super::fast_path;
-use super::reader::{self, StreamContext, XmlError};
+use super::namespaces::{StreamContext, refuse_duplicates};
+use super::reader;
 use crate::ns;
 
 /// What a stream header says, whose default namespace is always `jabber:client`.
@@ -94,8 +96,8 @@ impl<'b> Parts<'b> {
 
     fn header(self, prefix: Option<&str>, local: &str) -> Result<StreamHeader, XmlError> {
         let Self { attributes, prefixes, default_ns, defaults } = self;
-        reader::refuse_duplicates(prefixes.iter().map(|(prefix, _)| &**prefix))?;
-        reader::refuse_duplicates(attributes.iter().map(|(name, _)| &**name))?;
+        refuse_duplicates(prefixes.iter().map(|(prefix, _)| &**prefix))?;
+        refuse_duplicates(attributes.iter().map(|(name, _)| &**name))?;
         if defaults > 1 {
             return Err(XmlError::NotWellFormed);
         }

@@ -5,14 +5,18 @@
 //! turns the whole stanza into an [`Element`]; the writer escapes on the way out.
 
 mod element;
+mod error;
 mod fast_path;
 mod framer;
 mod header;
+mod namespaces;
 mod reader;
 mod writer;
 
 pub use element::{Element, Node};
+pub use error::{MAX_DEPTH, XmlError};
 pub use framer::{Frame, FrameError, FrameLimits, FrameReader};
 pub use header::{StreamHeader, parse_open};
-pub use reader::{MAX_DEPTH, StreamContext, XmlError, parse_stanza, parse_stanza_with};
+pub use namespaces::StreamContext;
+pub use reader::{parse_stanza, parse_stanza_with};
 pub use writer::{escape_attribute, escape_text};
