@@ -130,6 +130,11 @@ pub fn feature() -> Element {
     Element::new("sm", ns::SM)
 }
 
+/// `<failed/>`, with the count of handled stanzas where it is known.
+pub fn failed(condition: Condition, h: Option<u32>) -> Element {
+    Nonza::Failed { h, condition }.to_element()
+}
+
 /// Appends `<a/>`.
 pub fn write_ack(h: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(b"<a xmlns='urn:xmpp:sm:3' h='");

@@ -3,13 +3,13 @@
 use jid::{BareJid, DomainPart, NodePart, ResourcePart};
 
 use super::request::{Request, RequestId};
-use super::resource_binding::{ResourceBinding, failed};
-use super::sasl2_inline;
+use super::resource_binding::ResourceBinding;
+use super::sasl2_inline::Sasl2Inline;
 use super::{
     Answer, Bound, Context, MAX_FAILURES, Outcome, Question, RegisterOffer, Settings, Stage, Step, Verdict,
     out_of_turn,
 };
-use crate::ext::{auth0078, preauth, register, sasl2};
+use crate::ext::{auth0078, preauth, register, sasl2, sm};
 use crate::ns;
 use crate::sasl::{
     MAX_PASSWORD, Mechanism, Plain, SaslCondition, SaslFailure, ScramChallenge, ScramError, ScramServer,
@@ -115,7 +115,7 @@ impl Login {
                 Ok((Stage::Done, Step::Close))
             }
             ("enable" | "resume", ns::SM, exchange) => {
-                context.send(&failed(Condition::UnexpectedRequest, None));
+                context.send(&sm::failed(Condition::UnexpectedRequest, None));
                 Ok((Stage::Login(self, exchange), Step::Continue))
             }
             _ => Err(StreamCondition::UnsupportedStanzaType.into()),
@@ -136,7 +136,7 @@ impl Login {
             (LoginAsked::Sasl { username, success }, Answer::Password(Verdict::Accepted)) => {
                 let binding = ResourceBinding::new(username);
                 if let Some(requests) = self.inline {
-                    return sasl2_inline::begin(binding, success, *requests, context);
+                    return Sasl2Inline::begin(binding, success, *requests, context);
                 }
                 context.send(&self.sasl("success", success.as_deref()));
                 Ok((Stage::Binding(binding), Step::NewStream))

@@ -30,6 +30,7 @@ pub use self::settings::{RegisterOffer, Settings};
 use self::login::{Exchange, Login, LoginAsked};
 use self::pre_tls::PreTls;
 use self::resource_binding::{ResourceBinding, ResourceBindingAsked};
+use self::sasl2_inline::Sasl2Inline;
 use super::{Opening, StreamCondition, StreamError, write_close, write_header};
 use crate::ns;
 use crate::sasl::TlsBinding;
@@ -63,6 +64,8 @@ enum Stage {
     LoginAsked(Login, LoginAsked),
     Binding(ResourceBinding),
     BindingAsked(ResourceBinding, ResourceBindingAsked),
+    /// The driver has been asked for what a login of XEP-0388 brought along.
+    Inline(Box<Sasl2Inline>),
     /// Bound or resumed.
     Done,
     /// The end of the stream is out; nothing is written any more.
@@ -126,9 +129,11 @@ impl Negotiation {
             Stage::PreTls(pre_tls) => pre_tls.stanza(&element, &mut context),
             Stage::Login(login, exchange) => login.stanza(exchange, element, &mut context),
             Stage::Binding(binding) => binding.stanza(element, &mut context),
-            Stage::Handshake | Stage::LoginAsked(..) | Stage::BindingAsked(..) | Stage::Done => {
-                Err(out_of_turn())
-            }
+            Stage::Handshake
+            | Stage::LoginAsked(..)
+            | Stage::BindingAsked(..)
+            | Stage::Inline(_)
+            | Stage::Done => Err(out_of_turn()),
         };
         self.settle(outcome, out)
     }
@@ -156,6 +161,7 @@ impl Negotiation {
         let outcome = match stage {
             Stage::LoginAsked(login, asked) => login.answer(asked, answer, &mut context),
             Stage::BindingAsked(binding, asked) => binding.answer(asked, answer, &mut context),
+            Stage::Inline(inline) => inline.answer(answer, &mut context),
             Stage::Over => Ok((Stage::Over, Step::Close)),
             _ => Err(out_of_turn()),
         };
@@ -196,6 +202,7 @@ impl Negotiation {
     pub fn username(&self) -> Option<&str> {
         match &self.stage {
             Stage::Binding(binding) | Stage::BindingAsked(binding, _) => Some(binding.username()),
+            Stage::Inline(inline) => Some(inline.username()),
             _ => None,
         }
     }
@@ -245,7 +252,7 @@ impl Negotiation {
         match &self.stage {
             Stage::PreTls(_) => self.features.pre_tls(),
             Stage::Login(login, _) | Stage::LoginAsked(login, _) => self.features.login(login.tls()),
-            Stage::Binding(_) | Stage::BindingAsked(..) => self.features.binding(),
+            Stage::Binding(_) | Stage::BindingAsked(..) | Stage::Inline(_) => self.features.binding(),
             Stage::Handshake | Stage::Done | Stage::Over => b"<stream:features/>",
         }
     }

@@ -3,10 +3,9 @@
 use jid::ResourcePart;
 
 use super::request::{Request, RequestId};
-use super::sasl2_inline::{self, PendingLogin};
 use super::{Answer, Bound, Context, Outcome, Question, Settings, Stage, Step, out_of_turn};
 use crate::ext::csi::ClientState;
-use crate::ext::sm::Nonza;
+use crate::ext::sm::{self, Nonza};
 use crate::ext::{bind, session};
 use crate::ns;
 use crate::stanza::{Condition, StanzaError};
@@ -25,8 +24,6 @@ pub(super) enum ResourceBindingAsked {
     Bind(RequestId),
     /// The id of the session that is to go on.
     Resume(String),
-    /// What a login has brought along (XEP-0388).
-    Inline(Box<PendingLogin>),
 }
 
 impl ResourceBinding {
@@ -98,11 +95,8 @@ impl ResourceBinding {
                 Ok((Stage::Done, Step::Bound(Bound::Resumed)))
             }
             (ResourceBindingAsked::Resume(_), Answer::Resume(Err(h))) => {
-                context.send(&failed(Condition::ItemNotFound, h));
+                context.send(&sm::failed(Condition::ItemNotFound, h));
                 self.go_on()
-            }
-            (ResourceBindingAsked::Inline(inline), answer) => {
-                sasl2_inline::answer(self, *inline, answer, context)
             }
             _ => Err(out_of_turn()),
         }
@@ -138,16 +132,11 @@ impl ResourceBinding {
             Some(_) => Condition::UnexpectedRequest,
             None => Condition::BadRequest,
         };
-        context.send(&failed(condition, None));
+        context.send(&sm::failed(condition, None));
         self.go_on()
     }
 
     fn go_on(self) -> Outcome {
         Ok((Stage::Binding(self), Step::Continue))
     }
-}
-
-/// XEP-0198's `<failed/>`.
-pub(super) fn failed(condition: Condition, h: Option<u32>) -> Element {
-    Nonza::Failed { h, condition }.to_element()
 }
