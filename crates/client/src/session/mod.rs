@@ -8,12 +8,12 @@ use std::collections::HashMap;
 
 use tidings_xmpp::ext::ping;
 use tidings_xmpp::ext::push::Request;
-use tidings_xmpp::ext::sm::{self, HandledWindow};
+use tidings_xmpp::ext::sm::{HandledWindow, Nonza};
 use tidings_xmpp::ns;
 use tidings_xmpp::stanza::IqKind;
 use tidings_xmpp::stream::client::Management;
 use tidings_xmpp::stream::write_close;
-use tidings_xmpp::xml::{Element, Frame};
+use tidings_xmpp::xml::{Element, Frame, parse_stanza_with};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
@@ -352,7 +352,11 @@ impl<'d> Session<'d> {
                 match frame.map_err(|error| ClientError::Protocol(error.to_string()))? {
                     None => break,
                     Some(Frame::Stanza(bytes)) => {
-                        if let (Some(h), Some(sm_state)) = (sm::parse_ack(bytes), &mut self.driver.sm_state) {
+                        let element = parse_stanza_with(bytes, &self.link.context);
+                        let element = element.map_err(|error| ClientError::Protocol(error.to_string()))?;
+                        if let Some(Nonza::Ack(h)) = Nonza::from_element(&element)
+                            && let Some(sm_state) = &mut self.driver.sm_state
+                        {
                             let _ = sm_state.outbound.acknowledge(h);
                         }
                     }

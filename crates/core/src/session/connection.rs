@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_xmpp::ext::sm as wire_sm;
+use tidings_xmpp::ext::sm::Nonza;
 use tidings_xmpp::sasl::TlsBinding;
 use tidings_xmpp::stream::server::Question;
 use tidings_xmpp::stream::{StreamCondition, StreamError};
@@ -260,13 +260,13 @@ impl Connection {
         }
         Ok(Some(match frame {
             Frame::Open(bytes) => Inbound::Open(parse_open(bytes)?),
-            Frame::Stanza(bytes) => match bound {
-                Some(true) => match wire_sm::parse_ack(bytes) {
-                    Some(h) => Inbound::Acknowledgement(h),
-                    None => Inbound::Stanza(parse_stanza_with(bytes, &self.context)?),
-                },
-                _ => Inbound::Stanza(parse_stanza_with(bytes, &self.context)?),
-            },
+            Frame::Stanza(bytes) => {
+                let element = parse_stanza_with(bytes, &self.context)?;
+                match Nonza::from_element(&element) {
+                    Some(Nonza::Ack(h)) if bound == Some(true) => Inbound::Acknowledgement(h),
+                    _ => Inbound::Stanza(element),
+                }
+            }
             Frame::Close => Inbound::Close,
         }))
     }

@@ -131,7 +131,10 @@ pub(super) async fn acknowledged(
     let sent = session.sm.as_ref().map_or(0, |sm| sm.sent());
     let error = HandledCountTooHigh { h, sent };
     let detail = error.to_element();
-    Outcome::Fail(StreamError::with_text(StreamCondition::UndefinedCondition, error.to_string()), Some(detail))
+    Outcome::Fail(
+        StreamError::with_text(StreamCondition::UndefinedCondition, error.to_string()),
+        Some(detail),
+    )
 }
 
 async fn iq_stanza(session: &mut BoundSession, core: &Core, element: Element, out: &mut Vec<u8>) -> Outcome {
