@@ -40,8 +40,6 @@ pub const CSI: &str = "urn:xmpp:csi:0";
 pub const RECEIPTS: &str = "urn:xmpp:receipts";
 /// XEP-0333.
 pub const MARKERS: &str = "urn:xmpp:chat-markers:0";
-/// XEP-0203.
-pub const DELAY: &str = "urn:xmpp:delay";
 /// XEP-0066.
 pub const OOB: &str = "jabber:x:oob";
 /// Tidings' own notification form and its requests.
@@ -52,8 +50,6 @@ pub const ANDROIDPN_CONFIRM: &str = "androidpn:iq:deliverconfirm";
 pub const ANDROIDPN_SETALIAS: &str = "androidpn:iq:setalias";
 pub const ANDROIDPN_ALIAS: &str = "androidpn:iq:alias";
 pub const ANDROIDPN_SETTAGS: &str = "androidpn:iq:settags";
-/// UnifiedPush over XMPP.
-pub const UNIFIED_PUSH: &str = "http://gultsch.de/xmpp/drafts/unified-push";
 
 /// XEP-0004.
 pub const DATA_FORMS: &str = "jabber:x:data";
@@ -68,7 +64,7 @@ pub(crate) fn known(ns: &str) -> Option<&'static str> {
 }
 
 /// What clients send, the most frequent first.
-const KNOWN: [&str; 24] = [
+const KNOWN: [&str; 22] = [
     CLIENT,
     SM,
     PING,
@@ -88,9 +84,7 @@ const KNOWN: [&str; 24] = [
     REGISTER,
     STANZAS,
     STREAM,
-    DELAY,
     OOB,
-    UNIFIED_PUSH,
     ANDROIDPN,
     ANDROIDPN_CONFIRM,
 ];

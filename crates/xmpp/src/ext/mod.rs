@@ -5,7 +5,6 @@ pub mod auth0078;
 pub mod bind;
 pub mod caps;
 pub mod csi;
-pub mod delay;
 pub mod disco;
 pub mod limits;
 pub mod markers;
@@ -19,6 +18,5 @@ pub mod sasl2;
 pub mod session;
 pub mod sm;
 mod template;
-pub mod unified_push;
 
 pub use template::Template;

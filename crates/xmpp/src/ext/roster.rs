@@ -3,12 +3,7 @@
 use crate::ns;
 use crate::xml::Element;
 
-/// The payload of the answer to a request for the roster, and of that request.
+/// The payload of the answer to a request for the roster.
 pub fn empty() -> Element {
     Element::new("query", ns::ROSTER)
-}
-
-/// Whether an iq's payload asks for or changes a roster.
-pub fn is_query(payload: &Element) -> bool {
-    payload.is("query", ns::ROSTER)
 }

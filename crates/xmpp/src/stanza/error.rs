@@ -207,16 +207,6 @@ impl StanzaError {
         Self::new(Condition::NotAuthorized)
     }
 
-    /// `policy-violation`.
-    pub fn policy_violation(text: impl Into<String>) -> Self {
-        Self::new(Condition::PolicyViolation).with_text(text)
-    }
-
-    /// `registration-required`.
-    pub fn registration_required() -> Self {
-        Self::new(Condition::RegistrationRequired)
-    }
-
     /// `resource-constraint`.
     pub fn resource_constraint(text: impl Into<String>) -> Self {
         Self::new(Condition::ResourceConstraint).with_text(text)
@@ -225,11 +215,6 @@ impl StanzaError {
     /// `service-unavailable`.
     pub fn service_unavailable() -> Self {
         Self::new(Condition::ServiceUnavailable)
-    }
-
-    /// `unexpected-request`.
-    pub fn unexpected_request(text: impl Into<String>) -> Self {
-        Self::new(Condition::UnexpectedRequest).with_text(text)
     }
 
     /// The `<error/>` child.

@@ -80,13 +80,6 @@ impl Iq {
         self
     }
 
-    /// Sets the sender.
-    #[must_use]
-    pub fn with_from(mut self, from: impl Into<String>) -> Self {
-        self.from = Some(from.into());
-        self
-    }
-
     /// Reads an iq.
     ///
     /// # Errors

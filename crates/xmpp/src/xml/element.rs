@@ -76,12 +76,6 @@ impl Element {
         }
     }
 
-    /// Takes an attribute away; its value, if it was there.
-    pub fn remove_attribute(&mut self, name: &str) -> Option<String> {
-        let index = self.attributes.iter().position(|(n, _)| n == name)?;
-        Some(self.attributes.remove(index).1)
-    }
-
     /// Room for attributes that are to come.
     pub(super) fn reserve_attributes(&mut self, count: usize) {
         self.attributes.reserve_exact(count);
