@@ -1,6 +1,8 @@
 //! XML namespaces, one constant each, named after the document that defines them.
 #![allow(missing_docs)] // each constant is named after what it is
 
+/// What the prefix `xml` is bound to, always.
+pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 pub const CLIENT: &str = "jabber:client";
 pub const STREAM: &str = "http://etherx.jabber.org/streams";
 pub const STREAMS: &str = "urn:ietf:params:xml:ns:xmpp-streams";

@@ -69,7 +69,7 @@ impl<'c> Scopes<'c> {
 
     pub(super) fn lookup(&self, prefix: Option<&str>) -> Result<Cow<'static, str>, XmlError> {
         if prefix == Some("xml") {
-            return Ok(Cow::Borrowed(rxml::XMLNS_XML));
+            return Ok(Cow::Borrowed(ns::XML));
         }
         if let Some((.., ns)) =
             self.declared.iter().rev().find(|(_, declared, _)| declared.as_deref() == prefix)

@@ -60,12 +60,18 @@ impl Element {
     /// Appends the element, for a place where `default_ns` is the default namespace.
     ///
     /// Elements in the streams namespace are written with the prefix `stream`, which a
-    /// stream's header declares: that is how every implementation spells them.
+    /// stream's header declares: that is how every implementation spells them. XML's own
+    /// namespace may have no other prefix than `xml` and never be the default one.
     pub fn write(&self, out: &mut Vec<u8>, default_ns: &str) {
+        let prefix = match self.ns() {
+            ns if ns == default_ns => "",
+            ns::STREAM => "stream:",
+            ns::XML => "xml:",
+            _ => "",
+        };
+        let inner_ns = if prefix.is_empty() { self.ns() } else { default_ns };
         out.push(b'<');
-        let prefixed = self.ns() == ns::STREAM && default_ns != ns::STREAM;
-        let inner_ns = if prefixed { default_ns } else { self.ns() };
-        self.write_name(prefixed, out);
+        self.write_name(prefix, out);
         if inner_ns != default_ns {
             write_attribute("xmlns", inner_ns, out);
         }
@@ -90,7 +96,7 @@ impl Element {
             }
         }
         out.extend_from_slice(b"</");
-        self.write_name(prefixed, out);
+        self.write_name(prefix, out);
         out.push(b'>');
     }
 
@@ -101,10 +107,8 @@ impl Element {
         out
     }
 
-    fn write_name(&self, prefixed: bool, out: &mut Vec<u8>) {
-        if prefixed {
-            out.extend_from_slice(b"stream:");
-        }
+    fn write_name(&self, prefix: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(prefix.as_bytes());
         out.extend_from_slice(self.name().as_bytes());
     }
 }
