@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::error::in_words;
 use crate::fingerprint::Fingerprint;
+use crate::io_text::in_words;
 use crate::random::{Random, hex};
 
 /// A device's account.

@@ -19,8 +19,8 @@ use tokio_rustls::TlsConnector;
 
 use crate::account::Account;
 use crate::error::ClientError;
+use crate::opening::Opening;
 use crate::random::Random;
-use crate::session::Opening;
 use crate::tls::{Tls, binding, certificate_error};
 
 /// What a stream runs over.

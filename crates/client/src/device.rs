@@ -12,38 +12,16 @@ use crate::account::Account;
 use crate::backoff::Backoff;
 use crate::connect::{Dial, LoginState, Target, Tcp};
 use crate::deliveries::Deliveries;
-use crate::driver::{Command, Driver, Policy, Topic};
+use crate::driver::Driver;
 use crate::error::ClientError;
 use crate::notification::Notification;
 use crate::random::{Random, SystemRandom, hex};
 use crate::seen::Seen;
+use crate::state::{Command, DeviceState, Policy, Status, Topic};
 use crate::tls::{Tls, Trust};
 
 /// Notifications that lie ready for [`Device::next`].
 const READY: usize = 16;
-
-/// How a device is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
-    /// It is connecting or logging in.
-    Connecting,
-    /// It receives notifications.
-    Online {
-        /// Its full JID.
-        jid: String,
-        /// Whether an earlier session goes on.
-        resumed: bool,
-    },
-    /// It has no connection, and tries again.
-    Waiting {
-        /// Why.
-        error: String,
-        /// When, from now.
-        retry_in: Duration,
-    },
-    /// It has ended: it was closed, or an error keeps it from trying again.
-    Ended,
-}
 
 /// What a [`Device`] is made from.
 pub struct DeviceBuilder {
@@ -250,10 +228,8 @@ impl DeviceBuilder {
         let (status, status_receiver) = watch::channel(Status::Connecting);
         let terminal_error = Arc::new(Mutex::new(None));
         let username = account.username.clone();
-        let driver = Driver {
-            target: Arc::new(target),
+        let state = DeviceState {
             policy: self.policy,
-            backoff: Backoff::new(self.delays.0, self.delays.1),
             deliveries,
             queue: VecDeque::new(),
             sm_state: None,
@@ -270,6 +246,11 @@ impl DeviceBuilder {
             acks,
             commands,
             status,
+        };
+        let driver = Driver {
+            target: Arc::new(target),
+            backoff: Backoff::new(self.delays.0, self.delays.1),
+            state,
             terminal_error: Arc::clone(&terminal_error),
         };
         let path = if self.account.is_some() { None } else { self.account_file };

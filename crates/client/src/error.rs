@@ -10,6 +10,7 @@ use tidings_xmpp::stream::StreamError;
 use tidings_xmpp::stream::client::NegotiationError;
 
 use crate::account::AccountError;
+use crate::io_text::in_words;
 use crate::tls::CertificateChanged;
 
 /// What can keep a device from its server, in words for the person who runs it.
@@ -117,14 +118,6 @@ impl From<io::Error> for ClientError {
             _ => Self::Lost(error),
         }
     }
-}
-
-/// An I/O error in lower case and without its number.
-pub(crate) fn in_words(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 #[cfg(test)]

@@ -33,19 +33,23 @@ mod device;
 mod driver;
 mod error;
 mod fingerprint;
+pub mod io_text;
 mod notification;
+mod opening;
 mod outbound;
 mod random;
 mod seen;
 mod session;
+mod state;
 #[cfg(test)]
 mod tests;
 mod tls;
 
 pub use self::account::{Account, AccountError, KnownBy, Pin};
-pub use self::device::{Device, DeviceBuilder, DeviceHandle, Status};
+pub use self::device::{Device, DeviceBuilder, DeviceHandle};
 pub use self::error::ClientError;
 pub use self::fingerprint::{Fingerprint, NoFingerprint};
 pub use self::notification::{Notification, Priority};
 pub use self::random::{Random, SystemRandom};
+pub use self::state::Status;
 pub use self::tls::{CertificateChanged, Trust};

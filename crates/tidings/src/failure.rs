@@ -1,8 +1,8 @@
 //! Why a command failed, and with which exit status.
 
-use std::io;
-
 use thiserror::Error;
+
+pub(crate) use tidings_client::io_text::in_words as io;
 
 /// Why a command did not do it: one line for people, and an exit status.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -42,12 +42,4 @@ impl From<tidings_core::store::StoreError> for Failure {
     fn from(error: tidings_core::store::StoreError) -> Self {
         Self::Failed(error.to_string())
     }
-}
-
-/// An I/O error in lower case and without its number.
-pub(crate) fn io(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

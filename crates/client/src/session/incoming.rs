@@ -41,10 +41,10 @@ impl Session<'_> {
                 return Ok(());
             }
             Some(Nonza::Ack(h)) => {
-                if let Some(sm_state) = &mut self.driver.sm_state
+                if let Some(sm_state) = &mut self.state.sm_state
                     && sm_state.outbound.acknowledge(h).is_err()
                 {
-                    self.driver.sm_state = None;
+                    self.state.sm_state = None;
                     return Err(ClientError::Protocol("it acknowledged what was never sent".to_owned()));
                 }
                 self.is_online(false);
@@ -55,7 +55,7 @@ impl Session<'_> {
         if element.ns() != ns::CLIENT || !matches!(element.name(), "iq" | "message" | "presence") {
             return Ok(());
         }
-        let number = match &mut self.driver.sm_state {
+        let number = match &mut self.state.sm_state {
             Some(sm_state) if self.sm_enabled => Some(sm_state.inbound.receive()),
             _ => None,
         };
@@ -67,7 +67,7 @@ impl Session<'_> {
             }
             _ => true,
         };
-        if let (true, Some(number), Some(sm_state)) = (done, number, &mut self.driver.sm_state) {
+        if let (true, Some(number), Some(sm_state)) = (done, number, &mut self.state.sm_state) {
             sm_state.inbound.complete(number);
         }
         Ok(())
@@ -83,11 +83,11 @@ impl Session<'_> {
         let stanza_id = message.attribute("id").unwrap_or(&push.id).to_owned();
         let receipt = (number.is_none() && receipts::is_requested(message))
             .then(|| (from.unwrap_or(&self.link.ready.domain).to_owned(), stanza_id));
-        let owed = Owed { connection: self.driver.connections, number, receipt };
-        match self.driver.deliveries.arrived(&push.id, owed) {
+        let owed = Owed { connection: self.state.connections, number, receipt };
+        match self.state.deliveries.arrived(&push.id, owed) {
             Arrival::New => {
-                let notification = Notification::new(push, self.driver.ack_sender.clone());
-                self.driver.queue.push_back(notification);
+                let notification = Notification::new(push, self.state.ack_sender.clone());
+                self.state.queue.push_back(notification);
                 false
             }
             Arrival::Waiting => false,
@@ -133,7 +133,7 @@ impl Session<'_> {
         match self.questions.remove(&iq.id) {
             Some(Question::Ready) => self.is_online(false),
             Some(Question::Topic { name, wanted }) => {
-                let Some(topic) = self.driver.topics.get_mut(&name) else { return Ok(()) };
+                let Some(topic) = self.state.topics.get_mut(&name) else { return Ok(()) };
                 if topic.wanted != wanted {
                     return Ok(());
                 }
@@ -141,7 +141,7 @@ impl Session<'_> {
                 let refused = iq.error.map(|error| (error.kind != ErrorKind::Wait, error));
                 let unheard = answers.is_empty();
                 if refused.as_ref().map_or(!wanted, |(for_good, _)| *for_good) {
-                    self.driver.topics.remove(&name);
+                    self.state.topics.remove(&name);
                 }
                 for answer in answers {
                     let _ = answer.send(match &refused {

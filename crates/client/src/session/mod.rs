@@ -1,7 +1,6 @@
 //! One connection of a device, from the end of the negotiation to the end of the link.
 
 mod incoming;
-mod opening;
 mod outgoing;
 
 use std::collections::HashMap;
@@ -18,12 +17,11 @@ use tidings_xmpp::xml::{Element, Frame, parse_stanza_with};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
 
-pub(crate) use self::opening::Opening;
 use crate::connect::Link;
-use crate::device::Status;
-use crate::driver::{CloseReply, Command, Driver, SmState};
 use crate::error::ClientError;
+use crate::opening::{self, Opening};
 use crate::outbound::Outbound;
+use crate::state::{AppEvent, CloseReply, Command, DeviceState, SmState, Status};
 
 /// Notifications that may wait for the application; past that the socket is read no more.
 const MOST_QUEUED: usize = 256;
@@ -53,18 +51,13 @@ enum Question {
 
 /// What can happen on a connection.
 enum Event {
-    Acknowledged(String),
-    Command(Command),
-    /// A notification went to the application.
-    Shown,
-    /// The application has dropped the device.
-    Abandoned,
+    Application(AppEvent),
     Read(usize),
     Due,
 }
 
 pub(crate) struct Session<'d> {
-    driver: &'d mut Driver,
+    state: &'d mut DeviceState,
     link: Link,
     out: Vec<u8>,
     jid: String,
@@ -86,10 +79,10 @@ pub(crate) struct Session<'d> {
 impl<'d> Session<'d> {
     /// Takes over a link: says what a new session needs to know, or again what the last
     /// connection of a resumed one may have lost.
-    pub(crate) fn begin(driver: &'d mut Driver, link: Link) -> Self {
+    pub(crate) fn begin(state: &'d mut DeviceState, link: Link) -> Self {
         let now = Instant::now();
         let mut session = Self {
-            driver,
+            state,
             link,
             out: Vec::new(),
             jid: String::new(),
@@ -142,27 +135,19 @@ impl<'d> Session<'d> {
         let deadline = self.deadline(has_room);
         let event = tokio::select! {
             biased;
-            Some(id) = self.driver.acks.recv() => Event::Acknowledged(id),
-            command = self.driver.commands.recv() => command.map_or(Event::Abandoned, Event::Command),
-            permit = self.driver.items.reserve(), if !self.driver.queue.is_empty() => {
-                if let (Ok(permit), Some(next)) = (permit, self.driver.queue.pop_front()) {
-                    permit.send(next);
-                }
-                Event::Shown
-            }
-            () = self.driver.items.closed() => Event::Abandoned,
+            event = self.state.app_event() => Event::Application(event),
             read = self.link.io.read(buffer), if has_room => Event::Read(read?),
             () = sleep_until(deadline) => Event::Due,
         };
         match event {
-            Event::Acknowledged(id) => {
-                let ids = self.driver.batch(id);
+            Event::Application(AppEvent::Acknowledged(id)) => {
+                let ids = self.state.batch(id);
                 self.acknowledged(ids).await;
             }
-            Event::Command(Command::Close(reply)) => return Ok(Some(Some(reply))),
-            Event::Command(command) => self.command(command),
-            Event::Abandoned => return Ok(Some(None)),
-            Event::Shown => {}
+            Event::Application(AppEvent::Command(Command::Close(reply))) => return Ok(Some(Some(reply))),
+            Event::Application(AppEvent::Command(command)) => self.command(command),
+            Event::Application(AppEvent::Abandoned) => return Ok(Some(None)),
+            Event::Application(AppEvent::Shown) => {}
             Event::Read(0) => return Err(ClientError::Hangup),
             Event::Read(read) => {
                 self.last_heard = Instant::now();
@@ -181,15 +166,15 @@ impl<'d> Session<'d> {
 
     fn bind(&mut self, management: Management, jid: String) {
         self.jid = jid;
-        if let Some(old) = self.driver.sm_state.take() {
+        if let Some(old) = self.state.sm_state.take() {
             let opened: Vec<String> = old.outbound.into_opened().collect();
             for id in opened.into_iter().rev() {
-                self.driver.unsent.push_front(id);
+                self.state.unsent.push_front(id);
             }
         }
         self.sm_enabled = match management {
             Management::Enabled { id, .. } => {
-                self.driver.sm_state = Some(SmState {
+                self.state.sm_state = Some(SmState {
                     id,
                     inbound: HandledWindow::default(),
                     outbound: Outbound::default(),
@@ -199,7 +184,7 @@ impl<'d> Session<'d> {
             }
             _ => false,
         };
-        for topic in self.driver.topics.values_mut() {
+        for topic in self.state.topics.values_mut() {
             topic.confirmed = false;
         }
         self.ask(Request::Enable.to_payload(), Question::Enable);
@@ -232,7 +217,7 @@ impl<'d> Session<'d> {
     }
 
     fn resume(&mut self, handled: u32) {
-        let Some(sm_state) = &mut self.driver.sm_state else { return };
+        let Some(sm_state) = &mut self.state.sm_state else { return };
         self.jid.clone_from(&sm_state.jid);
         sm_state.inbound.rewind();
         self.acked = sm_state.inbound.handled();
@@ -243,7 +228,7 @@ impl<'d> Session<'d> {
             bytes.extend_from_slice(&sent.bytes);
         }
         // Whose answers the last connection may have taken with it.
-        for topic in self.driver.topics.values_mut().filter(|topic| !topic.answers.is_empty()) {
+        for topic in self.state.topics.values_mut().filter(|topic| !topic.answers.is_empty()) {
             topic.confirmed = false;
         }
         self.out = bytes;
@@ -257,7 +242,7 @@ impl<'d> Session<'d> {
         if !self.online {
             self.online = true;
             tracing::info!(jid = %self.jid, resumed, mechanism = self.link.ready.mechanism.name(), "online");
-            self.driver.status.send_replace(Status::Online { jid: self.jid.clone(), resumed });
+            self.state.status.send_replace(Status::Online { jid: self.jid.clone(), resumed });
         }
     }
     // ---- time ----
@@ -265,19 +250,19 @@ impl<'d> Session<'d> {
     /// Whether more notifications are wanted: the socket is read no more while the
     /// application has so many to deal with.
     fn has_room(&self) -> bool {
-        let outstanding = self.driver.sm_state.as_ref().map_or(0, |sm_state| sm_state.inbound.outstanding());
-        self.driver.queue.len() < MOST_QUEUED
-            && self.driver.deliveries.waiting() < MOST_WAITING
+        let outstanding = self.state.sm_state.as_ref().map_or(0, |sm_state| sm_state.inbound.outstanding());
+        self.state.queue.len() < MOST_QUEUED
+            && self.state.deliveries.waiting() < MOST_WAITING
             && outstanding < MOST_WAITING
     }
 
     fn deadline(&self, has_room: bool) -> Instant {
         let silence = match self.answer_by {
             Some(by) => by,
-            None => self.last_heard + self.driver.policy.ping_interval,
+            None => self.last_heard + self.state.policy.ping_interval,
         };
         // Nothing can be heard while nothing is read.
-        let silence = if has_room { silence } else { Instant::now() + self.driver.policy.ping_interval };
+        let silence = if has_room { silence } else { Instant::now() + self.state.policy.ping_interval };
         self.ack_at.map_or(silence, |ack_at| ack_at.min(silence))
     }
 
@@ -290,14 +275,14 @@ impl<'d> Session<'d> {
             return Ok(());
         }
         match self.answer_by {
-            Some(by) if by <= now => return Err(ClientError::Timeout(self.driver.policy.answer_timeout)),
+            Some(by) if by <= now => return Err(ClientError::Timeout(self.state.policy.answer_timeout)),
             Some(_) => {}
-            None if now >= self.last_heard + self.driver.policy.ping_interval => {
+            None if now >= self.last_heard + self.state.policy.ping_interval => {
                 if self.sm_enabled {
                     self.request_ack();
                 } else {
                     self.ask((IqKind::Get, ping::ping()), Question::Ping);
-                    self.answer_by = Some(now + self.driver.policy.answer_timeout);
+                    self.answer_by = Some(now + self.state.policy.answer_timeout);
                 }
             }
             None => {}
@@ -315,8 +300,8 @@ impl<'d> Session<'d> {
     /// Ends the session in good order: what the application acknowledged reaches the
     /// server, and what we said has reached it.
     async fn close(&mut self) {
-        if let Ok(first) = self.driver.acks.try_recv() {
-            let ids = self.driver.batch(first);
+        if let Ok(first) = self.state.acks.try_recv() {
+            let ids = self.state.batch(first);
             self.acknowledged(ids).await;
         }
         let by = Instant::now() + CLOSE_TIMEOUT;
@@ -329,7 +314,7 @@ impl<'d> Session<'d> {
         let _ = timeout_at(by, self.drain(true)).await;
         write_close(&mut self.out);
         let _ = timeout_at(by, self.drain(false)).await;
-        self.driver.sm_state = None;
+        self.state.sm_state = None;
         self.part().await;
     }
 
@@ -338,10 +323,10 @@ impl<'d> Session<'d> {
     async fn drain(&mut self, until_acknowledged: bool) -> Result<(), ClientError> {
         let mut buffer = vec![0; 4096];
         self.flush().await?;
-        let open = |driver: &Driver| {
-            driver.sm_state.as_ref().is_some_and(|sm_state| sm_state.outbound.in_flight().len() > 0)
+        let open = |state: &DeviceState| {
+            state.sm_state.as_ref().is_some_and(|sm_state| sm_state.outbound.in_flight().len() > 0)
         };
-        while !until_acknowledged || open(self.driver) {
+        while !until_acknowledged || open(self.state) {
             let read = self.link.io.read(&mut buffer).await?;
             if read == 0 {
                 break;
@@ -355,7 +340,7 @@ impl<'d> Session<'d> {
                         let element = parse_stanza_with(bytes, &self.link.context);
                         let element = element.map_err(|error| ClientError::Protocol(error.to_string()))?;
                         if let Some(Nonza::Ack(h)) = Nonza::from_element(&element)
-                            && let Some(sm_state) = &mut self.driver.sm_state
+                            && let Some(sm_state) = &mut self.state.sm_state
                         {
                             let _ = sm_state.outbound.acknowledge(h);
                         }

@@ -9,12 +9,12 @@ use tidings_xmpp::xml::Element;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Duration, Instant, timeout};
 
-use super::opening::stanza_id;
 use super::{Question, Session};
 use crate::deliveries::Owed;
-use crate::driver::Command;
 use crate::error::ClientError;
+use crate::opening::stanza_id;
 use crate::outbound::Sent;
+use crate::state::Command;
 
 /// Unacknowledged stanzas of ours after which the server is asked to acknowledge.
 const ASK_AFTER: usize = 16;
@@ -25,7 +25,7 @@ const ACK_AFTER: Duration = Duration::from_secs(1);
 
 impl Session<'_> {
     pub(super) async fn acknowledged(&mut self, ids: Vec<String>) {
-        for owed in self.driver.deliveries.settle(ids).await {
+        for owed in self.state.deliveries.settle(ids).await {
             self.settle(owed);
         }
         self.after_settling();
@@ -33,10 +33,10 @@ impl Session<'_> {
 
     /// Tells the server that one copy of a notification has arrived for good.
     pub(super) fn settle(&mut self, owed: Owed) {
-        if owed.connection != self.driver.connections {
+        if owed.connection != self.state.connections {
             return;
         }
-        if let (Some(number), Some(sm_state)) = (owed.number, &mut self.driver.sm_state) {
+        if let (Some(number), Some(sm_state)) = (owed.number, &mut self.state.sm_state) {
             sm_state.inbound.complete(number);
             self.ack_at.get_or_insert_with(|| Instant::now() + ACK_AFTER);
         }
@@ -51,21 +51,21 @@ impl Session<'_> {
 
     /// A request that was answered with less than had come is answered again.
     pub(super) fn after_settling(&mut self) {
-        let handled = self.driver.sm_state.as_ref().map(|sm_state| sm_state.inbound.handled());
+        let handled = self.state.sm_state.as_ref().map(|sm_state| sm_state.inbound.handled());
         if self.owes_ack && handled.is_some_and(|handled| handled != self.acked) {
             self.write_ack();
         }
     }
 
     pub(super) fn command(&mut self, command: Command) {
-        self.driver.note(command);
+        self.state.note(command);
         self.say_opened();
         self.ask_topics();
         self.say_state();
     }
 
     pub(super) fn say_opened(&mut self) {
-        while let Some(id) = self.driver.unsent.pop_front() {
+        while let Some(id) = self.state.unsent.pop_front() {
             let message = Element::new("message", ns::CLIENT)
                 .with_attribute("to", self.link.ready.domain.as_str())
                 .with_attribute("id", self.id())
@@ -76,7 +76,7 @@ impl Session<'_> {
 
     pub(super) fn ask_topics(&mut self) {
         let open: Vec<(String, bool)> = self
-            .driver
+            .state
             .topics
             .iter_mut()
             .filter(|(_, topic)| !topic.confirmed)
@@ -95,7 +95,7 @@ impl Session<'_> {
 
     /// XEP-0352; the server takes every session for active at its beginning.
     pub(super) fn say_state(&mut self) {
-        let active = self.driver.active;
+        let active = self.state.active;
         if self.link.ready.client_state && active != self.told_active {
             let state = if active { ClientState::Active } else { ClientState::Inactive };
             state.to_element().write(&mut self.out, ns::CLIENT);
@@ -104,7 +104,7 @@ impl Session<'_> {
     }
     pub(super) fn id(&mut self) -> String {
         self.next_id += 1;
-        stanza_id(self.driver.connections, self.next_id)
+        stanza_id(self.state.connections, self.next_id)
     }
 
     pub(super) fn ask(&mut self, (kind, payload): (IqKind, Element), question: Question) {
@@ -123,7 +123,7 @@ impl Session<'_> {
     pub(super) fn send(&mut self, stanza: Element, opened: Option<String>) {
         let bytes = stanza.to_bytes();
         self.out.extend_from_slice(&bytes);
-        if let Some(sm_state) = self.driver.sm_state.as_mut().filter(|_| self.sm_enabled) {
+        if let Some(sm_state) = self.state.sm_state.as_mut().filter(|_| self.sm_enabled) {
             sm_state.outbound.push(Sent { bytes, opened });
             if sm_state.outbound.in_flight().len() % ASK_AFTER == 0 {
                 self.request_ack();
@@ -138,11 +138,11 @@ impl Session<'_> {
 
     /// An acknowledgement was asked for, now or ahead.
     pub(super) fn expect_ack(&mut self) {
-        self.answer_by.get_or_insert(Instant::now() + self.driver.policy.answer_timeout);
+        self.answer_by.get_or_insert(Instant::now() + self.state.policy.answer_timeout);
     }
 
     pub(super) fn write_ack(&mut self) {
-        if let Some(sm_state) = self.driver.sm_state.as_ref().filter(|_| self.sm_enabled) {
+        if let Some(sm_state) = self.state.sm_state.as_ref().filter(|_| self.sm_enabled) {
             self.acked = sm_state.inbound.handled();
             self.owes_ack = sm_state.inbound.outstanding() > 0;
             self.ack_at = None;
@@ -152,15 +152,15 @@ impl Session<'_> {
 
     pub(super) async fn flush(&mut self) -> Result<(), ClientError> {
         let in_flight =
-            self.driver.sm_state.as_ref().map_or(0, |sm_state| sm_state.outbound.in_flight().len());
+            self.state.sm_state.as_ref().map_or(0, |sm_state| sm_state.outbound.in_flight().len());
         if in_flight > MOST_IN_FLIGHT {
-            self.driver.sm_state = None;
+            self.state.sm_state = None;
             return Err(ClientError::Protocol("it acknowledges nothing".to_owned()));
         }
         if self.out.is_empty() {
             return Ok(());
         }
-        let limit = self.driver.policy.answer_timeout;
+        let limit = self.state.policy.answer_timeout;
         let write = async {
             self.link.io.write_all(&self.out).await?;
             self.link.io.flush().await

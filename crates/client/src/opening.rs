@@ -1,4 +1,4 @@
-//! What a new session says first: the same, whether its server has answered or will.
+//! What a new session says first: the same whether its server has answered or will.
 
 use tidings_xmpp::ext::csi::ClientState;
 use tidings_xmpp::ext::push::Request;
@@ -31,7 +31,7 @@ impl Opening {
 }
 
 /// The id of a session's stanza of that number.
-pub(super) fn stanza_id(connection: u64, number: u64) -> String {
+pub(crate) fn stanza_id(connection: u64, number: u64) -> String {
     format!("c{connection}-{number}")
 }
 
@@ -42,6 +42,6 @@ fn enable(id: String) -> Element {
     Iq::set(id, payload).into_element()
 }
 
-pub(super) fn presence() -> Element {
+pub(crate) fn presence() -> Element {
     Element::new("presence", ns::CLIENT)
 }
