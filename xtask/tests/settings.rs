@@ -1,5 +1,6 @@
 //! A setting that does nothing is a promise broken: every key that `docs/operators.md` lists is read by code.
 //! (That it lists every key there is, with its default, is a test of the binary's.)
+#![allow(clippy::expect_used, reason = "a failed test panics")]
 
 #[path = "modules/tokens.rs"]
 mod tokens;

@@ -5,8 +5,6 @@
 //! hold the connections. It talks to its children in lines of JSON over their
 //! standard input and output. CPU time and memory come from `/proc`.
 
-#![forbid(unsafe_code)]
-
 mod args;
 mod baseline;
 mod error;

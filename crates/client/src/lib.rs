@@ -23,7 +23,6 @@
 //!
 //! What it deliberately does not do: look servers up in the DNS, show anything, or keep
 //! notifications for the application.
-#![forbid(unsafe_code)]
 
 mod account;
 mod backoff;

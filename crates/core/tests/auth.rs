@@ -43,7 +43,7 @@ impl World {
     }
 }
 
-#[allow(clippy::unwrap_used, reason = "a test's own set-up")]
+#[expect(clippy::unwrap_used, reason = "a test's own set-up")]
 async fn open(store: &Arc<MemoryStore>, clock: &Arc<Still>, change: impl FnOnce(&mut Config)) -> AuthManager {
     let mut config = Config::default();
     change(&mut config);

@@ -1,7 +1,12 @@
 //! The console in front of an in-memory server with devices that come, go and
 //! acknowledge: `cargo run -p tidings-http --example console [empty]`, then log in
 //! at the printed address as `admin`, `sender` or `viewer`, password `correct horse`.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a tool for work on the pages")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a tool for work on the pages"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,7 +17,6 @@
 //!
 //! Everything that comes in is bounded: connections, requests at once, header
 //! bytes, body bytes, and the time that each may take.
-#![forbid(unsafe_code)]
 
 pub mod api;
 mod console;

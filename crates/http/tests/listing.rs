@@ -1,5 +1,5 @@
 //! Users and sessions, sorted and paged, with devices that are connected.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
 
 mod common;
 

@@ -11,7 +11,6 @@
 //!
 //! An idle connection owns no buffer: what is read lands in scratch memory of the
 //! thread, and only a partial record or unwritten output is kept.
-#![forbid(unsafe_code)]
 
 mod admission;
 pub mod certificate;

@@ -1,6 +1,12 @@
 //! The whole path from a socket to the managers and back: both listeners, a
 //! foreign TLS client, literal XML.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)] // these are tests
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    clippy::indexing_slicing,
+    reason = "these are tests"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;

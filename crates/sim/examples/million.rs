@@ -9,6 +9,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a measurement prints, and stops when it fails"
 )]
 

@@ -5,11 +5,11 @@
 //! four managers, the negotiation, the sessions) over the in-memory store; what
 //! is simulated is the network, the devices and time. A run that breaks a promise
 //! names its seed, and `TIDINGS_SIM_SEED` plays it again.
-#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::indexing_slicing,
     reason = "a simulation fails loudly, and says where it stood"
 )]
 

@@ -3,7 +3,7 @@
 //! what it made: `tests/fixtures.rs` opens it with every later version.
 //!
 //! `cargo run -p tidings-store --example fixture crates/store/tests/fixtures/NUMBER`
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a tool stops when it fails")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a tool stops when it fails")]
 
 #[path = "../tests/describe/mod.rs"]
 mod describe;

@@ -3,7 +3,12 @@
 //! does on top is measured against this.
 //!
 //! `cargo run --release -p tidings-store --example loop [DIRECTORY] [ACCOUNTS]`
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints, and stops when it fails")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a measurement prints, and stops when it fails"
+)]
 
 use std::path::Path;
 use std::sync::Arc;

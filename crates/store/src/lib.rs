@@ -1,5 +1,4 @@
 //! Stores for Tidings: implementations of [`tidings_core::store::Store`].
-#![forbid(unsafe_code)]
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;

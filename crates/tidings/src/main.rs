@@ -1,5 +1,4 @@
 //! The `tidings` binary: a push server, and the commands around it.
-#![forbid(unsafe_code)]
 
 mod api;
 mod args;

@@ -1,7 +1,13 @@
 //! Peers that lie, servers that stop, and senders that do not wait: nothing is lost, counted twice or
 //! given to another account.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a failed test panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::expect_used,
+    reason = "a failed test panics"
+)]
 
 mod common;
 

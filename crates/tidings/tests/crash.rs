@@ -3,7 +3,14 @@
 //!
 //! `TIDINGS_CRASH_KILLS=500` makes it a long run; `TIDINGS_SEED` has a failing one again.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a failed test panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failed test panics"
+)]
 
 mod common;
 

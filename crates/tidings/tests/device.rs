@@ -1,6 +1,6 @@
 //! The device SDK against the real server over real sockets, with a proxy between the two
 //! that can cut and stall.
-#![allow(clippy::unwrap_used, clippy::panic)] // a test's helpers are the test
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers are the test")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;

@@ -1,7 +1,14 @@
 //! A disk that is full, fails, is read-only or tears what was written last: senders are told, sessions
 //! live, and what was accepted is there afterwards.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a failed test panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failed test panics"
+)]
 
 mod common;
 

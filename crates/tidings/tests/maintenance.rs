@@ -1,7 +1,13 @@
 //! Copies made while the server works, what the doctor says of a data directory that is not well, and
 //! databases of other versions.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a failed test panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::expect_used,
+    reason = "a failed test panics"
+)]
 
 mod common;
 

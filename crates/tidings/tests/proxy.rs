@@ -3,7 +3,14 @@
 //!
 //! `TIDINGS_CROWD=1000` has the crowds of the full size; the default keeps debug builds short.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a failed test panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failed test panics"
+)]
 
 mod common;
 

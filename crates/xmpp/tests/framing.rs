@@ -1,5 +1,5 @@
 //! The framer against what the network and attackers do to a stream.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a failed test panics")]
 
 use proptest::prelude::*;
 use tidings_xmpp::xml::{Frame, FrameError, FrameLimits, FrameReader};

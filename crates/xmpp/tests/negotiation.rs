@@ -1,7 +1,7 @@
 //! Both sides of a negotiation, talking to each other in memory. Whatever they say is cut
 //! at every width, because a network may.
 
-#![allow(clippy::unwrap_used, clippy::panic)] // a test's helpers are the test
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers are the test")]
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! The reader and the writer: against each other, against a foreign parser, against attacks.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a failed test panics")]
 
 use proptest::prelude::*;
 use rxml::{Event, Parse, Parser};

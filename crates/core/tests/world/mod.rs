@@ -1,5 +1,5 @@
 //! A server core over an in-memory store, and devices that speak literal XML to it.
-#![allow(clippy::unwrap_used, clippy::panic, dead_code, missing_docs)] // each test file uses a part
+#![allow(clippy::unwrap_used, clippy::panic, dead_code, missing_docs, reason = "each test file uses a part")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

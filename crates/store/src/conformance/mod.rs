@@ -3,7 +3,13 @@
 //! [`run`] tries each promise of the port by itself. [`compare`] runs a seeded
 //! random history on a store and on [`MemoryStore`](crate::MemoryStore) side by
 //! side and expects the same answers. A case that fails panics and says which.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a failed case panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a failed case panics"
+)]
 
 mod account_history;
 mod accounts;

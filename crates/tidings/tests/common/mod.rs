@@ -1,6 +1,11 @@
 //! What the proofs share: the real program, its API, devices that speak the wire
 //! protocol, a network that misbehaves, and a disk that fails.
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "each test program uses its own part"
+)]
 #![allow(missing_docs, reason = "test helpers")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "test helpers")]
 

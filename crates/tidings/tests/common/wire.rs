@@ -256,15 +256,7 @@ impl Wire {
 /// Small segments keep the other side's kernel from taking megabytes on the loopback device, whose
 /// segments are large.
 fn small_segments(socket: &TcpSocket) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
-    let bytes: libc::c_int = 536;
-    let size = size_of_val(&bytes) as libc::socklen_t;
-    // SAFETY: the option takes an int, which lives through the call.
-    let done = unsafe {
-        let value = std::ptr::from_ref(&bytes).cast();
-        libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_MAXSEG, value, size)
-    };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    socket2::SockRef::from(socket).set_tcp_mss(536)
 }
 
 fn expect(element: &Element, name: &str) -> io::Result<()> {

@@ -1,5 +1,5 @@
 //! The real program, from outside: what it prints, how it ends, what it leaves.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test may fail")]
 
 mod server;
 
