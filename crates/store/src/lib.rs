@@ -2,8 +2,11 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod cursor;
 mod memory;
+mod open_index;
 mod sqlite;
+mod varint;
 
 pub use self::memory::MemoryStore;
 pub use self::sqlite::{Options as SqliteOptions, Report as SqliteReport, SqliteStore};

@@ -11,10 +11,9 @@ use tidings_core::store::{Acceptance, Idempotency, NewNotification, Released, St
 use super::account_cursor::registered_at;
 use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
 use super::error::{Error, Result};
-use super::open_index::OpenBroadcast;
-use super::varint;
 use super::writer::Writer;
-use crate::{LISTED_USERS, NAMED_UNKNOWN};
+use crate::open_index::OpenBroadcast;
+use crate::{LISTED_USERS, NAMED_UNKNOWN, varint};
 
 impl Writer {
     /// `content` is the notification's content as it is stored.

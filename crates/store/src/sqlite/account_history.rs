@@ -9,7 +9,9 @@ use tidings_core::store::{HistoryEntry, Outcome, Page};
 use super::account_cursor::{self, AccountCursor, registered_at};
 use super::convert::{self, int, state, uint};
 use super::error::{Error, Result};
-use super::{recipient_index, records, varint};
+use super::{recipient_index, records};
+use crate::cursor::is_subscribed;
+use crate::varint;
 
 /// Notifications that one page looks at, at most.
 const LOOKED_AT: usize = 4096;
@@ -80,8 +82,7 @@ struct Brief {
 impl<'a> Reader<'a> {
     fn new(connection: &'a Connection, account: AccountId) -> Result<Option<Self>> {
         let Some(registered_at) = registered_at(connection, account)? else { return Ok(None) };
-        let Some(mut cursor) = AccountCursor::load(connection, account)? else { return Ok(None) };
-        cursor.subscriptions(connection)?;
+        let Some(cursor) = AccountCursor::load(connection, account)? else { return Ok(None) };
         let skipped = account_cursor::skipped(connection, account)?;
         let unwritten = recipient_index::first_unwritten(connection)?;
         Ok(Some(Self { connection, cursor, registered_at, skipped, unwritten }))
@@ -147,10 +148,9 @@ impl<'a> Reader<'a> {
     }
 
     fn broadcast(&self, topic: &str, brief: &Brief) -> Result<Option<Outcome>> {
-        let mut subscriptions = self.cursor.known_subscriptions().iter();
         let meant = match topic {
             "" => brief.seq > self.registered_at,
-            _ => subscriptions.any(|(name, since)| name.as_str() == topic && brief.seq > *since),
+            _ => is_subscribed(self.cursor.subscriptions(self.connection)?, topic, brief.seq),
         };
         if !meant {
             return Ok(None);
@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
         if let Some(outcome) = self.dropped(brief.seq)? {
             return Ok(Some(outcome));
         }
-        let settled = !self.cursor.unsettled(brief.seq, brief.priority);
+        let settled = !self.cursor.get().is_unsettled(brief.seq, brief.priority);
         if settled && !self.skipped.contains(&brief.seq) {
             return Ok(Some(Outcome::Delivered));
         }

@@ -117,7 +117,7 @@ impl Writer {
     }
 
     pub fn remove_account(&mut self, id: AccountId) -> Result<bool> {
-        let Some(mut cursor) = AccountCursor::load(&self.connection, id)? else { return Ok(false) };
+        let Some(cursor) = AccountCursor::load(&self.connection, id)? else { return Ok(false) };
         for seq in cursor.pending(&self.connection, &self.open_index)? {
             self.count_cancelled(seq, 1)?;
         }

@@ -44,19 +44,16 @@ impl Writer {
     }
 
     pub fn drop_copy(&mut self, account: AccountId, seq: u64) -> Result<()> {
-        let Some(broadcast) = self.open_index.get(seq).cloned() else {
+        if self.open_index.get(seq).is_none() {
             if let Some(direct) = self.open_notification(seq)?
                 && self.unqueue_dropped(account, seq, &direct, End::Cancelled)?
             {
                 self.count_cancelled(seq, 1)?;
             }
             return Ok(());
-        };
+        }
         let Some(mut cursor) = AccountCursor::load(&self.connection, account)? else { return Ok(()) };
-        if cursor.unsettled(seq, broadcast.priority)
-            && cursor.meant(&self.connection, seq, broadcast.topic.as_ref())?
-        {
-            cursor.settle(&self.connection, &self.open_index, seq, broadcast.priority)?;
+        if cursor.settle(&self.connection, &self.open_index, seq)? {
             cursor.save(&self.connection)?;
             self.note_dropped(account, seq, End::Cancelled)?;
             self.count_cancelled(seq, 1)?;

@@ -6,10 +6,10 @@ use tidings_core::store::Ended;
 
 use super::convert::{int, limit as sql_limit, state, uint};
 use super::error::{Error, Result};
-use super::open_index::OpenBroadcast;
 use super::settle::OpenNotification;
-use super::varint;
 use super::writer::Writer;
+use crate::open_index::OpenBroadcast;
+use crate::varint;
 
 /// How a whole notification ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use super::account_cursor::AccountCursor;
 use super::convert::{self, int, limit as sql_limit, uint};
 use super::error::{Error, Result};
 use super::totals::StoredTotals;
+use crate::cursor::is_subscribed;
 
 /// A feed, and what of the account's copies a newer one replaced meanwhile:
 /// the writer has to be told.
@@ -37,17 +38,17 @@ pub(super) fn feed(
     if !anything_pending(connection, account)? {
         return Ok(read);
     }
-    let Some(mut cursor) = AccountCursor::load(connection, account)? else { return Ok(read) };
+    let Some(cursor) = AccountCursor::load(connection, account)? else { return Ok(read) };
     for priority in Priority::DESCENDING {
         let mut after = after[priority.index()].0;
         loop {
             // One more than there is room for tells whether there are more.
             let wanted = limit.saturating_add(1) - read.feed.pending.len();
-            let found = candidates(connection, &mut cursor, priority, after, now, wanted)?;
+            let found = candidates(connection, &cursor, priority, after, now, wanted)?;
             let last_page = found.len() < wanted;
             for candidate in found {
                 after = candidate.seq;
-                if superseded(connection, &mut cursor, &candidate)? {
+                if superseded(connection, &cursor, &candidate)? {
                     read.superseded.push(candidate.seq);
                 } else if read.feed.pending.len() < limit {
                     read.feed.pending.push(notification(connection, candidate.seq)?);
@@ -103,7 +104,7 @@ pub(super) fn head_if_idle(connection: &Connection, account: AccountId) -> Resul
 /// The first `wanted` pending ones of a priority beyond `after`, in order.
 fn candidates(
     connection: &Connection,
-    cursor: &mut AccountCursor,
+    cursor: &AccountCursor,
     priority: Priority,
     after: u64,
     now: Timestamp,
@@ -125,29 +126,23 @@ fn candidates(
     while let Some(row) = rows.next()? {
         found.push(Candidate { seq: uint(row.get(0)?), collapse_key: row.get(1)? });
     }
-    let settled = cursor.settled_up_to(priority).max(after);
     let mut broadcasts = connection.prepare_cached(
         "SELECT seq, collapse_key, expires_at FROM notifications INDEXED BY open_shared
          WHERE open = 1 AND topic = ?1 AND priority = ?2 AND seq > ?3 ORDER BY seq",
     )?;
-    let mut collect = |topic: &str, after: u64, cursor: &AccountCursor| {
-        let mut rows = broadcasts.query(params![topic, priority.index() as i64, int(after)])?;
+    for (topic, beyond) in cursor.get().sources(priority, cursor.subscriptions(connection)?) {
+        let topic = topic.map_or("", Topic::as_str);
+        let mut rows = broadcasts.query(params![topic, priority.index() as i64, int(beyond.max(after))])?;
         let mut taken = 0;
         while taken < wanted
             && let Some(row) = rows.next()?
         {
             let seq = uint(row.get(0)?);
-            if row.get::<_, i64>(2)? > now.0 && cursor.unsettled(seq, priority) {
+            if row.get::<_, i64>(2)? > now.0 && cursor.get().is_unsettled(seq, priority) {
                 found.push(Candidate { seq, collapse_key: row.get(1)? });
                 taken += 1;
             }
         }
-        Ok::<_, Error>(())
-    };
-    collect("", settled, cursor)?;
-    cursor.subscriptions(connection)?;
-    for (topic, since) in cursor.known_subscriptions() {
-        collect(topic.as_str(), settled.max(*since), cursor)?;
     }
     // Each source gave its first ones in order, so the first of all are among them.
     found.sort_unstable_by_key(|candidate| candidate.seq);
@@ -157,7 +152,7 @@ fn candidates(
 
 /// Whether a newer one for all or for a topic, with the same key, came for this
 /// account, whatever became of it.
-fn superseded(connection: &Connection, cursor: &mut AccountCursor, older: &Candidate) -> Result<bool> {
+fn superseded(connection: &Connection, cursor: &AccountCursor, older: &Candidate) -> Result<bool> {
     let Some(key) = &older.collapse_key else { return Ok(false) };
     let mut statement = connection.prepare_cached(
         "SELECT seq, topic FROM notifications INDEXED BY shared_by_key
@@ -166,9 +161,7 @@ fn superseded(connection: &Connection, cursor: &mut AccountCursor, older: &Candi
     let mut rows = statement.query(params![key, int(older.seq)])?;
     while let Some(row) = rows.next()? {
         let (seq, topic) = (uint(row.get(0)?), row.get::<_, String>(1)?);
-        let subscriptions = cursor.subscriptions(connection)?;
-        let subscribed = |(name, since): &(Topic, u64)| name.as_str() == topic && seq > *since;
-        if topic.is_empty() || subscriptions.iter().any(subscribed) {
+        if topic.is_empty() || is_subscribed(cursor.subscriptions(connection)?, &topic, seq) {
             return Ok(true);
         }
     }
@@ -198,21 +191,19 @@ fn notification(connection: &Connection, seq: u64) -> Result<Notification> {
 
 /// How much is pending for one account.
 pub(super) fn pending_count(connection: &Connection, account: AccountId) -> Result<u64> {
-    let Some(mut cursor) = AccountCursor::load(connection, account)? else { return Ok(0) };
+    let Some(cursor) = AccountCursor::load(connection, account)? else { return Ok(0) };
     let mut pending = queued_count(connection, account)?;
-    cursor.subscriptions(connection)?;
+    let subscriptions = cursor.subscriptions(connection)?;
     let mut broadcasts = connection.prepare_cached(
         "SELECT seq FROM notifications INDEXED BY open_shared
          WHERE open = 1 AND topic = ?1 AND priority = ?2 AND seq > ?3",
     )?;
     for priority in Priority::DESCENDING {
-        let settled = cursor.settled_up_to(priority);
-        let topics = cursor.known_subscriptions().iter();
-        let topics = topics.map(|(topic, since)| (topic.as_str(), settled.max(*since)));
-        for (topic, after) in std::iter::once(("", settled)).chain(topics) {
+        for (topic, after) in cursor.get().sources(priority, subscriptions) {
+            let topic = topic.map_or("", Topic::as_str);
             let mut rows = broadcasts.query(params![topic, priority.index() as i64, int(after)])?;
             while let Some(row) = rows.next()? {
-                pending += u64::from(cursor.unsettled(uint(row.get(0)?), priority));
+                pending += u64::from(cursor.get().is_unsettled(uint(row.get(0)?), priority));
             }
         }
     }
@@ -249,22 +240,18 @@ impl OpenBroadcastSeqs {
 
     /// The same as [`pending_count`].
     pub fn pending_count(&self, connection: &Connection, account: AccountId) -> Result<u64> {
-        let Some(mut cursor) = AccountCursor::load(connection, account)? else { return Ok(0) };
+        let Some(cursor) = AccountCursor::load(connection, account)? else { return Ok(0) };
         let mut pending = queued_count(connection, account)?;
-        cursor.subscriptions(connection)?;
+        let subscriptions = cursor.subscriptions(connection)?;
         for priority in Priority::DESCENDING {
-            let settled = cursor.settled_up_to(priority);
-            let count = |topic: &str, after: u64| {
-                let seqs = self.0.get(topic).map(|of_topic| of_topic[priority.index()].as_slice());
-                let seqs = seqs.unwrap_or_default();
+            for (topic, after) in cursor.get().sources(priority, subscriptions) {
+                let of_topic = self.0.get(topic.map_or("", Topic::as_str));
+                let seqs = of_topic.map(|of_topic| of_topic[priority.index()].as_slice()).unwrap_or_default();
                 let beyond = &seqs[seqs.partition_point(|seq| *seq <= after)..];
-                let acked = cursor.acked_beyond(priority).iter();
+                let acked = cursor.get().acked_beyond(priority).iter();
                 let settled = acked.filter(|seq| beyond.binary_search(seq).is_ok()).count();
-                (beyond.len() - settled) as u64
-            };
-            pending += count("", settled);
-            let topics = cursor.known_subscriptions().iter();
-            pending += topics.map(|(topic, since)| count(topic.as_str(), settled.max(*since))).sum::<u64>();
+                pending += (beyond.len() - settled) as u64;
+            }
         }
         Ok(pending)
     }

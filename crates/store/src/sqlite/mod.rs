@@ -32,7 +32,6 @@ mod store_impl;
 mod tests;
 mod topics;
 mod totals;
-mod varint;
 mod verify_counters;
 mod writer;
 

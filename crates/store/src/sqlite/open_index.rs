@@ -1,42 +1,13 @@
-//! Broadcasts that are pending for an account, indexed in the writer's memory: settling
-//! asks it for every acknowledgement.
-
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+//! Reads the open index from the database.
 
 use rusqlite::Connection;
-use tidings_core::model::{NotificationId, Priority, Topic};
 
 use super::convert;
 use super::error::Result;
-
-/// Broadcasts, for all accounts or for a topic, that are pending for at least one account.
-#[derive(Debug, Default)]
-pub(super) struct OpenIndex {
-    broadcasts: HashMap<u64, OpenBroadcast>,
-    /// For all, by priority.
-    all: [BTreeSet<u64>; 3],
-    /// For any topic, by priority.
-    topical: [BTreeSet<u64>; 3],
-    topics: HashMap<Topic, [BTreeSet<u64>; 3]>,
-    keys: HashMap<String, BTreeSet<u64>>,
-    /// Those that ended while pending, by priority: `None` for all accounts.
-    ended: [BTreeMap<u64, Option<Topic>>; 3],
-}
-
-/// A broadcast that is pending for an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct OpenBroadcast {
-    pub id: NotificationId,
-    pub priority: Priority,
-    /// `None`: for all.
-    pub topic: Option<Topic>,
-    pub collapse_key: Option<String>,
-    /// How many accounts it waits for.
-    pub pending: u64,
-}
+use crate::open_index::{OpenBroadcast, OpenIndex};
 
 impl OpenIndex {
-    pub fn load(connection: &Connection) -> Result<Self> {
+    pub(super) fn load(connection: &Connection) -> Result<Self> {
         let mut open = Self::load_without_ended(connection)?;
         let mut statement = connection.prepare_cached("SELECT seq, priority, topic FROM ended")?;
         let mut rows = statement.query([])?;
@@ -49,7 +20,7 @@ impl OpenIndex {
     }
 
     /// Only what is pending: also of a database that an older version made.
-    pub fn load_without_ended(connection: &Connection) -> Result<Self> {
+    pub(super) fn load_without_ended(connection: &Connection) -> Result<Self> {
         let mut open = Self::default();
         let mut statement = connection.prepare_cached(
             "SELECT seq, id, priority, topic, collapse_key, recipients - delivered - expired - cancelled
@@ -68,92 +39,5 @@ impl OpenIndex {
             open.insert(convert::uint(row.get(0)?), broadcast);
         }
         Ok(open)
-    }
-
-    /// Notes that one ended while pending.
-    pub fn note_ended(&mut self, seq: u64, priority: Priority, topic: Option<Topic>) {
-        self.ended[priority.index()].insert(seq, topic);
-    }
-
-    /// Forgets an ended one.
-    pub fn forget_ended(&mut self, seq: u64) {
-        for ended in &mut self.ended {
-            ended.remove(&seq);
-        }
-    }
-
-    /// Those that ended while pending.
-    pub fn ended(&self, priority: Priority) -> &BTreeMap<u64, Option<Topic>> {
-        &self.ended[priority.index()]
-    }
-
-    pub fn insert(&mut self, seq: u64, broadcast: OpenBroadcast) {
-        let index = broadcast.priority.index();
-        if let Some(topic) = &broadcast.topic {
-            self.topical[index].insert(seq);
-            self.topics.entry(topic.clone()).or_default()[index].insert(seq);
-        } else {
-            self.all[index].insert(seq);
-        }
-        if let Some(key) = &broadcast.collapse_key {
-            self.keys.entry(key.clone()).or_default().insert(seq);
-        }
-        self.broadcasts.insert(seq, broadcast);
-    }
-
-    pub fn remove(&mut self, seq: u64) {
-        let Some(broadcast) = self.broadcasts.remove(&seq) else { return };
-        let index = broadcast.priority.index();
-        if let Some(topic) = &broadcast.topic {
-            self.topical[index].remove(&seq);
-            if let Some(of_topic) = self.topics.get_mut(topic) {
-                of_topic[index].remove(&seq);
-                if of_topic.iter().all(BTreeSet::is_empty) {
-                    self.topics.remove(topic);
-                }
-            }
-        } else {
-            self.all[index].remove(&seq);
-        }
-        if let Some(key) = broadcast.collapse_key
-            && let Some(of_key) = self.keys.get_mut(&key)
-        {
-            of_key.remove(&seq);
-            if of_key.is_empty() {
-                self.keys.remove(&key);
-            }
-        }
-    }
-
-    pub fn get(&self, seq: u64) -> Option<&OpenBroadcast> {
-        self.broadcasts.get(&seq)
-    }
-
-    pub fn get_mut(&mut self, seq: u64) -> Option<&mut OpenBroadcast> {
-        self.broadcasts.get_mut(&seq)
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &OpenBroadcast)> {
-        self.broadcasts.iter().map(|(seq, broadcast)| (*seq, broadcast))
-    }
-
-    /// Those for all.
-    pub fn all(&self, priority: Priority) -> &BTreeSet<u64> {
-        &self.all[priority.index()]
-    }
-
-    /// Those for any topic.
-    pub fn topical(&self, priority: Priority) -> &BTreeSet<u64> {
-        &self.topical[priority.index()]
-    }
-
-    /// Those for one topic.
-    pub fn of_topic(&self, topic: &Topic, priority: Priority) -> Option<&BTreeSet<u64>> {
-        self.topics.get(topic).map(|of_topic| &of_topic[priority.index()])
-    }
-
-    /// Those with a collapse key, in order.
-    pub fn with_key(&self, key: &str) -> Vec<u64> {
-        self.keys.get(key).map(|seqs| seqs.iter().copied().collect()).unwrap_or_default()
     }
 }

@@ -12,7 +12,7 @@ use tidings_core::model::Target;
 
 use super::convert::{int, uint};
 use super::error::{Error, Result};
-use super::varint;
+use crate::varint;
 
 /// Bits of a position that tell its place in a run.
 const BITS: u32 = 10;

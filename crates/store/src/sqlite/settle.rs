@@ -9,8 +9,9 @@ use tidings_core::store::{Settled, Settlement};
 use super::account_cursor::{AccountCursor, registered_at};
 use super::convert::{self, id_bytes, int, uint};
 use super::error::{Error, Result};
-use super::varint;
 use super::writer::Writer;
+use crate::cursor::is_subscribed;
+use crate::varint;
 
 /// How a copy ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl Writer {
         let mut current: Option<AccountCursor> = None;
         for Settlement { account, seq: Seq(seq) } in batch {
             let id = if let Some(broadcast) = self.open_index.get(seq) {
-                let (id, priority, topic) = (broadcast.id, broadcast.priority, broadcast.topic.as_ref());
+                let id = broadcast.id;
                 if current.as_ref().is_none_or(|cursor| cursor.account != account) {
                     if let Some(mut done) = current.take() {
                         done.save(&self.connection)?;
@@ -46,10 +47,9 @@ impl Writer {
                     current = AccountCursor::load(&self.connection, account)?;
                 }
                 let Some(cursor) = &mut current else { continue };
-                if !cursor.unsettled(seq, priority) || !cursor.meant(&self.connection, seq, topic)? {
+                if !cursor.settle(&self.connection, &self.open_index, seq)? {
                     continue;
                 }
-                cursor.settle(&self.connection, &self.open_index, seq, priority)?;
                 id
             } else {
                 let direct = match looked_up.get(&seq) {
@@ -186,7 +186,7 @@ impl Writer {
     /// Whether a broadcast is meant for an account that is past it.
     fn broadcast_reached(
         &self,
-        mut cursor: AccountCursor,
+        cursor: AccountCursor,
         registered_at: u64,
         seq: u64,
         priority: Priority,
@@ -195,10 +195,9 @@ impl Writer {
         let meant = if topic.is_empty() {
             seq > registered_at
         } else {
-            let subscriptions = cursor.subscriptions(&self.connection)?;
-            subscriptions.iter().any(|(name, since)| name.as_str() == topic && seq > *since)
+            is_subscribed(cursor.subscriptions(&self.connection)?, topic, seq)
         };
-        Ok(meant && seq <= cursor.newest_settled(priority))
+        Ok(meant && seq <= cursor.get().newest_settled(priority))
     }
 
     fn noted(&self, table: &str, seq: i64, account: AccountId) -> Result<bool> {

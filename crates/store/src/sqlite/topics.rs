@@ -33,7 +33,7 @@ impl Writer {
     }
 
     pub fn unsubscribe(&mut self, account: AccountId, topic: &Topic) -> Result<bool> {
-        let Some(mut cursor) = AccountCursor::load(&self.connection, account)? else { return Ok(false) };
+        let Some(cursor) = AccountCursor::load(&self.connection, account)? else { return Ok(false) };
         if !cursor.subscriptions(&self.connection)?.iter().any(|(name, _)| name == topic) {
             return Ok(false);
         }

@@ -9,10 +9,10 @@ use tidings_core::store::Totals;
 use super::account_cursor::AccountCursor;
 use super::convert::{self, state, uint};
 use super::error::Result;
-use super::open_index::OpenIndex;
 use super::recipient_index::RecipientIndex;
 use super::totals::{StoredTotals, add};
 use super::writer::Writer;
+use crate::open_index::OpenIndex;
 
 /// Names each counter that disagrees with what it counts.
 pub(super) fn verify_counters(connection: &Connection) -> Result<Vec<String>> {
@@ -31,7 +31,7 @@ fn pending(connection: &Connection, wrong: &mut Vec<String>) -> Result<HashMap<u
     let mut rows = accounts.query([])?;
     while let Some(row) = rows.next()? {
         let id = AccountId(row.get(0)?);
-        let Some(mut cursor) = AccountCursor::load(connection, id)? else { continue };
+        let Some(cursor) = AccountCursor::load(connection, id)? else { continue };
         for seq in cursor.pending(connection, &open)? {
             *counted.entry(seq).or_default() += 1;
         }

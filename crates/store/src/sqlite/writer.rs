@@ -4,9 +4,9 @@ use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
 use super::error::Result;
-use super::open_index::OpenIndex;
 use super::recipient_index::RecipientIndex;
 use super::totals::StoredTotals;
+use crate::open_index::OpenIndex;
 
 /// All that changes the database. Its memory is a copy of what the
 /// open transaction says; after a rollback it is read again.

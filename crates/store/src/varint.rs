@@ -1,7 +1,7 @@
 //! Ascending numbers in few bytes: differences in base 128, low groups first.
 
 /// Encodes ascending numbers.
-pub(super) fn encode(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
+pub(crate) fn encode(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut last = 0;
     for number in numbers {
@@ -12,7 +12,7 @@ pub(super) fn encode(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
 }
 
 /// Decodes what [`encode`] made; `None` for anything else.
-pub(super) fn decode(mut bytes: &[u8]) -> Option<Vec<u64>> {
+pub(crate) fn decode(mut bytes: &[u8]) -> Option<Vec<u64>> {
     let mut numbers = Vec::new();
     let mut last = 0u64;
     while !bytes.is_empty() {
@@ -23,7 +23,7 @@ pub(super) fn decode(mut bytes: &[u8]) -> Option<Vec<u64>> {
 }
 
 /// Appends one number.
-pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -32,7 +32,7 @@ pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Takes one number off the front.
-pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
+pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0u64;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;
