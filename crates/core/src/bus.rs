@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 
 use crate::model::Target;
-use crate::notification::Delivery;
+use crate::session::Delivery;
 
 /// Hints that may wait for the dispatcher.
 const MAX_HINTS: usize = 65_536;

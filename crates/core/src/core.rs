@@ -84,6 +84,7 @@ impl Core {
             Arc::clone(&random),
             events.clone(),
             Arc::new(bus),
+            session::encoded_len,
         );
         let core = Arc::new(Self {
             session: SessionManager::new(Arc::clone(&store), config.domain.clone()),

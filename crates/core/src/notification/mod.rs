@@ -3,7 +3,6 @@
 //! Acceptance ends with the store's commit; what follows (handing out, counting,
 //! telling watchers) can be lost with the process and is found again in the store.
 
-mod delivery;
 mod latency;
 mod request;
 mod run_to_end;
@@ -13,7 +12,6 @@ mod settle;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::delivery::Delivery;
 pub use self::latency::{LATENCY_BOUNDS, Latency};
 pub use self::request::{AcceptError, Accepted, FieldError, Request};
 use self::run_to_end::RunToEnd;
@@ -23,7 +21,8 @@ use crate::bus::{Bus, Hint};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::events::{Event, Events};
-use crate::model::{AccountId, NotificationId, Seq, Username};
+use crate::model::{AccountId, Content, NotificationId, Seq, Username};
+use crate::session::Delivery;
 use crate::store::{
     Acceptance, Feed, Idempotency, NewNotification, NotificationRecord, Page, Positions, Released,
     Settlement, Store, StoreError, Totals,
@@ -44,6 +43,8 @@ struct Inner {
     random: Arc<dyn Random>,
     events: Events,
     bus: Arc<dyn Bus>,
+    /// How long a content is as a stanza's: the session manager knows.
+    encoded_len: fn(&Content) -> usize,
     settlements: SettleQueue,
     /// When the scheduler has something to do next.
     next_due: NextDue,
@@ -58,6 +59,7 @@ impl NotificationManager {
         random: Arc<dyn Random>,
         events: Events,
         bus: Arc<dyn Bus>,
+        encoded_len: fn(&Content) -> usize,
     ) -> Self {
         let inner = Inner {
             config,
@@ -66,6 +68,7 @@ impl NotificationManager {
             random,
             events,
             bus,
+            encoded_len,
             settlements: SettleQueue::new(),
             next_due: NextDue::default(),
             stopping: tokio::sync::watch::Sender::new(false),
@@ -97,6 +100,14 @@ impl NotificationManager {
         self.inner.settlements.latency.read()
     }
 
+    /// Looks at a request as [`accept`](Self::accept) does first, and sends nothing.
+    ///
+    /// # Errors
+    /// [`AcceptError::Invalid`] with every field that is out of bounds.
+    pub fn check(&self, request: &Request) -> Result<(), AcceptError> {
+        request.check(&self.inner.config, self.inner.encoded_len)
+    }
+
     /// Accepts a notification. When this returns, it is on durable storage.
     /// Dropping the future does not undo an acceptance under way.
     ///
@@ -109,7 +120,7 @@ impl NotificationManager {
         let inner = Arc::clone(&self.inner);
         // A caller that goes away between commit and hand-out must not delay the
         // hand-out to the next login.
-        let checked = request.check(&inner.config);
+        let checked = self.check(&request);
         let work = checked.map(|()| RunToEnd::new(async move { inner.accept(request).await }));
         async move { work?.await }
     }

@@ -9,11 +9,11 @@ use tidings_xmpp::ext::sm::Nonza;
 use tidings_xmpp::ns;
 use tokio::time::Instant;
 
+use super::delivery::Delivery;
 use super::session_entry::SessionEntry;
 use super::sm::{StreamManagement, resumption_id};
 use crate::Core;
 use crate::model::{Encoding, NotificationId, Priority, Seq};
-use crate::notification::Delivery;
 use crate::store::{Feed, StoreError};
 
 /// How long a session waits after the store failed before it reads again.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::notification::Delivery;
+use super::delivery::Delivery;
 
 const MAX_BROADCASTS: usize = 1024;
 /// Bytes of content held; large broadcasts push older ones out.

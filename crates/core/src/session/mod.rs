@@ -10,6 +10,7 @@
 //! | `negotiation` | the negotiation's questions, answered; who the peer has proven to be |
 //! | `binding` | from an authenticated account to a session, new or resumed |
 //! | `bound_session` | a bound session: feed, window, acknowledgements |
+//! | `delivery` | a notification on its way to sessions, encoded once for all |
 //! | `sm` | XEP-0198's counters and resumption ids |
 //! | `address` | whether `from` and `to` may stand |
 //! | `stanza`, `iq` | what a bound session's peer may send |
@@ -21,6 +22,7 @@ mod binding;
 mod bound_session;
 mod broadcast_buffer;
 mod connection;
+mod delivery;
 mod iq;
 mod negotiation;
 mod peer;
@@ -39,6 +41,7 @@ use tokio::time::Instant;
 
 use self::bound_session::BoundSession;
 pub use self::connection::{Connection, Control};
+pub(crate) use self::delivery::{Delivery, encoded_len};
 pub use self::peer::Peer;
 pub(crate) use self::registry::SWEEP_INTERVAL;
 pub use self::registry::{SessionInfo, SessionManager};

@@ -11,9 +11,9 @@ use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
 use super::broadcast_buffer::BroadcastBuffer;
+use super::delivery::Delivery;
 use super::session_entry::{Command, EndReason, SessionEntry};
 use crate::model::{AccountId, SessionId, Show, Status, Target, Timestamp, Topic, Username};
-use crate::notification::Delivery;
 use crate::store::Store;
 
 const SHARDS: usize = 64;

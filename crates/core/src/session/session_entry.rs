@@ -8,8 +8,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::bound_session::BoundSession;
+use super::delivery::Delivery;
 use crate::model::{AccountId, SessionId, Show, Status, Timestamp, Username};
-use crate::notification::Delivery;
 
 /// Notifications that wait for a session's task to run. Past that the session
 /// reads from the store instead.

@@ -135,7 +135,7 @@ pub(crate) async fn submit(State(app): State<App>, posted: Posted) -> Result<Res
     page.to_send()?;
     app.admit()?;
     let request = read(&mut form, &page.operator, app.core.config.limits.users_per_notification);
-    if let Err(AcceptError::Invalid(errors)) = request.check(&app.core.config) {
+    if let Err(AcceptError::Invalid(errors)) = app.core.notification.check(&request) {
         form.wrong_fields(&errors, place);
     }
     if !form.is_sound() {
