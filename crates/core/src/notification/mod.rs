@@ -82,8 +82,8 @@ impl NotificationManager {
         let scheduler = Arc::clone(&self.inner);
         vec![
             tokio::spawn(async move {
-                let store = Arc::clone(&settler.store);
-                settler.settlements.run(store, settler.events.clone()).await;
+                let settle = |batch| settler.store.settle(batch);
+                settler.settlements.run(settle, &settler.events).await;
             }),
             tokio::spawn(async move { schedule::run(&scheduler).await }),
         ]
@@ -182,9 +182,7 @@ impl NotificationManager {
     /// writer is far behind.
     pub(crate) async fn settle(&self, account: AccountId, seqs: impl IntoIterator<Item = Seq>) {
         let settlements = seqs.into_iter().map(|seq| Settlement { account, seq });
-        if self.inner.settlements.push(settlements, self.inner.clock.now()) {
-            self.inner.settlements.flush().await;
-        }
+        self.inner.settlements.push(settlements, self.inner.clock.now()).await;
     }
 
     /// Waits until settlements made before this call are durable.
@@ -248,7 +246,7 @@ impl Inner {
                 expires_at: now.plus(IDEMPOTENCY_SPAN),
             }),
         };
-        match self.write(new).await? {
+        match self.store.accept(new).await? {
             Acceptance::Released(released) => {
                 let recipients = released.recipients;
                 let ends = released.notification.expires_at;
@@ -263,14 +261,6 @@ impl Inner {
             Acceptance::Repeated(id, recipients) => Ok(Accepted { id, recipients }),
             Acceptance::Mismatch => Err(AcceptError::IdempotencyMismatch),
         }
-    }
-
-    /// Accepts, and takes along what waits to be settled: it needs no commit of its own then.
-    async fn write(&self, new: NewNotification) -> Result<Acceptance, StoreError> {
-        let Some(along) = self.settlements.along() else { return self.store.accept(new).await };
-        let (settled, accepted) = self.store.settle_and_accept(along.settlements(), new).await;
-        along.end(settled, &self.events);
-        accepted
     }
 
     fn hand_out(&self, released: Released) {

@@ -3,21 +3,21 @@
 //! A settlement that is lost here (the process dies) means that a notification
 //! is delivered once more, never that it is lost. So sessions do not wait for the
 //! disk, and settlements wait a moment for more: each commit is one that an
-//! acceptance would have to wait behind. Where few wait, the next acceptance takes
-//! them along, and there is no such commit.
+//! acceptance would have to wait behind.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::sleep;
 
 use super::latency::LatencyMeter;
 use crate::events::{Event, Events};
 use crate::model::{Seq, Timestamp};
-use crate::store::{Settled, Settlement, Store, StoreError};
+use crate::store::{Settled, Settlement, StoreError};
 
 /// Settlements that may wait; past that, sessions wait.
 const MAX_WAITING: usize = 200_000;
@@ -25,82 +25,76 @@ const MAX_WAITING: usize = 200_000;
 const BATCH: usize = 8192;
 /// How long a settlement waits for more of them, unless a caller waits in [`SettleQueue::flush`].
 const GATHER_TIME: Duration = Duration::from_millis(10);
-/// So many do not wait for more: they fill a call.
-const FULL_BATCH: usize = BATCH;
-/// So many at most go along with an acceptance, whose sender waits for the answer.
-const MAX_ALONG: usize = 16;
+/// The first and the longest pause before a batch is tried again.
+const RETRY_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 /// The queue between sessions and the store.
 pub(super) struct SettleQueue {
-    state: Mutex<State>,
-    filled: Notify,
-    drained: Notify,
+    queue: mpsc::Sender<Item>,
+    /// The other end, until [`run`](Self::run) takes it.
+    taken: Mutex<Option<mpsc::Receiver<Item>>>,
+    /// A caller waits for what is queued.
+    flush_requested: Notify,
+    /// Settlements ever queued, and of these, in their order, the ever written. Who finds
+    /// as many written as queued waits for nothing.
+    queued: AtomicU64,
+    written: AtomicU64,
+    /// The store refused the last batch: it is tried again.
+    failing: watch::Sender<bool>,
+    closed: watch::Sender<bool>,
     /// From acceptance to acknowledgement.
     pub(super) latency: LatencyMeter,
 }
 
-#[derive(Default)]
-struct State {
-    /// Each with the time at which its acknowledgement came.
-    waiting: Vec<(Settlement, Timestamp)>,
-    /// A batch is on its way to the store. The next waits until it is there, so that
-    /// `written` counts in the order of `queued`.
-    in_flight: bool,
-    /// [`SettleQueue::run`] looks at what waits by itself, soon.
-    gathering: bool,
-    /// It waits for what an acceptance has taken along.
-    blocked: bool,
-    /// A caller waits for what is queued.
-    flush_requested: bool,
-    /// Settlements ever queued, and ever written.
-    queued: u64,
-    written: u64,
-    /// The store refused the last batch: it is tried again.
-    failing: bool,
-    closed: bool,
+enum Item {
+    /// With the time at which its acknowledgement came.
+    Settlement(Settlement, Timestamp),
+    /// A caller waits for what is before this.
+    Flush(oneshot::Sender<()>),
 }
 
 impl SettleQueue {
     pub(super) fn new() -> Self {
+        let (queue, taken) = mpsc::channel(MAX_WAITING);
         Self {
-            state: Mutex::new(State::default()),
-            filled: Notify::new(),
-            drained: Notify::new(),
+            queue,
+            taken: Mutex::new(Some(taken)),
+            flush_requested: Notify::new(),
+            queued: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            failing: watch::Sender::new(false),
+            closed: watch::Sender::new(false),
             latency: LatencyMeter::default(),
         }
     }
 
-    /// Queues settlements at once. True when the queue is past its bound: the
-    /// caller then waits in [`flush`](Self::flush) before it causes more.
-    pub(super) fn push(&self, settlements: impl IntoIterator<Item = Settlement>, now: Timestamp) -> bool {
-        let mut state = self.state.lock();
-        let before = state.waiting.len();
-        state.waiting.extend(settlements.into_iter().map(|settlement| (settlement, now)));
-        let after = state.waiting.len();
-        state.queued += (after - before) as u64;
-        let begins = before == 0 && after > 0 && !state.gathering;
-        drop(state);
-        if begins || (before < FULL_BATCH && after >= FULL_BATCH) {
-            self.filled.notify_one();
+    /// Queues settlements; waits only while the queue is full.
+    pub(super) async fn push(&self, settlements: impl IntoIterator<Item = Settlement>, now: Timestamp) {
+        for settlement in settlements {
+            self.queued.fetch_add(1, Ordering::Relaxed);
+            match self.queue.try_send(Item::Settlement(settlement, now)) {
+                Ok(()) => {}
+                Err(TrySendError::Full(item)) => {
+                    // An error means the same as below.
+                    let _ = self.queue.send(item).await;
+                }
+                // The process ends. The device gets this notification once more.
+                Err(TrySendError::Closed(_)) => return,
+            }
         }
-        after > MAX_WAITING
     }
 
-    /// Takes what waits, where it is little, to be written along with an acceptance.
-    pub(super) fn along(&self) -> Option<Along<'_>> {
-        let mut state = self.state.lock();
-        let few = (1..=MAX_ALONG).contains(&state.waiting.len());
-        if !few || state.in_flight || state.failing || state.closed {
-            return None;
-        }
-        state.in_flight = true;
-        Some(Along { queue: self, batch: state.take() })
-    }
-
-    /// Waits until all that is queued now has been written, however long the store fails.
+    /// Waits until all that this caller has queued is written, however long the store fails.
     pub(super) async fn flush(&self) {
-        // Cannot fail: that is what `false` asks for.
-        let _ = self.wait_written(false).await;
+        if self.is_empty() {
+            return;
+        }
+        let (done, written) = oneshot::channel();
+        if self.queue.send(Item::Flush(done)).await.is_ok() {
+            self.flush_requested.notify_one();
+            // An error means that the queue is closed, and no more is written.
+            let _ = written.await;
+        }
     }
 
     /// As [`flush`](Self::flush), for callers that must not wait for a broken disk.
@@ -108,138 +102,128 @@ impl SettleQueue {
     /// # Errors
     /// [`StoreError::Busy`] while the store fails.
     pub(super) async fn flush_or_busy(&self) -> Result<(), StoreError> {
-        self.wait_written(true).await
-    }
-
-    async fn wait_written(&self, give_up: bool) -> Result<(), StoreError> {
-        let target = {
-            let mut state = self.state.lock();
-            if !state.waiting.is_empty() && !state.flush_requested {
-                state.flush_requested = true;
-                self.filled.notify_one();
-            }
-            state.queued
-        };
-        loop {
-            let drained = self.drained.notified();
-            {
-                let state = self.state.lock();
-                if state.written >= target || state.closed {
-                    return Ok(());
-                }
-                if give_up && state.failing {
-                    return Err(StoreError::Busy);
-                }
-            }
-            drained.await;
+        if self.is_empty() {
+            return Ok(());
+        }
+        if *self.failing.borrow() {
+            return Err(StoreError::Busy);
+        }
+        tokio::select! {
+            biased;
+            () = self.flush() => Ok(()),
+            () = until_true(&self.failing) => Err(StoreError::Busy),
         }
     }
 
-    /// Writes batches until [`close`](Self::close) and the queue is empty.
-    pub(super) async fn run(&self, store: Arc<dyn Store>, events: Events) {
-        while let Some(batch) = self.next().await {
-            self.write(&*store, &batch, &events).await;
-            self.wrote(batch.len());
-        }
+    /// Whether all that this caller has queued is written.
+    fn is_empty(&self) -> bool {
+        self.written.load(Ordering::Acquire) == self.queued.load(Ordering::Relaxed)
     }
 
     /// No more settlements come; [`run`](Self::run) returns once it has written what there is.
     pub(super) fn close(&self) {
-        self.state.lock().closed = true;
-        self.filled.notify_one();
+        self.closed.send_replace(true);
     }
 
-    /// Waits for settlements, and for more of them, and takes them. `None` at the end.
-    async fn next(&self) -> Option<Vec<(Settlement, Timestamp)>> {
-        loop {
-            let begun = self.until(|state| {
-                state.gathering = !state.waiting.is_empty();
-                state.blocked = state.closed && state.in_flight;
-                (state.gathering || (state.closed && !state.in_flight)).then_some(state.gathering)
-            });
-            if !begun.await {
-                return None;
+    /// Writes batches by `settle`, until [`close`](Self::close) and the queue is empty.
+    pub(super) async fn run<F>(&self, settle: impl Fn(Vec<Settlement>) -> F, events: &Events)
+    where
+        F: Future<Output = Result<Settled, StoreError>>,
+    {
+        let Some(mut queue) = self.taken.lock().take() else { return };
+        while let Some(first) = self.first(&mut queue).await {
+            let mut batch = Batch::default();
+            batch.add(first);
+            if batch.flushes.is_empty() {
+                tokio::select! {
+                    () = sleep(GATHER_TIME) => {}
+                    () = self.flush_requested.notified() => {}
+                    () = until_true(&self.closed) => {}
+                }
             }
-            let enough = self.until(|state| {
-                (state.flush_requested || state.closed || state.waiting.len() >= FULL_BATCH).then_some(())
-            });
-            // That time is up is no failure.
-            let _ = timeout(GATHER_TIME, enough).await;
-            let taken = self.until(|state| {
-                state.blocked = state.in_flight;
-                (!state.in_flight).then(|| {
-                    state.gathering = false;
-                    state.in_flight = !state.waiting.is_empty();
-                    state.take()
-                })
-            });
-            // Nothing is left where acceptances have taken it along.
-            match taken.await {
-                batch if batch.is_empty() => {}
-                batch => return Some(batch),
+            // What comes from here on waits for more again.
+            let mut ready = queue.len();
+            loop {
+                while ready > 0 && batch.settlements.len() < BATCH {
+                    ready -= 1;
+                    match queue.try_recv() {
+                        Ok(item) => batch.add(item),
+                        Err(_) => ready = 0,
+                    }
+                }
+                self.write(std::mem::take(&mut batch), &settle, &events).await;
+                if ready == 0 {
+                    break;
+                }
             }
         }
     }
 
-    /// Waits until the state is as it should be.
-    async fn until<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
-        loop {
-            let filled = self.filled.notified();
-            if let Some(seen) = look(&mut self.state.lock()) {
-                return seen;
+    /// The next that comes; `None` when the queue is closed and empty.
+    async fn first(&self, queue: &mut mpsc::Receiver<Item>) -> Option<Item> {
+        tokio::select! {
+            biased;
+            () = until_true(&self.closed), if !queue.is_closed() => {}
+            first = queue.recv() => return first,
+        }
+        queue.close();
+        queue.recv().await
+    }
+
+    /// Writes a batch, however often that takes.
+    async fn write<F>(&self, batch: Batch, settle: &impl Fn(Vec<Settlement>) -> F, events: &Events)
+    where
+        F: Future<Output = Result<Settled, StoreError>>,
+    {
+        let (mut pause, longest) = RETRY_PAUSES;
+        while !batch.settlements.is_empty() {
+            match settle(batch.settlements()).await {
+                Ok(settled) => {
+                    self.tell(settled, &batch, events);
+                    break;
+                }
+                Err(error @ (StoreError::Busy | StoreError::Full | StoreError::Failed(_))) => {
+                    if *self.closed.borrow() {
+                        let count = batch.settlements.len();
+                        tracing::warn!(%error, count, "settlements were not written; these devices get theirs again");
+                        break;
+                    }
+                    tracing::warn!(%error, "cannot write settlements; trying again");
+                    self.failing.send_replace(true);
+                    tokio::select! {
+                        () = sleep(pause) => {}
+                        () = until_true(&self.closed) => {}
+                    }
+                    pause = (pause * 2).min(longest);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "settlements refused");
+                    break;
+                }
             }
-            filled.await;
+        }
+        self.failing.send_if_modified(std::mem::take);
+        self.written.fetch_add(batch.settlements.len() as u64, Ordering::Release);
+        for done in batch.flushes {
+            // An error means that this caller waits no longer.
+            let _ = done.send(());
         }
     }
 
-    /// So many of those in flight are in the store.
-    fn wrote(&self, count: usize) {
-        let mut state = self.state.lock();
-        state.in_flight = false;
-        state.written += count as u64;
-        state.failing = false;
-        drop(state);
-        self.drained.notify_waiters();
-    }
-
-    /// Tells the watchers and the latency meter what a batch has changed.
-    fn report(&self, settled: Settled, batch: &[(Settlement, Timestamp)], events: &Events) {
+    /// Tells what a batch has changed.
+    fn tell(&self, settled: Settled, batch: &Batch, events: &Events) {
         self.measure(&settled, batch);
         for (_, id, accounts) in settled.delivered {
             events.send(Event::Delivered { id, accounts });
         }
     }
 
-    async fn write(&self, store: &dyn Store, batch: &[(Settlement, Timestamp)], events: &Events) {
-        let mut pause = Duration::from_millis(50);
-        loop {
-            match store.settle(settlements(batch)).await {
-                Ok(settled) => return self.report(settled, batch, events),
-                Err(error @ (StoreError::Busy | StoreError::Full | StoreError::Failed(_))) => {
-                    if self.state.lock().closed {
-                        tracing::warn!(%error, count = batch.len(), "settlements were not written; these devices get theirs again");
-                        return;
-                    }
-                    tracing::warn!(%error, "cannot write settlements; trying again");
-                    self.state.lock().failing = true;
-                    self.drained.notify_waiters();
-                    sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(5));
-                }
-                Err(error) => {
-                    tracing::error!(%error, "settlements refused");
-                    return;
-                }
-            }
-        }
-    }
-
     /// Notes how long each new delivery took, until its acknowledgement came.
-    fn measure(&self, settled: &Settled, batch: &[(Settlement, Timestamp)]) {
+    fn measure(&self, settled: &Settled, batch: &Batch) {
         let mut delivered: HashMap<Seq, _> =
             settled.delivered.iter().map(|(seq, id, copies)| (*seq, (id.accepted_at(), *copies))).collect();
-        for (settlement, at) in batch {
-            // Of an acknowledgement that came twice one counts.
+        for (settlement, at) in &batch.settlements {
+            // Of an acknowledgement that came twice one counts, whichever.
             if let Some((accepted_at, copies)) = delivered.get_mut(&settlement.seq)
                 && *copies > 0
             {
@@ -250,69 +234,39 @@ impl SettleQueue {
     }
 }
 
-impl State {
-    /// What goes into the next store call.
-    fn take(&mut self) -> Vec<(Settlement, Timestamp)> {
-        if self.waiting.len() <= BATCH {
-            self.flush_requested = false;
-            return std::mem::take(&mut self.waiting);
-        }
-        let rest = self.waiting.split_off(BATCH);
-        std::mem::replace(&mut self.waiting, rest)
-    }
+/// Resolves once the value is true.
+async fn until_true(value: &watch::Sender<bool>) {
+    // An error would mean that the sender is gone: it is borrowed.
+    let _ = value.subscribe().wait_for(|value| *value).await;
 }
 
-fn settlements(batch: &[(Settlement, Timestamp)]) -> Vec<Settlement> {
-    batch.iter().map(|(settlement, _)| *settlement).collect()
+#[derive(Default)]
+struct Batch {
+    settlements: Vec<(Settlement, Timestamp)>,
+    /// Callers that wait for this batch.
+    flushes: Vec<oneshot::Sender<()>>,
 }
 
-/// Settlements that an acceptance takes along. They go back where it fails, or ends
-/// before it says how it went.
-pub(super) struct Along<'a> {
-    queue: &'a SettleQueue,
-    batch: Vec<(Settlement, Timestamp)>,
-}
-
-impl Along<'_> {
-    pub(super) fn settlements(&self) -> Vec<Settlement> {
-        settlements(&self.batch)
-    }
-
-    /// How it went.
-    pub(super) fn end(mut self, outcome: Result<Settled, StoreError>, events: &Events) {
-        if let Ok(settled) = outcome {
-            let batch = std::mem::take(&mut self.batch);
-            self.queue.report(settled, &batch, events);
-            self.queue.wrote(batch.len());
+impl Batch {
+    fn add(&mut self, item: Item) {
+        match item {
+            Item::Settlement(settlement, at) => self.settlements.push((settlement, at)),
+            Item::Flush(done) => self.flushes.push(done),
         }
     }
-}
 
-impl Drop for Along<'_> {
-    fn drop(&mut self) {
-        let mut state = self.queue.state.lock();
-        let mut wake = std::mem::take(&mut state.blocked);
-        if !self.batch.is_empty() {
-            state.in_flight = false;
-            self.batch.append(&mut state.waiting);
-            state.waiting = std::mem::take(&mut self.batch);
-            // A caller may wait for them, and its request to flush was taken with them.
-            state.flush_requested = true;
-            wake = true;
-        }
-        drop(state);
-        if wake {
-            self.queue.filled.notify_one();
-        }
+    fn settlements(&self) -> Vec<Settlement> {
+        self.settlements.iter().map(|(settlement, _)| *settlement).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::future::ready;
+    use std::sync::Arc;
 
     use futures_util::FutureExt;
-    use tokio::task::yield_now;
+    use tokio::task::{JoinHandle, yield_now};
 
     use super::*;
     use crate::model::AccountId;
@@ -321,122 +275,122 @@ mod tests {
         (1..=count).map(|seq| Settlement { account: AccountId(1), seq: Seq(seq) })
     }
 
-    /// Takes batches as [`SettleQueue::run`] does, and notes how large they were.
-    async fn batches(queue: &SettleQueue, largest: &AtomicUsize) {
-        while let Some(batch) = queue.next().await {
-            largest.fetch_max(batch.len(), Ordering::Relaxed);
-            queue.wrote(batch.len());
-        }
+    /// A queue that is written to a store which notes each batch, and fails while it is told to.
+    struct Running {
+        queue: Arc<SettleQueue>,
+        batches: Arc<Mutex<Vec<Vec<Settlement>>>>,
+        broken: watch::Sender<bool>,
+        task: JoinHandle<()>,
     }
 
-    async fn other_tasks_run() {
-        for _ in 0..10 {
-            yield_now().await;
+    impl Running {
+        fn start() -> Self {
+            let (queue, batches) = (Arc::new(SettleQueue::new()), Arc::<Mutex<Vec<_>>>::default());
+            let broken = watch::Sender::new(false);
+            let (running, noted, fails) = (Arc::clone(&queue), Arc::clone(&batches), broken.subscribe());
+            let task = tokio::spawn(async move {
+                let settle = |batch| {
+                    if *fails.borrow() {
+                        return ready(Err(StoreError::Full));
+                    }
+                    noted.lock().push(batch);
+                    ready(Ok(Settled::default()))
+                };
+                running.run(settle, &Events::default()).await;
+            });
+            Self { queue, batches, broken, task }
+        }
+
+        async fn push(&self, count: u64) {
+            self.queue.push(settlements(count), Timestamp(0)).await;
+        }
+
+        /// The batches' sizes since the last time, once all tasks have done what they can without time.
+        async fn written(&self) -> Vec<usize> {
+            for _ in 0..20 {
+                yield_now().await;
+            }
+            self.batches.lock().drain(..).map(|batch| batch.len()).collect()
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn settlements_are_gathered_unless_a_caller_waits_for_them() {
-        let queue = Arc::new(SettleQueue::new());
-        let largest = Arc::new(AtomicUsize::new(0));
-        let (taking, noting) = (Arc::clone(&queue), Arc::clone(&largest));
-        let taker = tokio::spawn(async move { batches(&taking, &noting).await });
+    async fn settlements_wait_for_more_unless_a_caller_waits_for_them() {
+        let running = Running::start();
         for _ in 0..20 {
-            queue.push(settlements(1), Timestamp(0));
-            yield_now().await;
+            running.push(1).await;
+            assert_eq!(running.written().await, [], "before its time");
         }
-        assert_eq!(largest.load(Ordering::Relaxed), 0, "taken before its time");
         tokio::time::advance(GATHER_TIME * 2).await;
-        yield_now().await;
-        assert_eq!(largest.load(Ordering::Relaxed), 20);
+        assert_eq!(running.written().await, [20]);
 
-        queue.push(settlements(3), Timestamp(0));
-        // Time stands still: what a caller waits for does not wait for more.
-        let mut waits = std::pin::pin!(queue.flush_or_busy());
-        for _ in 0..10 {
-            if waits.as_mut().now_or_never().is_some() {
-                break;
-            }
-            yield_now().await;
-        }
-        assert!(queue.state.lock().waiting.is_empty());
-
-        queue.push(settlements(FULL_BATCH as u64), Timestamp(0));
-        for _ in 0..10 {
-            yield_now().await;
-        }
-        assert_eq!(largest.load(Ordering::Relaxed), FULL_BATCH);
-        queue.close();
-        taker.await.unwrap();
+        running.push(3).await;
+        // Time stands still: what is waited for does not wait for more.
+        let mut waits = Box::pin(running.queue.flush_or_busy());
+        assert!(waits.as_mut().now_or_never().is_none());
+        assert_eq!(running.written().await, [3]);
+        assert_eq!(waits.await, Ok(()));
+        // Nor does a caller wait for what it has not queued.
+        assert_eq!(running.queue.flush().now_or_never(), Some(()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_goes_along_with_an_acceptance_is_not_written_by_itself() {
-        let queue = Arc::new(SettleQueue::new());
-        assert!(queue.along().is_none(), "nothing waits");
-        let largest = Arc::new(AtomicUsize::new(0));
-        let (taking, noting) = (Arc::clone(&queue), Arc::clone(&largest));
-        let taker = tokio::spawn(async move { batches(&taking, &noting).await });
-        for _ in 0..100 {
-            queue.push(settlements(2), Timestamp(0));
-            other_tasks_run().await;
-            let along = queue.along().unwrap();
-            assert_eq!(along.settlements(), settlements(2).collect::<Vec<_>>());
-            queue.push(settlements(1), Timestamp(0));
-            assert!(queue.along().is_none(), "a batch is in flight");
-            // Longer than the time to gather: what came later is not written before them.
-            tokio::time::advance(GATHER_TIME * 2).await;
-            other_tasks_run().await;
-            assert!(queue.flush_or_busy().now_or_never().is_none(), "nothing is written yet");
-            along.end(Ok(Settled::default()), &Events::default());
-            other_tasks_run().await;
-            assert_eq!(queue.flush_or_busy().now_or_never(), Some(Ok(())));
-        }
-        assert_eq!(largest.load(Ordering::Relaxed), 1);
-
-        queue.push(settlements(MAX_ALONG as u64 + 1), Timestamp(0));
-        assert!(queue.along().is_none(), "too many");
-        queue.close();
-        taker.await.unwrap();
-        assert_eq!(largest.load(Ordering::Relaxed), MAX_ALONG + 1);
+    async fn a_crowd_is_written_in_bounded_batches_and_in_order() {
+        let running = Running::start();
+        running.push(2 * BATCH as u64 + 5).await;
+        running.queue.flush().await;
+        let batches = std::mem::take(&mut *running.batches.lock());
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [BATCH, BATCH, 5]);
+        assert!(batches.concat().into_iter().eq(settlements(2 * BATCH as u64 + 5)));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_went_along_in_vain_is_written_all_the_same() {
-        for dropped in [true, false] {
-            let queue = SettleQueue::new();
-            queue.push(settlements(3), Timestamp(0));
-            let along = queue.along().unwrap();
-            queue.push(settlements(1), Timestamp(0));
-            let mut waits = Box::pin(queue.flush_or_busy());
+    async fn who_flushes_in_haste_is_told_of_a_failing_store_and_who_is_patient_waits() {
+        let running = Running::start();
+        running.broken.send_replace(true);
+        running.push(2).await;
+        let mut patient = Box::pin(running.queue.flush());
+        assert!(patient.as_mut().now_or_never().is_none());
+        assert_eq!(running.queue.flush_or_busy().await, Err(StoreError::Busy), "while it waits");
+        assert_eq!(running.queue.flush_or_busy().now_or_never(), Some(Err(StoreError::Busy)), "at once");
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(running.written().await, []);
+        assert!(patient.as_mut().now_or_never().is_none());
+        running.broken.send_replace(false);
+        patient.await;
+        assert_eq!(running.written().await, [2], "once");
+        assert_eq!(running.queue.flush_or_busy().now_or_never(), Some(Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_makes_sessions_wait() {
+        let running = Running::start();
+        running.broken.send_replace(true);
+        running.push(1).await;
+        assert_eq!(running.written().await, []);
+        running.push(MAX_WAITING as u64).await;
+        let mut one_more = Box::pin(running.push(1));
+        assert!(one_more.as_mut().now_or_never().is_none());
+        running.broken.send_replace(false);
+        one_more.await;
+        running.queue.flush().await;
+        assert_eq!(running.written().await.iter().sum::<usize>(), MAX_WAITING + 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_writes_what_waits_and_frees_who_waits() {
+        for broken in [false, true] {
+            let running = Running::start();
+            running.broken.send_replace(broken);
+            running.push(2).await;
+            let mut waits = Box::pin(running.queue.flush());
             assert!(waits.as_mut().now_or_never().is_none());
-            match dropped {
-                true => drop(along),
-                false => along.end(Err(StoreError::Busy), &Events::default()),
-            }
-            // In order, and at once: a caller waits for them.
-            let batch = queue.next().now_or_never().unwrap().unwrap();
-            let seqs: Vec<u64> = batch.iter().map(|(settlement, _)| settlement.seq.0).collect();
-            assert_eq!(seqs, [1, 2, 3, 1]);
-            queue.wrote(batch.len());
-            assert_eq!(waits.await, Ok(()));
+            running.queue.close();
+            waits.await;
+            assert_eq!(running.written().await, if broken { vec![] } else { vec![2] });
+            running.push(1).await;
+            assert_eq!(running.queue.flush().now_or_never(), Some(()), "nothing is written any more");
+            running.task.await.unwrap();
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_end_waits_for_what_went_along() {
-        let queue = Arc::new(SettleQueue::new());
-        let taking = Arc::clone(&queue);
-        let taker = tokio::spawn(async move { batches(&taking, &AtomicUsize::new(0)).await });
-        other_tasks_run().await;
-        queue.push(settlements(1), Timestamp(0));
-        let along = queue.along().unwrap();
-        queue.close();
-        other_tasks_run().await;
-        assert!(!taker.is_finished());
-        drop(along);
-        taker.await.unwrap();
-        let state = queue.state.lock();
-        assert_eq!((state.written, state.waiting.len()), (1, 0));
     }
 }
