@@ -175,7 +175,7 @@ async fn sweep(core: Weak<Core>) {
     loop {
         ticks.tick().await;
         let Some(core) = core.upgrade() else { return };
-        session::sweep(&core, Instant::now());
+        core.session.end_expired(Instant::now());
     }
 }
 

@@ -117,6 +117,75 @@ async fn a_live_connection_hands_its_session_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_connections_that_resume_at_once_one_has_the_session() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut old, id) = managed(&world).await;
+    let accepted = world.send(to("ana"), "one").await;
+    let take_over = async || {
+        let (mut device, mut received) = resume(&world, "ana", &id, 0).await;
+        // Long enough for the other one to have asked.
+        for _ in 0..5 {
+            received += &device.receive().await;
+        }
+        (device, received)
+    };
+    let (first, second, on_old) = tokio::join!(take_over(), take_over(), async {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        old.receive().await
+    });
+    assert!(on_old.contains("<conflict"), "{on_old}");
+    let ((mut first, on_first), (mut second, on_second)) = (first, second);
+    assert!(on_first.contains("<resumed") && on_second.contains("<resumed"), "{on_first} {on_second}");
+    assert_eq!((first.is_open() as u8, second.is_open() as u8), (0, 1), "{on_first} {on_second}");
+    assert_eq!(world.core.session.connected(), 1);
+    first.send("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+    assert_eq!(world.counters(accepted.id).await.delivered, 0);
+    second.send("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+    assert_eq!(world.counters(accepted.id).await.delivered, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_ended_while_it_changes_hands_is_over() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut old, id) = managed(&world).await;
+    let ((_new, answer), on_old) = tokio::join!(resume(&world, "ana", &id, 0), async {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        // It stands behind the question of the new connection.
+        assert!(world.core.session.end("ana@push.test/phone").await.unwrap());
+        old.receive().await
+    });
+    assert!(answer.contains("<failed"), "{answer}");
+    assert!(on_old.contains("<conflict"), "{on_old}");
+    assert_eq!(world.core.session.connected(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_ends_a_session_by_its_jid() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut phone, id) = managed(&world).await;
+    let mut tablet = world.device("ana", "tablet").await;
+    let end = async |jid| world.core.session.end(jid).await.unwrap();
+    for none in ["ana@push.test/desk", "ben@push.test/phone", "ana@else.where/phone", "ana@push.test", "ana"]
+    {
+        assert!(!end(none).await, "{none}");
+    }
+    assert!(end("ana@push.test/tablet").await);
+    assert!(tablet.receive().await.contains("<policy-violation"));
+    phone.cut();
+    assert!(end("ana@push.test/phone").await, "one that waits to be resumed");
+    assert_eq!(world.core.session.connected(), 0);
+    let (_, answer) = resume(&world, "ana", &id, 0).await;
+    assert!(answer.contains("<failed"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_detached_session_ends_in_time() {
     let world = World::new().await;
     world.account("ana").await;

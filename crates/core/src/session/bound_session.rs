@@ -255,7 +255,7 @@ impl BoundSession {
     /// What the store has for this session, which is found by its topics from then on.
     async fn pending(&self, core: &Core, limit: usize) -> Result<Feed, StoreError> {
         let account = self.entry.account;
-        if !core.session.knows_topics(account) {
+        if !core.session.registry.knows_topics(account) {
             if let Some(head) = core.store.head_if_idle(account).await? {
                 core.session.learn_topics(account, Vec::new());
                 return Ok(Feed { pending: Vec::new(), more: false, head });
@@ -457,6 +457,16 @@ impl BoundSession {
 
     // ---- resumption ----
 
+    /// How many of the peer's stanzas it has handled, where they are counted (XEP-0198).
+    pub(super) fn handled(&self) -> Option<u32> {
+        self.sm.as_ref().map(|sm| sm.received())
+    }
+
+    /// Whether the peer may resume it on another connection.
+    pub(super) fn is_resumable(&self) -> bool {
+        self.sm.as_ref().is_some_and(|sm| sm.resumable)
+    }
+
     /// The peer resumed having handled `h`: what it has not goes out again, from
     /// the store, with new numbers. False when `h` is more than was sent.
     pub(super) async fn resumed(&mut self, core: &Core, h: u32) -> bool {
@@ -482,7 +492,7 @@ impl BoundSession {
             self.start_feed_over();
             self.retry_at = Some(now + ENABLED_PAUSE);
         }
-        let id = resume.then(|| resumption_id(&self.entry));
+        let id = resume.then(|| resumption_id(self.entry.id, &self.entry.secret));
         Nonza::Enabled { id, resume, max: resume.then_some(seconds) }
     }
 

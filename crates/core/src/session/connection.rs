@@ -13,6 +13,7 @@ use tidings_xmpp::xml::{
 use tokio::time::Instant;
 
 use super::bound_session::BoundSession;
+use super::lifecycle;
 use super::negotiation::{Advance, NegotiationDriver, Transition};
 use super::peer::Peer;
 use super::session_entry::{Command, EndReason};
@@ -155,7 +156,7 @@ impl Connection {
         let Phase::Bound(session) = &mut self.phase else { return Control::Continue };
         let commands = session.entry.commands();
         if !commands.is_empty() {
-            let control = Box::pin(self.apply(commands, out)).await;
+            let control = self.apply(commands, now, out);
             if control != Control::Continue {
                 return control;
             }
@@ -240,7 +241,7 @@ impl Connection {
     /// task was aborted or has panicked, and may have left the session half-way.
     pub fn closed(mut self, now: Instant) {
         if let Some(session) = self.take_session() {
-            super::detach_or_end(&self.core, session, now);
+            lifecycle::detach_or_end(&self.core, session, now);
         }
     }
 
@@ -350,8 +351,9 @@ impl Connection {
         }
     }
 
-    async fn apply(&mut self, commands: Vec<Command>, out: &mut Vec<u8>) -> Control {
-        for command in commands {
+    fn apply(&mut self, commands: Vec<Command>, now: Instant, out: &mut Vec<u8>) -> Control {
+        let mut commands = commands.into_iter();
+        while let Some(command) = commands.next() {
             let Phase::Bound(session) = &mut self.phase else { return Control::Close };
             match command {
                 Command::Stanza(bytes) => {
@@ -376,22 +378,21 @@ impl Connection {
                     };
                     return self.fail(error, None, out);
                 }
-                Command::Transfer(to) => {
-                    let Phase::Bound(session) = std::mem::replace(&mut self.phase, Phase::Over) else {
-                        return Control::Close;
-                    };
-                    match to.send(session) {
-                        Ok(()) => {
-                            let error = StreamError::with_text(
-                                StreamCondition::Conflict,
-                                "the session was resumed on another connection",
-                            );
-                            error.write(out);
-                            return Control::Close;
-                        }
-                        // The connection that asked has gone.
-                        Err(session) => self.phase = Phase::Bound(session),
+                // The connection that asked has gone meanwhile.
+                Command::Transfer(waiting) if waiting.is_closed() => {}
+                Command::Transfer(waiting) => {
+                    let error = StreamError::with_text(
+                        StreamCondition::Conflict,
+                        "the session was resumed on another connection",
+                    );
+                    self.write_error(error, None, out);
+                    if let Some(session) = self.take_session() {
+                        // What comes after it is for the connection that gets the session.
+                        session.entry.put_back(commands.collect());
+                        lifecycle::detach_or_end(&self.core, session, now);
                     }
+                    drop(waiting);
+                    return Control::Close;
                 }
             }
         }
@@ -425,7 +426,7 @@ impl Connection {
     /// The session is over, not to be resumed.
     fn end(&mut self) {
         if let Some(session) = self.take_session() {
-            super::end(&self.core, &session);
+            lifecycle::end(&self.core, &session);
         }
     }
 
@@ -494,5 +495,18 @@ impl Bucket {
     /// A stanza that settles what was sent is one that the server asked for.
     fn give_back(&mut self) {
         self.taken = self.taken.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::session_entry::SessionEntry;
+
+    /// What an idle session owns: there is one of each for every device.
+    #[test]
+    fn an_idle_session_stays_small() {
+        let sizes = [size_of::<Connection>(), size_of::<BoundSession>(), size_of::<SessionEntry>()];
+        assert!(sizes[0] <= 144 && sizes[1] <= 128 && sizes[2] <= 216, "{sizes:?}");
     }
 }

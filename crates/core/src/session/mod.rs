@@ -23,31 +23,30 @@ mod bound_session;
 mod broadcast_buffer;
 mod connection;
 mod delivery;
+mod detached;
 mod iq;
+mod lifecycle;
+mod manager;
 mod negotiation;
 mod peer;
 mod registry;
 mod search;
 mod session_entry;
+mod siblings;
 mod sm;
 mod stanza;
 
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use tidings_xmpp::ext::caps;
-use tokio::time::Instant;
 
-use self::bound_session::BoundSession;
 pub use self::connection::{Connection, Control};
 pub(crate) use self::delivery::{Delivery, encoded_len};
+pub use self::manager::{SessionInfo, SessionManager};
 pub use self::peer::Peer;
 pub(crate) use self::registry::SWEEP_INTERVAL;
-pub use self::registry::{SessionInfo, SessionManager};
 pub use self::search::{OnlineOrder, SessionOrder, SessionPlace, SessionQuery};
-use crate::Core;
-use crate::model::Show;
 pub use tidings_xmpp::sasl::{Exporter, TlsBinding};
 
 /// The node of our XEP-0115 caps.
@@ -65,42 +64,4 @@ fn serves(domain: &str, host: &str) -> bool {
     host.eq_ignore_ascii_case(domain)
         || host.eq_ignore_ascii_case("localhost")
         || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
-}
-
-/// A session's connection is gone: it waits for its peer where that asked for it.
-fn detach_or_end(core: &Core, session: Box<BoundSession>, now: Instant) {
-    let resumable = session.sm.as_ref().is_some_and(|sm| sm.resumable);
-    if !resumable {
-        return end(core, &session);
-    }
-    let entry = Arc::clone(&session.entry);
-    let until = now + Duration::from_secs(core.config.session.resume_seconds);
-    match core.session.change(&entry, || entry.detach(session, until)) {
-        Ok(()) => {
-            core.presence.changed(
-                entry.account,
-                &entry.username,
-                &entry.resource,
-                entry.show(),
-                Show::Unavailable,
-            );
-            core.session.detach_until(entry, until);
-        }
-        Err(session) => end(core, &session),
-    }
-}
-
-/// A session is over: its siblings and the watchers are told.
-fn end(core: &Core, session: &BoundSession) {
-    stanza::unavailable(session, core);
-    core.session.remove(&session.entry);
-}
-
-/// Ends detached sessions whose time is over by `now`.
-pub(crate) fn sweep(core: &Core, now: Instant) {
-    for entry in core.session.take_expired(now) {
-        if let Some(session) = entry.take_detached_expired(now) {
-            end(core, &session);
-        }
-    }
 }

@@ -18,6 +18,7 @@ use super::iq;
 use super::peer::Peer;
 use crate::Core;
 use crate::auth::{AuthError, AuthenticatedAccount, RegistrationRequest};
+use crate::model::Show;
 
 pub(super) struct NegotiationDriver {
     machine: Negotiation,
@@ -260,14 +261,32 @@ impl NegotiationDriver {
         Ok(jid)
     }
 
-    /// Takes over the session that the account's client names. Where it is lost: how many
-    /// of the client's stanzas it has handled, as far as that is known.
+    /// Takes over the session that the account's client names (XEP-0198 section 5). Where it
+    /// is lost: how many of the client's stanzas it has handled, as far as that is known.
     async fn resume(&mut self, core: &Core, previd: &str, h: u32) -> Result<Resumed, Option<u32>> {
-        let account = self.stage.account().ok_or(None)?;
-        let (session, resumed) =
-            binding::resume(core, account.account, previd, h, self.peer, self.tls).await?;
+        let account = self.stage.account().cloned().ok_or(None)?;
+        let registry = &core.session.registry;
+        let session = registry.resume(account.account, previd).await.ok_or(None)?;
+        let (entry, handled) = (Arc::clone(&session.entry), session.handled());
+        // This connection's from now on, also where the future is dropped in what follows.
         self.stage = Stage::Bound(session);
-        Ok(resumed)
+        let resumed = match &mut self.stage {
+            Stage::Bound(session) => session.resumed(core, h).await,
+            Stage::Anonymous | Stage::Proving(_) | Stage::Authenticated(_) => false,
+        };
+        if !resumed {
+            if let Stage::Bound(session) = std::mem::replace(&mut self.stage, Stage::Authenticated(account)) {
+                registry.end_taken(session);
+            }
+            return Err(handled);
+        }
+        registry.reattach(&entry, self.peer.address.ip(), self.tls, || {
+            let (before, now) = (Show::Unavailable, entry.show());
+            core.presence.changed(entry.account, &entry.username, &entry.resource, before, now);
+        });
+        core.auth.succeeded();
+        let jid = format!("{}@{}/{}", entry.username, core.config.domain, entry.resource);
+        Ok(Resumed { jid, handled: handled.unwrap_or(0) })
     }
 }
 

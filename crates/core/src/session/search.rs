@@ -1,13 +1,14 @@
-//! Pages of sessions, and of accounts that are online, sorted. The registry keeps no
-//! order but that of binding: another one is found by looking at every session and
-//! keeping the first few, a part of the registry at a time.
+//! Pages of sessions, and of accounts that are online, sorted. The registry's shards keep
+//! no order but that of binding: another one is found by looking at every session and
+//! keeping the first few, a shard at a time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::registry::{SessionInfo, SessionManager};
+use super::manager::{SessionInfo, SessionManager};
+use super::registry::Shard;
 use super::session_entry::SessionEntry;
 use crate::model::{AccountId, SessionId, Topic, Username};
 use crate::store::Page;
@@ -72,7 +73,7 @@ impl SessionManager {
         let limit = query.limit.max(1);
         // One more than there is room for tells whether there are more.
         let sessions = match (query.order, &query.contains) {
-            (SessionOrder::Created, None) => self.by_age(query, limit + 1),
+            (SessionOrder::Created, None) => self.by_age(query, limit + 1).await,
             _ => self.by_key(query, limit + 1).await,
         };
         let items: Vec<_> = sessions.iter().take(limit).map(|session| self.info(session)).collect();
@@ -80,18 +81,28 @@ impl SessionManager {
         Page { items, next }
     }
 
-    fn by_age(&self, query: &SessionQuery, limit: usize) -> Vec<Arc<SessionEntry>> {
+    /// Each shard has its sessions in this order: the first few of each are merged.
+    async fn by_age(&self, query: &SessionQuery, limit: usize) -> Vec<Arc<SessionEntry>> {
         use std::ops::Bound::{Excluded, Unbounded};
         let after = query.after.as_ref().map_or(Unbounded, |place| Excluded(place.id));
-        let by_id = self.by_id.read();
-        let sessions = |found: &mut dyn Iterator<Item = (&SessionId, &Arc<SessionEntry>)>| {
-            found.take(limit).map(|(_, session)| Arc::clone(session)).collect()
+        let mut first = First::new(limit);
+        let mut put = |(id, session): (&SessionId, &Arc<SessionEntry>)| {
+            let key = Directed::new(*id, query.descending);
+            let among = first.takes(&key);
+            if among {
+                first.put(key, Arc::clone(session));
+            }
+            among
         };
-        if query.descending {
-            sessions(&mut by_id.range((Unbounded, after)).rev())
-        } else {
-            sessions(&mut by_id.range((after, Unbounded)))
-        }
+        let look = |shard: &Shard| {
+            if query.descending {
+                shard.by_id.range((Unbounded, after)).rev().all(&mut put);
+            } else {
+                shard.by_id.range((after, Unbounded)).all(&mut put);
+            }
+        };
+        self.registry.each_shard(look).await;
+        first.found.into_values().collect()
     }
 
     async fn by_key(&self, query: &SessionQuery, limit: usize) -> Vec<Arc<SessionEntry>> {
@@ -114,21 +125,21 @@ impl SessionManager {
         let after = query.after.as_ref();
         let after = after.map(|place| key(place.id, &|| place.username.as_str().into(), &|| place.client_ip));
         let mut first = First::new(limit);
-        for shard in &self.shards {
-            for session in shard.lock().values().flat_map(|entry| &entry.sessions) {
+        let look = |shard: &Shard| {
+            for session in shard.by_id.values() {
                 let key = key(session.id, &|| session.username.shared(), &|| session.peer().0);
                 if after.as_ref().is_none_or(|after| key > *after) && first.takes(&key) && matches(session) {
                     first.put(key, Arc::clone(session));
                 }
             }
-            tokio::task::yield_now().await;
-        }
+        };
+        self.registry.each_shard(look).await;
         first.found.into_values().collect()
     }
 
     /// How many accounts that are subscribed to this topic have a session.
     pub fn connected_to(&self, topic: &Topic) -> usize {
-        self.topics.read().get(topic).map_or(0, HashSet::len)
+        self.registry.connected_to(topic)
     }
 
     /// Accounts with an available session, beyond this one, at most `limit`.
@@ -148,16 +159,16 @@ impl SessionManager {
         };
         let after = after.map(|(username, id)| key(username.into(), id));
         let mut first = First::new(limit);
-        for shard in &self.shards {
-            for (account, entry) in shard.lock().iter() {
+        let look = |shard: &Shard| {
+            for (account, entry) in &shard.accounts {
                 let Some(session) = entry.sessions.first() else { continue };
                 let key = key(session.username.shared(), *account);
                 if after.as_ref().is_none_or(|after| key > *after) && first.takes(&key) && entry.online() {
                     first.put(key, (session.username.clone(), *account));
                 }
             }
-            tokio::task::yield_now().await;
-        }
+        };
+        self.registry.each_shard(look).await;
         first.found.into_values().collect()
     }
 }

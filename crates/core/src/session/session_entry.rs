@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
-use tokio::time::Instant;
 
-use super::bound_session::BoundSession;
 use super::delivery::Delivery;
 use crate::model::{AccountId, SessionId, Show, Status, Timestamp, Username};
 
@@ -43,8 +41,6 @@ struct State {
     /// Something was not queued: the store has it.
     must_read: bool,
     commands: Vec<Command>,
-    /// The session while no connection has it, and until when it waits to be resumed.
-    detached: Option<(Instant, Box<BoundSession>)>,
     ended: bool,
 }
 
@@ -54,8 +50,8 @@ pub(crate) enum Command {
     End(EndReason),
     /// Pass on a stanza of a session of the same account.
     Stanza(Arc<[u8]>),
-    /// The client resumes on another connection: hand the session over.
-    Transfer(oneshot::Sender<Box<BoundSession>>),
+    /// The client resumes on another connection, which waits for this sender: detach.
+    Transfer(oneshot::Sender<()>),
 }
 
 /// Why a session is ended from outside.
@@ -101,7 +97,6 @@ impl SessionEntry {
                 queued: Vec::new(),
                 must_read: false,
                 commands: Vec::new(),
-                detached: None,
                 ended: false,
             }),
         }
@@ -147,16 +142,27 @@ impl SessionEntry {
         self.wake();
     }
 
-    /// Leaves a command for the session's task. False when the session is gone or does not keep up.
+    /// Leaves a command for the session's task. False when the session is gone or does not
+    /// keep up; that it is to end is always taken.
     pub(crate) fn command(&self, command: Command) -> bool {
         let mut state = self.state.lock();
-        if state.ended || state.commands.len() >= COMMANDS {
+        if state.ended || (state.commands.len() >= COMMANDS && !matches!(command, Command::End(_))) {
             return false;
         }
         state.commands.push(command);
         drop(state);
         self.wake();
         true
+    }
+
+    /// Puts commands back that the session's task has taken and cannot carry out, before
+    /// those that came since.
+    pub(crate) fn put_back(&self, mut commands: Vec<Command>) {
+        let mut state = self.state.lock();
+        if !state.ended {
+            commands.append(&mut state.commands);
+            state.commands = commands;
+        }
     }
 
     /// Takes the notifications that have come in, and whether some were left in the store.
@@ -199,62 +205,45 @@ impl SessionEntry {
         (state.peer, state.tls)
     }
 
-    /// Keeps the session for resumption. Hands it back when it was ended meanwhile.
-    pub(crate) fn detach(&self, session: Box<BoundSession>, until: Instant) -> Result<(), Box<BoundSession>> {
+    /// The session's connection is gone. Those that wait for it to resume it, or `None` where
+    /// the session is to end.
+    pub(crate) fn detach(&self) -> Option<Vec<oneshot::Sender<()>>> {
         let mut state = self.state.lock();
         if state.ended || state.commands.iter().any(|command| matches!(command, Command::End(_))) {
-            return Err(session);
+            return None;
         }
         state.status = Status::Detached;
         if !state.queued.is_empty() {
             state.queued = Vec::new();
             state.must_read = true;
         }
-        // A connection that waits to resume the session gets it.
-        let commands = std::mem::take(&mut state.commands);
-        let mut session = session;
-        for command in commands {
-            if let Command::Transfer(to) = command {
-                match to.send(session) {
-                    Ok(()) => return Ok(()),
-                    Err(unsent) => session = unsent,
-                }
+        let mut waiting = Vec::new();
+        for command in std::mem::take(&mut state.commands) {
+            match command {
+                Command::Transfer(sender) => waiting.push(sender),
+                command => state.commands.push(command),
             }
         }
-        state.detached = Some((until, session));
-        Ok(())
+        Some(waiting)
     }
 
-    /// Takes a detached session for a resuming connection.
-    pub(crate) fn take_detached(&self) -> Option<Box<BoundSession>> {
-        self.state.lock().detached.take().map(|(_, session)| session)
-    }
-
-    /// Takes a detached session whose time is over.
-    pub(crate) fn take_detached_expired(&self, now: Instant) -> Option<Box<BoundSession>> {
-        let mut state = self.state.lock();
-        if state.detached.as_ref().is_some_and(|(until, _)| *until <= now) {
-            state.detached.take().map(|(_, session)| session)
-        } else {
-            None
-        }
-    }
-
-    /// A resumed session runs on another connection.
+    /// A resumed session runs on another connection, whose task finds the commands that
+    /// came meanwhile.
     pub(crate) fn reattach(&self, peer: IpAddr, tls: &'static str) {
         let mut state = self.state.lock();
         state.status = status(state.show, state.priority);
         state.peer = peer;
         state.tls = tls;
+        drop(state);
+        self.wake();
     }
 
-    /// Refuses commands from now on. True the first time.
-    pub(crate) fn end(&self) -> bool {
+    /// The session is over: refuses commands from now on, and lets those go that wait.
+    pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         state.queued = Vec::new();
-        state.detached = None;
         state.commands = Vec::new();
-        !std::mem::replace(&mut state.ended, true)
+        state.ended = true;
     }
 }
 
@@ -277,7 +266,7 @@ pub(super) mod testing {
             resource: resource.to_owned(),
             to: format!("ana@push.test/{resource}").into_bytes().into(),
             created_at: Timestamp(0),
-            secret: [u8::try_from(id).unwrap(); 16],
+            secret: [u8::try_from(id % 256).unwrap(); 16],
             peer: [192, 0, 2, 1].into(),
             tls: "TLSv1.3",
         }))

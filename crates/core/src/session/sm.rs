@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::session_entry::SessionEntry;
+use crate::model::SessionId;
 
 /// Stanzas other than notifications that are kept until they are acknowledged.
 /// Notifications need no copy here: the store has them.
@@ -129,17 +129,17 @@ impl StreamManagement {
 }
 
 /// A resumption id: which session, and the proof that the peer enabled it.
-pub(super) fn resumption_id(entry: &SessionEntry) -> String {
+pub(super) fn resumption_id(id: SessionId, secret: &[u8; 16]) -> String {
     use base64::Engine;
-    let mut bytes = entry.id.0.to_be_bytes().to_vec();
-    bytes.extend_from_slice(&entry.secret);
+    let mut bytes = id.0.to_be_bytes().to_vec();
+    bytes.extend_from_slice(secret);
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Whether `id` is this session's [`resumption_id`], compared in constant time.
-pub(super) fn is_resumption_id(entry: &SessionEntry, id: &str) -> bool {
+/// Whether `given` is this session's [`resumption_id`], compared in constant time.
+pub(super) fn is_resumption_id(id: SessionId, secret: &[u8; 16], given: &str) -> bool {
     use subtle::ConstantTimeEq;
-    resumption_id(entry).as_bytes().ct_eq(id.as_bytes()).into()
+    resumption_id(id, secret).as_bytes().ct_eq(given.as_bytes()).into()
 }
 
 #[cfg(test)]

@@ -13,8 +13,7 @@ use tokio::time::Instant;
 
 use super::address::AddressError;
 use super::bound_session::BoundSession;
-use super::session_entry::{Command, SessionEntry};
-use super::{address, iq};
+use super::{address, iq, siblings};
 use crate::Core;
 use crate::model::{NotificationId, Show, Status};
 
@@ -221,9 +220,15 @@ async fn set_presence(
 ) {
     let entry = Arc::clone(&session.entry);
     let before_status = entry.status();
-    let before = core.session.set_presence(&entry, show, priority);
+    let before = core.session.registry.set_presence(&entry, show, priority);
     core.presence.changed(entry.account, &entry.username, &entry.resource, before, show);
-    broadcast(session, core, before, show, stanza, out);
+    let (domain, others) = (&core.config.domain, core.session.registry.siblings(&entry));
+    siblings::tell(domain, &entry, &others, stanza);
+    if before == Show::Unavailable && show != Show::Unavailable {
+        for other in &others {
+            reply(session, &siblings::presence_of(domain, other, &entry), out);
+        }
+    }
     match (before_status, entry.status()) {
         (Status::Available, Status::Available) => {}
         (_, Status::Available) => {
@@ -231,65 +236,4 @@ async fn set_presence(
         }
         _ => session.stop_feed(),
     }
-}
-
-/// RFC 6121 section 4.2.2, among the account's own resources only.
-fn broadcast(
-    session: &mut BoundSession,
-    core: &Core,
-    before: Show,
-    show: Show,
-    stanza: &Element,
-    out: &mut Vec<u8>,
-) {
-    let entry = Arc::clone(&session.entry);
-    let own = stanza.clone().with_attribute("from", jid(core, &entry, &entry.resource));
-    for other in tell_siblings(core, &entry, &own) {
-        if before == Show::Unavailable && show != Show::Unavailable {
-            let theirs = presence_element(other.show(), other.priority())
-                .with_attribute("from", jid(core, &entry, &other.resource))
-                .with_attribute("to", jid(core, &entry, &entry.resource));
-            reply(session, &theirs, out);
-        }
-    }
-}
-
-/// Passes a presence on to the account's other available sessions, and names them.
-fn tell_siblings(core: &Core, entry: &SessionEntry, presence: &Element) -> Vec<Arc<SessionEntry>> {
-    let mut siblings = core.session.sessions(entry.account);
-    siblings.retain(|other| other.id != entry.id && other.show() != Show::Unavailable);
-    for other in &siblings {
-        let to_other = presence.clone().with_attribute("to", jid(core, entry, &other.resource));
-        other.command(Command::Stanza(to_other.to_bytes().into()));
-    }
-    siblings
-}
-
-fn jid(core: &Core, entry: &SessionEntry, resource: &str) -> String {
-    format!("{}@{}/{}", entry.username, core.config.domain, resource)
-}
-
-/// A session ends: siblings and watchers are told that it is not available any more.
-pub(super) fn unavailable(session: &BoundSession, core: &Core) {
-    let entry = &session.entry;
-    let before = core.session.set_presence(entry, Show::Unavailable, 0);
-    if before != Show::Unavailable {
-        core.presence.changed(entry.account, &entry.username, &entry.resource, before, Show::Unavailable);
-        let gone =
-            presence_element(Show::Unavailable, 0).with_attribute("from", jid(core, entry, &entry.resource));
-        tell_siblings(core, entry, &gone);
-    }
-}
-
-fn presence_element(show: Show, priority: i8) -> Element {
-    let mut presence = Element::new("presence", ns::CLIENT);
-    match show {
-        Show::Unavailable => presence.set_attribute("type", "unavailable"),
-        Show::Available => {}
-        _ => presence.push_child(Element::new("show", ns::CLIENT).with_text(show.as_str())),
-    }
-    if priority != 0 {
-        presence.push_child(Element::new("priority", ns::CLIENT).with_text(priority.to_string()));
-    }
-    presence
 }

@@ -130,7 +130,7 @@ impl AppState {
 
     /// Ends the session with this full JID.
     pub(crate) async fn end_session(&self, actor: &str, jid: &str) -> Result<(), Problem> {
-        if !self.core.session.end(jid) {
+        if !self.core.session.end(jid).await? {
             return Err(Problem::not_found("there is no session with this JID"));
         }
         self.audit(actor, "session.end", jid).await

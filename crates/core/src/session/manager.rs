@@ -1,0 +1,247 @@
+//! The session manager: what the other managers, the API and the console ask of sessions,
+//! and how notifications are handed to them. Where each session is, the
+//! [registry](super::registry) knows.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::broadcast_buffer::BroadcastBuffer;
+use super::delivery::Delivery;
+use super::registry::{Registry, Shard};
+use super::session_entry::{EndReason, SessionEntry};
+use crate::model::{AccountId, SessionId, Show, Status, Target, Timestamp, Topic, Username};
+use crate::store::Store;
+
+/// A session as the API and the console show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionInfo {
+    /// Its number: listings are in this order.
+    pub id: SessionId,
+    /// Whose.
+    pub account: AccountId,
+    /// The account's username.
+    pub username: Username,
+    /// The bound resource.
+    pub resource: String,
+    /// `username@domain/resource`.
+    pub jid: String,
+    /// How far it has come.
+    pub status: Status,
+    /// Its presence.
+    pub show: Show,
+    /// Its presence priority.
+    pub priority: i8,
+    /// The client's address.
+    pub client_ip: IpAddr,
+    /// The TLS version, such as `TLSv1.3`.
+    pub tls: &'static str,
+    /// When it was bound.
+    pub created_at: Timestamp,
+}
+
+/// See the [module's documentation](super).
+pub struct SessionManager {
+    store: Arc<dyn Store>,
+    pub(super) registry: Registry,
+    changing_topics: tokio::sync::Mutex<()>,
+    pub(super) broadcasts: BroadcastBuffer,
+}
+
+impl SessionManager {
+    pub(crate) fn new(store: Arc<dyn Store>, domain: String) -> Self {
+        Self {
+            store,
+            registry: Registry::new(domain),
+            changing_topics: tokio::sync::Mutex::default(),
+            broadcasts: BroadcastBuffer::default(),
+        }
+    }
+
+    // ---- what the API, the console and the gateways ask ----
+
+    /// One account's sessions.
+    pub fn of(&self, account: AccountId) -> Vec<SessionInfo> {
+        self.registry.sessions(account).iter().map(|session| self.info(session)).collect()
+    }
+
+    /// Ends the session with this full JID, with stream error `<policy-violation/>`. False
+    /// when there is none.
+    ///
+    /// # Errors
+    /// When the store does not say which account the JID is of.
+    pub async fn end(&self, jid: &str) -> crate::store::Result<bool> {
+        let Some((bare, resource)) = jid.split_once('/') else { return Ok(false) };
+        let Some((username, domain)) = bare.split_once('@') else { return Ok(false) };
+        if !domain.eq_ignore_ascii_case(self.registry.domain()) {
+            return Ok(false);
+        }
+        let Ok(username) = Username::parse(username) else { return Ok(false) };
+        let Some(account) = self.store.account(&username).await? else { return Ok(false) };
+        let sessions = self.registry.sessions(account.id);
+        // The store finds an account by its alias, too; a JID has the username.
+        let has =
+            |session: &&Arc<SessionEntry>| session.username == username && *session.resource == *resource;
+        let found = sessions.iter().find(has);
+        if let Some(session) = found {
+            self.registry.end(session, EndReason::Operator);
+        }
+        Ok(found.is_some())
+    }
+
+    /// Ends all sessions of an account: it was removed or disabled, or its password changed.
+    pub fn end_account(&self, account: AccountId) {
+        self.end_others(account, None);
+    }
+
+    /// How many sessions are connected or wait to be resumed.
+    pub fn connected(&self) -> usize {
+        self.registry.connected()
+    }
+
+    /// How many accounts have an available session.
+    pub fn online(&self) -> usize {
+        self.registry.online()
+    }
+
+    /// Whether an account has an available session, and its best presence.
+    pub fn presence(&self, account: AccountId) -> Show {
+        let rank = |show: &Show| match show {
+            Show::Chat => 5,
+            Show::Available => 4,
+            Show::Away => 3,
+            Show::ExtendedAway => 2,
+            Show::DoNotDisturb => 1,
+            Show::Unavailable => 0,
+        };
+        let sessions = self.registry.sessions(account);
+        let available = sessions.iter().filter(|session| session.status() == Status::Available);
+        available.map(|session| session.show()).max_by_key(rank).unwrap_or(Show::Unavailable)
+    }
+
+    /// Subscribes an account; its sessions get what is sent to the topic from now on.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub async fn subscribe(&self, account: AccountId, topic: Topic) -> crate::store::Result<bool> {
+        let new = self.store.subscribe(account, topic).await?;
+        if new {
+            self.topics_changed(account).await?;
+        }
+        Ok(new)
+    }
+
+    /// Ends a subscription; what was pending by it is cancelled.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub async fn unsubscribe(&self, account: AccountId, topic: Topic) -> crate::store::Result<bool> {
+        let was = self.store.unsubscribe(account, topic).await?;
+        if was {
+            self.topics_changed(account).await?;
+        }
+        Ok(was)
+    }
+
+    /// Ends the sessions that have waited long enough to be resumed, by `now`. To be called
+    /// every second.
+    pub(crate) fn end_expired(&self, now: Instant) {
+        self.registry.end_expired(now);
+    }
+
+    // ---- what connections ask ----
+
+    /// Ends an account's sessions but for one.
+    pub(crate) fn end_others(&self, account: AccountId, except: Option<SessionId>) {
+        for session in self.registry.sessions(account) {
+            if Some(session.id) != except {
+                self.registry.end(&session, EndReason::Account);
+            }
+        }
+    }
+
+    /// Looks an account's topics up so that its sessions are found by them.
+    pub(crate) async fn index_topics(&self, account: AccountId) -> crate::store::Result<()> {
+        let topics = self.store.subscriptions(account).await?;
+        self.learn_topics(account, topics);
+        Ok(())
+    }
+
+    /// Takes an account's topics as the store had them. Where they are known already, a
+    /// change that came since has brought newer ones.
+    pub(crate) fn learn_topics(&self, account: AccountId, topics: Vec<Topic>) {
+        self.registry.set_topics(account, topics, false);
+    }
+
+    async fn topics_changed(&self, account: AccountId) -> crate::store::Result<()> {
+        if self.registry.sessions(account).is_empty() {
+            return Ok(());
+        }
+        // One at a time: of two that read, the older must not be the last to write.
+        let turn = self.changing_topics.lock().await;
+        let topics = self.store.subscriptions(account).await?;
+        self.registry.set_topics(account, topics, true);
+        drop(turn);
+        // Something may have been sent between the subscription and its index entry.
+        self.registry.sessions(account).iter().for_each(|session| session.resync());
+        Ok(())
+    }
+
+    // ---- handing out ----
+
+    /// Hands a released notification to the sessions that it is for. In order:
+    /// one caller at a time (the dispatcher task).
+    pub(crate) async fn hand_out(&self, delivery: &Arc<Delivery>, target: &Target) {
+        match target {
+            Target::All => {
+                self.broadcasts.push(Arc::clone(delivery));
+                self.each_session(SessionEntry::wake).await;
+            }
+            Target::Topic(topic) => self.deliver(delivery, &self.registry.subscribers(topic)).await,
+            Target::Accounts(accounts) => self.deliver(delivery, accounts).await,
+        }
+    }
+
+    /// Hints were lost: every session reads from the store.
+    pub(crate) async fn resync_all(&self) {
+        self.each_session(SessionEntry::resync).await;
+    }
+
+    async fn deliver(&self, delivery: &Arc<Delivery>, accounts: &[AccountId]) {
+        for chunk in accounts.chunks(1024) {
+            for account in chunk {
+                if let Some(entry) = self.registry.shard(*account).accounts.get(account) {
+                    entry.sessions.iter().for_each(|session| session.deliver(delivery));
+                }
+            }
+            if accounts.len() > chunk.len() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn each_session(&self, tell: impl Fn(&SessionEntry)) {
+        let sessions = |shard: &Shard| {
+            shard.accounts.values().flat_map(|account| &account.sessions).for_each(|session| tell(session));
+        };
+        self.registry.each_shard(sessions).await;
+    }
+
+    pub(super) fn info(&self, session: &SessionEntry) -> SessionInfo {
+        let (client_ip, tls) = session.peer();
+        SessionInfo {
+            id: session.id,
+            account: session.account,
+            username: session.username.clone(),
+            resource: session.resource.to_string(),
+            jid: format!("{}@{}/{}", session.username, self.registry.domain(), session.resource),
+            status: session.status(),
+            show: session.show(),
+            priority: session.priority(),
+            client_ip,
+            tls,
+            created_at: session.created_at,
+        }
+    }
+}
