@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::process::{Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::server::{KEY, Server, complaint, run, text, tidings};
 
@@ -123,8 +125,31 @@ fn send_says_what_the_server_says() {
     let all = [&all[..], &more].concat();
     let first = send(&all);
     assert!(first.status.success(), "{}", text(&first.stderr));
-    let (_, stored) = server.api("GET", &format!("/v1/notifications/{}", text(&first.stdout).trim()), None);
-    assert_eq!((&stored["data"]["k"], &stored["priority"]), (&Value::from("v"), &Value::from("high")));
+    let id = text(&first.stdout).trim().to_owned();
+    let (_, stored) = server.api("GET", &format!("/v1/notifications/{id}"), None);
+    let expected = [
+        ("to", json!({ "all": true })),
+        ("message", json!("m")),
+        ("data", json!({ "k": "v" })),
+        ("ttl", json!(3600)),
+        ("priority", json!("high")),
+        ("collapse_key", json!("c")),
+        ("uri", json!("https://example.org/")),
+        ("state", json!("scheduled")),
+    ];
+    for (field, value) in expected {
+        assert_eq!(stored[field], value, "{field} of {stored}");
+    }
+    let moment = |field: &str| OffsetDateTime::parse(stored[field].as_str().unwrap(), &Rfc3339).unwrap();
+    let wait = moment("send_at") - moment("created_at");
+    assert!((9 * 60..=10 * 60).contains(&wait.whole_seconds()), "{stored}");
+    // The idempotency key: at the same moment, which --at +10m is not, the same request sends nothing again.
+    let at = stored["send_at"].as_str().unwrap();
+    let again = [&["--at", at], &["--all", "--title", "t", "--idempotency-key", "j"][..]].concat();
+    let (one, two) = (send(&again), send(&again));
+    assert!(one.status.success(), "{}", text(&one.stderr));
+    assert_eq!(text(&one.stdout), text(&two.stdout));
+    assert_ne!(text(&one.stdout).trim(), id);
 }
 
 #[test]
