@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::command::{Failed, cargo, command, run};
+use crate::command::{Failed, cargo, command, root, run, target};
 use crate::{bench_check, foreign, setup};
 
 /// Rust's tests, then the foreign clients'.
@@ -28,6 +28,8 @@ pub(crate) fn everything() -> Result<(), Failed> {
     let mut steps = Steps::new();
     steps.run("cargo test", rust_tests);
     lint_steps(&mut steps);
+    steps.run("oldest Rust", oldest_rust);
+    steps.run("fuzz targets", fuzz_targets);
     steps.run("demo (release)", demo);
     // After the demo, whose build it shares.
     steps.run("hot paths' instructions", bench_check::compare);
@@ -50,6 +52,34 @@ fn lint_steps(steps: &mut Steps) {
 
 fn rust_tests() -> Result<(), Failed> {
     run(cargo().args(["test", "--workspace", "--locked"]))
+}
+
+/// The version that `Cargo.toml` promises compiles the workspace: this toolchain, or else rustup's of that version.
+fn oldest_rust() -> Result<(), Failed> {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml"))
+        .map_err(|error| Failed(format!("Cargo.toml: {error}")))?;
+    let promised = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"'))
+        .ok_or_else(|| Failed("Cargo.toml has no rust-version".into()))?;
+    let out =
+        command("rustc").arg("--version").output().map_err(|error| Failed(format!("rustc: {error}")))?;
+    let ours = String::from_utf8_lossy(&out.stdout).into_owned();
+    if ours.split_whitespace().nth(1).is_some_and(|version| version.starts_with(&format!("{promised}."))) {
+        println!("{} is the oldest that is promised; the steps before used it", ours.trim());
+        return Ok(());
+    }
+    let target = target().join(format!("rust-{promised}"));
+    run(command("rustup")
+        .args(["run", promised, "cargo", "check", "--workspace", "--all-targets", "--locked", "--target-dir"])
+        .arg(target))
+}
+
+/// They are a workspace of their own, which no other step compiles.
+fn fuzz_targets() -> Result<(), Failed> {
+    run(cargo()
+        .args(["check", "--manifest-path", "fuzz/Cargo.toml", "--locked", "--target-dir"])
+        .arg(target().join("fuzz")))
 }
 
 /// The README's first command.

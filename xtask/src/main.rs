@@ -22,7 +22,8 @@ cargo xtask TASK
   foreign [NAME…]      only the foreign clients; NAME picks tests whose name contains it
   console              only the console, in a headless Chromium
   setup                only install what those need
-  ci                   test, then format, clippy, documentation, dependency rules, demo, bench-check
+  ci                   test, then format, clippy, documentation, dependency rules, the oldest Rust that is
+                       promised, fuzz targets, demo, bench-check
   bench-check          counts the instructions of the hot paths, and fails with the names of those
                        that take over 5 % more than crates/bench/instruction-counts.txt says (installs valgrind)
   bench-check --save   writes those counts anew
