@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("tidings-net", &["tidings-core"], &["tidings-store", "tidings-xmpp"]),
     ("tidings-http", &["tidings-core"], &["tidings-store", "tidings-xmpp"]),
     ("tidings-client", &["tidings-xmpp"], &[]),
-    ("tidings-sim", &["tidings-core", "tidings-store", "tidings-xmpp", "tidings-net", "tidings-client"], &[]),
+    ("tidings-sim", &["tidings-core", "tidings-store", "tidings-xmpp"], &["tidings-net"]),
     ("tidings-bench", &["tidings-core", "tidings-store", "tidings-xmpp"], &[]),
     (
         "tidings",
