@@ -10,7 +10,8 @@ use std::time::Duration;
 use rustls_pki_types::ServerName;
 use tidings_xmpp::sasl::{SaltedPassword, ScramSecret};
 use tidings_xmpp::stream::client::{
-    KnownFeatures, Negotiation, NegotiationError, Options, Pipelining, Ready, Registration, Resume, Step,
+    KnownFeatures, Negotiation, NegotiationError, Options, Pipelining, Ready, Registration, Resume, Sasl2,
+    Step,
 };
 use tidings_xmpp::xml::{FrameReader, StreamContext};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -22,6 +23,9 @@ use crate::error::ClientError;
 use crate::opening::Opening;
 use crate::random::Random;
 use crate::tls::{Tls, binding, certificate_error};
+
+/// What a device's resource begins with.
+pub(crate) const RESOURCE: &str = "tidings";
 
 /// What a stream runs over.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -62,7 +66,10 @@ pub(crate) struct Target {
     pub(crate) timeout: Duration,
     pub(crate) token: Option<String>,
     pub(crate) allow_plain: bool,
+    /// By RFC 6120; the server makes one of [`RESOURCE`] and the user agent by XEP-0388.
     pub(crate) resource: String,
+    /// What tells this device apart from others of the account: a UUID.
+    pub(crate) user_agent: String,
     pub(crate) random: Arc<dyn Random>,
 }
 
@@ -157,6 +164,7 @@ async fn negotiate(
         registration: (!login.account.registered).then(|| Registration { token: target.token.clone() }),
         allow_plain: target.allow_plain,
         resource: Some(target.resource.clone()),
+        sasl2: Some(Sasl2 { user_agent: Some(target.user_agent.clone()), tag: Some(RESOURCE.to_owned()) }),
         resume,
         nonce,
         pipelining: login

@@ -10,12 +10,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::account::Account;
 use crate::backoff::Backoff;
-use crate::connect::{Dial, LoginState, Target, Tcp};
+use crate::connect::{Dial, LoginState, RESOURCE, Target, Tcp};
 use crate::deliveries::Deliveries;
 use crate::driver::Driver;
 use crate::error::ClientError;
 use crate::notification::Notification;
-use crate::random::{Random, SystemRandom, hex};
+use crate::random::{Random, SystemRandom, hex, uuid};
 use crate::seen::Seen;
 use crate::state::{Command, DeviceState, Policy, Status, Topic};
 use crate::tls::{Tls, Trust};
@@ -218,7 +218,8 @@ impl DeviceBuilder {
             allow_plain: self.allow_plain,
             // One for the life of the process: a session that could not be resumed is
             // replaced, and another process is not.
-            resource: format!("tidings-{}", hex(&*self.random, 4)),
+            resource: format!("{RESOURCE}-{}", hex(&*self.random, 4)),
+            user_agent: uuid(&*self.random),
             random: Arc::clone(&self.random),
         };
 

@@ -31,6 +31,16 @@ pub(crate) fn hex(random: &dyn Random, bytes: usize) -> String {
     })
 }
 
+/// A random UUID (RFC 9562 section 5.4).
+pub(crate) fn uuid(random: &dyn Random) -> String {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes);
+    let number = u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let text = format!("{number:032x}");
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| text.get(part).unwrap_or_default());
+    parts.join("-")
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,5 +69,15 @@ pub(crate) mod tests {
         assert_eq!(text.len(), 32);
         assert!(text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)));
         assert_ne!(text, hex(&SystemRandom, 16));
+    }
+
+    #[test]
+    fn a_uuid_says_that_it_is_random() {
+        for _ in 0..20 {
+            let uuid = uuid(&SystemRandom);
+            let parts: Vec<&str> = uuid.split('-').collect();
+            assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+            assert!(parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']), "{uuid}");
+        }
     }
 }

@@ -79,6 +79,8 @@ pub(crate) struct SmState {
     pub(crate) inbound: HandledWindow,
     pub(crate) outbound: Outbound,
     pub(crate) jid: String,
+    /// Whether the session's server knows XEP-0352.
+    pub(crate) client_state: bool,
 }
 
 /// What outlives connections.

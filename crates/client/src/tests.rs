@@ -3,6 +3,7 @@
 mod account;
 mod delivery;
 mod pipelining;
+mod sasl2;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
+use tidings_xmpp::ext::sm::Nonza;
 use tidings_xmpp::sasl::{ScramHash, ScramKeys, ScramSecret, TlsBinding, derive_keys};
 use tidings_xmpp::stanza::StanzaError;
 use tidings_xmpp::stream::client::{
-    self, NegotiationError, Options, Pipelining, Ready, Registration, Resume,
+    self, NegotiationError, Options, Pipelining, Ready, Registration, Resume, Sasl2,
 };
 use tidings_xmpp::stream::server::{self, Answer, Bound, Question, RegisterOffer, Settings, Verdict};
 use tidings_xmpp::xml::{Frame, FrameLimits, FrameReader, StreamContext, parse_open, parse_stanza_with};
@@ -21,6 +22,7 @@ fn tls(exporter: bool) -> TlsBinding {
     }
 }
 
+/// By RFC 6120.
 fn options() -> Options {
     Options {
         domain: "127.0.0.1".into(),
@@ -29,10 +31,17 @@ fn options() -> Options {
         registration: None,
         allow_plain: false,
         resource: Some("r".into()),
+        sasl2: None,
         resume: None,
         nonce: [5; 24],
         pipelining: None,
     }
+}
+
+/// By XEP-0388 where the server has it.
+fn by_sasl2() -> Options {
+    let sasl2 = Sasl2 { user_agent: Some("u-1".into()), tag: Some("tag".into()) };
+    Options { sasl2: Some(sasl2), ..options() }
 }
 
 /// A server that knows one account.
@@ -46,6 +55,8 @@ struct Server {
     /// What came then.
     session: Vec<String>,
     resumable: bool,
+    /// Stream management was turned on along with the login.
+    enabled: bool,
     token: Option<&'static str>,
 }
 
@@ -74,6 +85,7 @@ impl Server {
             bound: None,
             session: Vec::new(),
             resumable: false,
+            enabled: false,
             token: None,
         }
     }
@@ -108,7 +120,11 @@ impl Server {
                 let resumed = server::Resumed { jid: "phone@example.org/r".into(), handled: 4 };
                 Answer::Resume(if self.resumable { Ok(resumed) } else { Err(None) })
             }
-            Question::Enable { .. } => panic!("only with XEP-0388"),
+            Question::Enable { resume } => {
+                assert!(resume);
+                self.enabled = true;
+                Answer::Enabled(Nonza::Enabled { id: Some("s1".into()), resume, max: None })
+            }
         }
     }
 
@@ -320,10 +336,10 @@ fn someone_between_the_two_is_noticed() {
     assert!(matches!(error, NegotiationError::Login(_)), "{error}");
 }
 
-/// What a login teaches about this server.
-fn taught(tls: &TlsBinding) -> Pipelining {
+/// What such a login teaches about this server.
+fn taught(options: Options, tls: &TlsBinding) -> Pipelining {
     let server = Server::new(Settings::new("example.org"), Some(tls.clone()));
-    let (ready, _) = talk(options(), server, Some(tls.clone()), tls, 64).unwrap();
+    let (ready, _) = talk(options, server, Some(tls.clone()), tls, 64).unwrap();
     assert!(!ready.greeted);
     Pipelining { known: ready.known.unwrap(), greeting: b"<presence/><r xmlns='urn:xmpp:sm:3'/>".to_vec() }
 }
@@ -333,7 +349,7 @@ fn a_known_server_gives_a_session_in_two_round_trips() {
     for width in [1, 2, 7, 64, usize::MAX] {
         for exporter in [false, true] {
             let tls = tls(exporter);
-            let pipelining = Some(taught(&tls));
+            let pipelining = Some(taught(options(), &tls));
             let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
             let (step_by_step, _, trips) = listen(options(), &mut server, Some(tls.clone()), &tls, width);
             assert_eq!(trips, 6);
@@ -363,7 +379,7 @@ fn a_known_server_resumes_in_two_round_trips_or_binds_in_three() {
         let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
         server.resumable = resumable;
         let resume = Some(Resume { id: "s1".into(), handled: 9 });
-        let options = Options { resume, pipelining: Some(taught(&tls)), ..options() };
+        let options = Options { resume, pipelining: Some(taught(options(), &tls)), ..options() };
         let (ready, _, trips) = listen(options, &mut server, Some(tls.clone()), &tls, 5);
         let ready = ready.unwrap();
         assert_eq!((trips, ready.greeted), (expected, !resumable));
@@ -391,7 +407,7 @@ fn nothing_is_said_ahead_to_a_server_that_has_changed() {
         (&bare, &bound, &bound, &bound),
     ] {
         let mut server = Server::new(settings.clone(), Some(theirs.clone()));
-        let options = Options { pipelining: Some(taught(before)), ..options() };
+        let options = Options { pipelining: Some(taught(options(), before)), ..options() };
         let (result, _, _) = listen(options.clone(), &mut server, Some(ours.clone()), ours, 64);
         assert_eq!(result, Err(NegotiationError::Changed));
         assert!(!NegotiationError::Changed.is_permanent());
@@ -407,10 +423,113 @@ fn nothing_is_said_ahead_to_a_server_that_has_changed() {
 fn a_wrong_password_ahead_is_a_wrong_password_and_gives_no_session() {
     let tls = tls(true);
     let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
-    let options =
-        Options { secret: ScramSecret::password("guess"), pipelining: Some(taught(&tls)), ..options() };
+    let options = Options {
+        secret: ScramSecret::password("guess"),
+        pipelining: Some(taught(options(), &tls)),
+        ..options()
+    };
     let (result, _, trips) = listen(options, &mut server, Some(tls.clone()), &tls, 64);
     let error = result.unwrap_err();
     assert!(error.is_wrong_password() && error.is_permanent(), "{error}");
     assert_eq!((trips, server.bound), (2, None));
+}
+
+#[test]
+fn by_the_newer_profile_a_login_brings_its_session_along() {
+    for width in [1, 2, 7, 64, usize::MAX] {
+        for exporter in [false, true] {
+            let tls = tls(exporter);
+            let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
+            let (step_by_step, _, trips) = listen(by_sasl2(), &mut server, Some(tls.clone()), &tls, width);
+            let step_by_step = step_by_step.unwrap();
+            assert_eq!((trips, server.enabled), (3, true));
+            let jid = step_by_step.jid.as_deref().unwrap();
+            assert!(jid.starts_with("phone@example.org/tag/"), "{jid}");
+            assert!(step_by_step.client_state && !step_by_step.greeted);
+            assert!(matches!(step_by_step.management, client::Management::Enabled { id: Some(_), .. }));
+            assert_eq!(step_by_step.mechanism.name(), "SCRAM-SHA-256-PLUS");
+
+            let pipelining = Some(taught(by_sasl2(), &tls));
+            let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
+            let options = Options { pipelining, ..by_sasl2() };
+            let (ready, _, trips) = listen(options.clone(), &mut server, Some(tls.clone()), &tls, width);
+            assert_eq!(trips, 2);
+            assert_eq!(ready.unwrap(), Ready { greeted: true, ..step_by_step });
+            assert_eq!(server.session, ["presence", "r"]);
+
+            let mut server = Server::new(Settings::new("example.org"), None);
+            let (ready, _, trips) = listen(options, &mut server, None, &tls, width);
+            assert!(ready.unwrap().greeted);
+            assert_eq!(trips, 3);
+        }
+    }
+}
+
+#[test]
+fn by_the_newer_profile_a_session_is_resumed_or_bound_in_the_same_step() {
+    let tls = tls(true);
+    for known in [false, true] {
+        for resumable in [true, false] {
+            let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
+            server.resumable = resumable;
+            let pipelining = known.then(|| taught(by_sasl2(), &tls));
+            let resume = Some(Resume { id: "s1".into(), handled: 9 });
+            let options = Options { resume, pipelining: pipelining.clone(), ..by_sasl2() };
+            let (ready, _, trips) = listen(options, &mut server, Some(tls.clone()), &tls, 5);
+            let ready = ready.unwrap();
+            assert_eq!((trips, ready.greeted), (if known { 2 } else { 3 }, false));
+            assert_eq!(server.session, [""; 0]);
+            if resumable {
+                assert_eq!((ready.jid, ready.management), (None, client::Management::Resumed { handled: 4 }));
+                assert_eq!(ready.known, pipelining.map(|pipelining| pipelining.known));
+            } else {
+                assert!(matches!(ready.management, client::Management::Enabled { .. }));
+                assert!(ready.known.is_some() && server.enabled);
+            }
+        }
+    }
+}
+
+#[test]
+fn by_the_newer_profile_a_server_without_stream_management_is_bound_all_the_same() {
+    let tls = tls(true);
+    let bare = Settings { stream_management: false, ..Settings::new("example.org") };
+    let resume = Some(Resume { id: "s1".into(), handled: 9 });
+    for resume in [None, resume] {
+        let mut server = Server::new(bare.clone(), Some(tls.clone()));
+        let options = Options { resume: resume.clone(), ..by_sasl2() };
+        let (ready, _, trips) = listen(options, &mut server, Some(tls.clone()), &tls, 7);
+        let ready = ready.unwrap();
+        assert_eq!((ready.management, ready.known), (client::Management::Off, None));
+        assert!(ready.jid.is_some());
+        assert_eq!(
+            trips,
+            if resume.is_some() { 4 } else { 3 },
+            "a resource of its own, where it could not resume"
+        );
+
+        let mut server = Server::new(bare.clone(), Some(tls.clone()));
+        let pipelining = Some(taught(by_sasl2(), &tls));
+        let options = Options { resume, pipelining, ..by_sasl2() };
+        let (result, _, _) = listen(options, &mut server, Some(tls.clone()), &tls, 7);
+        assert_eq!(result, Err(NegotiationError::Changed));
+        assert!(!server.negotiation.authenticated());
+    }
+}
+
+#[test]
+fn by_the_newer_profile_a_wrong_password_gives_no_session() {
+    let tls = tls(true);
+    for pipelining in [None, Some(taught(by_sasl2(), &tls))] {
+        let mut server = Server::new(Settings::new("example.org"), Some(tls.clone()));
+        let options = Options { secret: ScramSecret::password("guess"), pipelining, ..by_sasl2() };
+        let (result, _, _) = listen(options, &mut server, Some(tls.clone()), &tls, 64);
+        assert!(result.unwrap_err().is_wrong_password());
+        assert_eq!(server.bound, None);
+    }
+    let mut server = Server::new(Settings::new("example.org"), None);
+    server.registered = false;
+    let options = Options { registration: Some(Registration::default()), ..by_sasl2() };
+    let (ready, registered) = talk(options, server, None, &tls, 9).unwrap();
+    assert!(registered && ready.jid.is_some());
 }

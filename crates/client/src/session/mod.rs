@@ -74,6 +74,8 @@ pub(crate) struct Session<'d> {
     online: bool,
     /// What the server takes the device for (XEP-0352).
     told_active: bool,
+    /// Whether it knows XEP-0352.
+    client_state: bool,
 }
 
 impl<'d> Session<'d> {
@@ -83,6 +85,7 @@ impl<'d> Session<'d> {
         let now = Instant::now();
         let mut session = Self {
             state,
+            client_state: link.ready.client_state,
             link,
             out: Vec::new(),
             jid: String::new(),
@@ -179,6 +182,7 @@ impl<'d> Session<'d> {
                     inbound: HandledWindow::default(),
                     outbound: Outbound::default(),
                     jid: self.jid.clone(),
+                    client_state: self.client_state,
                 });
                 true
             }
@@ -200,7 +204,7 @@ impl<'d> Session<'d> {
                 // It counts like everything else, and is on its way already.
                 self.send(opening::presence(), None);
                 self.out.clear();
-                self.told_active = active || !self.link.ready.client_state;
+                self.told_active = active || !self.client_state;
                 // What was not said ahead, or has changed meanwhile.
                 self.ask_topics();
                 self.say_state();
@@ -219,6 +223,7 @@ impl<'d> Session<'d> {
     fn resume(&mut self, handled: u32) {
         let Some(sm_state) = &mut self.state.sm_state else { return };
         self.jid.clone_from(&sm_state.jid);
+        self.client_state = sm_state.client_state;
         sm_state.inbound.rewind();
         self.acked = sm_state.inbound.handled();
         let mut bytes = Vec::new();

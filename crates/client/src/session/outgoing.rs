@@ -96,7 +96,7 @@ impl Session<'_> {
     /// XEP-0352; the server takes every session for active at its beginning.
     pub(super) fn say_state(&mut self) {
         let active = self.state.active;
-        if self.link.ready.client_state && active != self.told_active {
+        if self.client_state && active != self.told_active {
             let state = if active { ClientState::Active } else { ClientState::Inactive };
             state.to_element().write(&mut self.out, ns::CLIENT);
             self.told_active = active;

@@ -92,30 +92,37 @@ impl Peer {
 }
 
 fn challenge(auth: &Element, password: &str) -> (ScramChallenge, String) {
+    let (challenge, message) = challenge_to(&auth.text(), password);
+    (challenge, format!("<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{message}</challenge>"))
+}
+
+/// The server's state after the client's first message, and its answer, both in base64.
+pub(super) fn challenge_to(first: &str, password: &str) -> (ScramChallenge, String) {
     let unbound = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
-    let first = decode_payload(&auth.text()).unwrap();
+    let first = decode_payload(first).unwrap();
     let server = ScramServer::start(Mechanism::ScramSha256, &unbound, &first).unwrap();
     let (stored_key, server_key) = derive_keys(ScramHash::Sha256, password, b"salt", 4096);
     let keys = ScramKeys { salt: b"salt".to_vec(), iterations: 4096, stored_key, server_key };
     let (challenge, message) = server.challenge(keys, &[9; 18]);
-    let message = encode_payload(&message);
-    (challenge, format!("<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{message}</challenge>"))
+    (challenge, encode_payload(&message))
+}
+
+/// The server's proof in base64, where the client's is right.
+pub(super) fn proof_for(challenge: ScramChallenge, last: &str) -> Option<String> {
+    let unbound = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
+    let last = decode_payload(last).unwrap();
+    challenge.finish(&unbound, &last).ok().map(|proof| encode_payload(&proof))
 }
 
 /// `<success/>` with the server's proof, or `<failure/>`.
 fn success(challenge: ScramChallenge, response: &Element) -> String {
-    let unbound = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
-    let last = decode_payload(&response.text()).unwrap();
-    match challenge.finish(&unbound, &last) {
-        Ok(proof) => {
-            let proof = encode_payload(&proof);
-            format!("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{proof}</success>")
-        }
-        Err(_) => "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>".to_owned(),
+    match proof_for(challenge, &response.text()) {
+        Some(proof) => format!("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>{proof}</success>"),
+        None => "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>".to_owned(),
     }
 }
 
-async fn online(status: &mut tokio::sync::watch::Receiver<Status>) -> Status {
+pub(super) async fn online(status: &mut tokio::sync::watch::Receiver<Status>) -> Status {
     status.wait_for(|status| matches!(status, Status::Online { .. })).await.unwrap().clone()
 }
 

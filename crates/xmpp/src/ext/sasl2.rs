@@ -84,6 +84,31 @@ pub struct Bind {
 }
 
 impl InlineRequests {
+    /// `<authenticate/>`: a login by this mechanism, with what is wanted along with it.
+    pub fn to_element(&self, mechanism: &str, initial: &[u8]) -> Element {
+        let mut element = Element::new("authenticate", ns::SASL2)
+            .with_attribute("mechanism", mechanism)
+            .with_field("initial-response", encode_payload(initial));
+        if let Some(Bind { tag, agent, enable }) = &self.bind {
+            if let Some(agent) = agent {
+                element
+                    .push_child(Element::new("user-agent", ns::SASL2).with_attribute("id", agent.as_str()));
+            }
+            let mut bind = Element::new("bind", ns::BIND2);
+            if let Some(tag) = tag {
+                bind = bind.with_field("tag", tag.as_str());
+            }
+            if let Some(resume) = *enable {
+                bind.push_child(Nonza::Enable { resume, max: None }.to_element());
+            }
+            element.push_child(bind);
+        }
+        if let Some((previd, h)) = &self.resume {
+            element.push_child(Nonza::Resume { previd: previd.clone(), h: *h }.to_element());
+        }
+        element
+    }
+
     /// Reads what stands in an `<authenticate/>` beside the login.
     pub fn from_element(authenticate: &Element) -> Self {
         let short = |text: Option<String>| text.filter(|text| (1..=MAX_NAME).contains(&text.len()));
@@ -119,6 +144,55 @@ pub fn success(additional: Option<&[u8]>, jid: &str) -> Element {
         None => success,
     };
     success.with_field("authorization-identifier", jid)
+}
+
+/// What a `<success/>` says, to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Success {
+    /// The mechanism's last word, in base64.
+    pub additional: Option<String>,
+    /// The account's bare JID or, where there is a resource, the full one.
+    pub jid: String,
+    /// What became of the requests.
+    pub outcome: Outcome,
+}
+
+/// What became of a login's [`InlineRequests`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Logged in, and no more than that.
+    LoggedIn,
+    /// A resource is bound.
+    Bound {
+        /// [`Nonza::Enabled`] or [`Nonza::Failed`], where stream management was asked for.
+        management: Option<Nonza>,
+    },
+    /// The session goes on; the server has handled this many of the client's stanzas.
+    Resumed {
+        /// Modulo 2^32.
+        handled: u32,
+    },
+}
+
+impl Success {
+    /// Reads a `<success/>`; `None` for any other element.
+    pub fn from_element(element: &Element) -> Option<Self> {
+        if !element.is("success", ns::SASL2) {
+            return None;
+        }
+        let resumed = element.child("resumed", ns::SM).and_then(Nonza::from_element);
+        let bound = element.child("bound", ns::BIND2);
+        let outcome = match (resumed, bound) {
+            (Some(Nonza::Resumed { h, .. }), _) => Outcome::Resumed { handled: h },
+            (_, Some(bound)) => Outcome::Bound { management: bound.children().find_map(Nonza::from_element) },
+            _ => Outcome::LoggedIn,
+        };
+        Some(Self {
+            additional: element.child_text("additional-data", ns::SASL2),
+            jid: element.child_text("authorization-identifier", ns::SASL2).unwrap_or_default(),
+            outcome,
+        })
+    }
 }
 
 /// `<failure/>`.
@@ -166,7 +240,43 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_or_no_wish_is_not_looked_at() {
+    fn requests_survive_the_wire() {
+        let bind = Bind { tag: Some("phone".into()), agent: Some("u-1".into()), enable: Some(true) };
+        for bind in
+            [None, Some(Bind::default()), Some(Bind { enable: Some(false), ..bind.clone() }), Some(bind)]
+        {
+            for resume in [None, Some(("p".to_owned(), u32::MAX))] {
+                let requests = InlineRequests { resume, bind: bind.clone() };
+                let bytes = requests.to_element("SCRAM-SHA-256", b"x").to_bytes();
+                let element = parse_stanza(&bytes).unwrap();
+                assert_eq!(element.attribute("mechanism"), Some("SCRAM-SHA-256"));
+                assert_eq!(element.child_text("initial-response", ns::SASL2).as_deref(), Some("eA=="));
+                assert_eq!(InlineRequests::from_element(&element), requests);
+            }
+        }
+    }
+
+    #[test]
+    fn a_success_says_what_became_of_the_requests() {
+        let read = |inside: Element| {
+            let bytes = success(Some(b"v=x"), "a@b/c").with_child(inside).to_bytes();
+            let read = Success::from_element(&parse_stanza(&bytes).unwrap()).unwrap();
+            assert_eq!((read.additional.as_deref(), read.jid.as_str()), (Some("dj14"), "a@b/c"));
+            read.outcome
+        };
+        let resumed = Nonza::Resumed { previd: "p".into(), h: 7 };
+        assert_eq!(read(resumed.to_element()), Outcome::Resumed { handled: 7 });
+        let bound = Element::new("bound", ns::BIND2);
+        assert_eq!(read(bound.clone()), Outcome::Bound { management: None });
+        let enabled = Nonza::Enabled { id: Some("s".into()), resume: true, max: None };
+        let outcome = read(bound.with_child(enabled.to_element()));
+        assert_eq!(outcome, Outcome::Bound { management: Some(enabled) });
+        assert_eq!(read(Element::new("failed", ns::BIND2)), Outcome::LoggedIn);
+        assert_eq!(Success::from_element(&Element::new("success", ns::SASL)), None);
+    }
+
+    #[test]
+    fn what_is_too_long_or_no_request_is_not_looked_at() {
         let long = "x".repeat(MAX_NAME + 1);
         let read = requests(&format!(
             "<user-agent id='{long}'/><bind xmlns='urn:xmpp:bind:0'><tag>{long}</tag><tag/>\

@@ -96,10 +96,10 @@ impl SaslFailure {
         failure
     }
 
-    /// Reads a `<failure/>`. An unknown condition counts as
+    /// Reads a `<failure/>` of RFC 6120 or XEP-0388. An unknown condition counts as
     /// [`NotAuthorized`](SaslCondition::NotAuthorized), as RFC 6120 has it for old peers.
     pub fn from_element(element: &Element) -> Option<Self> {
-        if !element.is("failure", ns::SASL) {
+        if element.name() != "failure" || !matches!(element.ns(), ns::SASL | ns::SASL2) {
             return None;
         }
         let condition = element
@@ -107,7 +107,7 @@ impl SaslFailure {
             .filter(|child| child.ns() == ns::SASL)
             .find_map(|child| SaslCondition::from_name(child.name()))
             .unwrap_or(SaslCondition::NotAuthorized);
-        let text = element.child("text", ns::SASL).map(Element::text).filter(|text| !text.is_empty());
+        let text = element.child("text", element.ns()).map(Element::text).filter(|text| !text.is_empty());
         Some(Self { condition, text })
     }
 }
@@ -126,7 +126,8 @@ mod tests {
     fn every_condition_survives_the_wire() {
         for condition in SaslCondition::ALL {
             let failure = SaslFailure::with_text(condition, "so it is");
-            assert_eq!(SaslFailure::from_element(&failure.to_element()), Some(failure));
+            assert_eq!(SaslFailure::from_element(&failure.to_element()), Some(failure.clone()));
+            assert_eq!(SaslFailure::from_element(&crate::ext::sasl2::failure(&failure)), Some(failure));
         }
     }
 

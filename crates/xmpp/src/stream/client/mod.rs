@@ -3,36 +3,38 @@
 //! [`Negotiation`] is fed bytes and answers with bytes and [`Step`]s: stream, STARTTLS
 //! (unless TLS came first), XEP-0077 registration where it is wanted (with a XEP-0445
 //! token), the strongest SASL mechanism that both sides know, then XEP-0198 resumption
-//! or a new resource with stream management. What it can name before TLS is a domain;
-//! credentials enter only once a [`TlsBinding`] is there.
+//! or a new resource with stream management: all in one step where the server knows
+//! XEP-0388 ([`Options::sasl2`]), one after the other by RFC 6120. What it can name before
+//! TLS is a domain; credentials enter only once a [`TlsBinding`] is there.
 //!
-//! What a known server will ask for is said ahead of its asking ([`Pipelining`], XEP-0305): under TLS,
-//! two round trips instead of six; before it, `<starttls/>` and nothing else. Its offers and proofs are checked all the same, in
-//! their order, before there is a session.
+//! What a known server will ask for is said ahead of its asking ([`Pipelining`], XEP-0305):
+//! under TLS two round trips, instead of six by RFC 6120 and three by XEP-0388; before it,
+//! `<starttls/>` and nothing else. Its offers and proofs are checked all the same, in their
+//! order, before there is a session.
 
 mod error;
+mod exchange;
+mod offer;
 mod pipelining;
+mod session;
 mod terms;
 #[cfg(test)]
 mod tests;
 
 use super::{Features, Opening, StreamError, write_header};
-use crate::ext::sm::Nonza;
-use crate::ext::{bind, preauth, register};
+use crate::ext::{preauth, register, sasl2};
 use crate::ns;
-use crate::sasl::{
-    ClientBinding, Mechanism, Plain, SaltedPassword, SaslFailure, ScramClient, ScramError, ScramVerifier,
-    TlsBinding, decode_payload, encode_payload,
-};
+use crate::sasl::{Mechanism, SaltedPassword, ScramClient, ScramVerifier, TlsBinding};
 use crate::stanza::{Condition, Iq, StanzaError};
 use crate::xml::{
     Element, Frame, FrameLimits, FrameReader, StreamContext, StreamHeader, parse_open, parse_stanza_with,
 };
 
 pub use self::error::NegotiationError;
+use self::offer::Profile;
+use self::pipelining::suits;
 pub use self::pipelining::{KnownFeatures, Pipelining};
-use self::pipelining::{choose, suits};
-pub use self::terms::{Management, Options, Ready, Registration, Resume, Step};
+pub use self::terms::{Management, Options, Ready, Registration, Resume, Sasl2, Step};
 
 /// What a client reads of one stanza: the server's 64 KiB and room for its envelope.
 const LIMITS: FrameLimits = FrameLimits { bytes: 96 * 1024, depth: 64, attributes: 128 };
@@ -44,6 +46,8 @@ pub struct Negotiation {
     context: StreamContext,
     domain: String,
     tls: Option<TlsBinding>,
+    /// How the login is spoken.
+    profile: Profile,
     /// Set by the success of a login.
     authenticated: Option<(Mechanism, Option<SaltedPassword>)>,
     features: Features,
@@ -75,12 +79,17 @@ enum State {
     Resume,
     Bind,
     Enable(String),
+    /// Bound by XEP-0386; the features of the session come.
+    Bound {
+        jid: String,
+        /// How stream management stands, where it was asked for along with the login.
+        management: Option<Management>,
+    },
     Done,
 }
 
 const PRE_AUTH_ID: &str = "preauth";
 const REGISTER_ID: &str = "register";
-const BIND_ID: &str = "bind";
 
 impl Negotiation {
     /// Opens the stream: appends our header. `tls` is set where TLS came first.
@@ -93,6 +102,7 @@ impl Negotiation {
             reader: FrameReader::new(LIMITS),
             context: StreamContext::default(),
             tls,
+            profile: Profile::Rfc6120,
             authenticated: None,
             features: Features::default(),
             login_features: Features::default(),
@@ -168,7 +178,11 @@ impl Negotiation {
             return;
         };
         match self.pipelining.as_ref().and_then(|pipelining| pipelining.known.choice(tls)) {
-            Some((mechanism, binding)) => self.after = self.authenticate(mechanism, binding, out),
+            Some(choice) => {
+                // Known features are whole: all that a session needs goes along.
+                let whole = sasl2::Offered { resume: true, bind: true, manage: true, ..Default::default() };
+                self.after = self.authenticate(choice, &whole, out);
+            }
             None => self.pipelining = None,
         }
     }
@@ -221,19 +235,14 @@ impl Negotiation {
                 None => Err(unexpected(element)),
             },
             state @ (State::Challenge(..) | State::Proof(..) | State::Proved(..) | State::Plain) => {
-                self.exchange(state, element, out)?;
-                Ok(Step::More)
+                self.exchange(state, element, out)
+            }
+            State::Bound { jid, management } => {
+                self.features = Features::from_element(element).ok_or_else(|| unexpected(element))?;
+                Ok(self.bound_inline(jid, management, out))
             }
             State::Resume => self.resumed(element, out),
-            State::Bind => match answer(element, BIND_ID) {
-                Some(Ok(result)) => {
-                    let jid = result.children().find_map(bind::parse_result);
-                    let jid = jid.ok_or_else(|| unexpected(element))?.trim().to_owned();
-                    Ok(self.bound(jid, out))
-                }
-                Some(Err(error)) => Err(NegotiationError::Bind(error)),
-                None => Err(unexpected(element)),
-            },
+            State::Bind => self.bind_answered(element, out),
             State::Enable(jid) => Ok(self.enabled(element, jid)),
             // The loop does not come here in these states.
             State::Header | State::Handshake | State::Done => Err(unexpected(element)),
@@ -302,180 +311,6 @@ impl Negotiation {
             _ => Err(NegotiationError::Changed),
         }
     }
-
-    /// Starts the strongest mechanism.
-    fn login(&mut self, out: &mut Vec<u8>) -> Result<(), NegotiationError> {
-        let none = NegotiationError::NoMechanism;
-        // Without TLS nothing is named; the states before this one see to it already.
-        let tls = self.tls.as_ref().ok_or(NegotiationError::TlsNotOffered)?;
-        self.login_features.clone_from(&self.features);
-        let chosen = choose(&self.features, tls, self.options.allow_plain);
-        let started = chosen.and_then(|(mechanism, binding)| self.authenticate(mechanism, binding, out));
-        self.state = started.ok_or_else(|| none(self.features.mechanisms.clone()))?;
-        Ok(())
-    }
-
-    /// Writes `<auth/>`. `None` where the mechanism wants a password that is not there.
-    fn authenticate(&self, mechanism: Mechanism, binding: ClientBinding, out: &mut Vec<u8>) -> Option<State> {
-        let Options { username, secret, nonce, .. } = &self.options;
-        let (state, initial) = match mechanism.hash() {
-            None => (State::Plain, Plain::encode(username, secret.password.as_deref()?)),
-            Some(hash) => {
-                let client = ScramClient::new(hash, username, secret.clone(), binding, nonce);
-                let first = client.first();
-                (State::Challenge(client, mechanism), first)
-            }
-        };
-        Element::new("auth", ns::SASL)
-            .with_attribute("mechanism", mechanism.name())
-            .with_text(encode_payload(&initial))
-            .write(out, ns::CLIENT);
-        Some(state)
-    }
-
-    /// One step of the SASL exchange.
-    fn exchange(
-        &mut self,
-        state: State,
-        element: &Element,
-        out: &mut Vec<u8>,
-    ) -> Result<(), NegotiationError> {
-        if let Some(failure) = SaslFailure::from_element(element) {
-            return Err(NegotiationError::Login(failure));
-        }
-        let success = match element.name() {
-            "challenge" if element.ns() == ns::SASL => false,
-            "success" if element.ns() == ns::SASL => true,
-            _ => return Err(unexpected(element)),
-        };
-        let payload = decode_payload(element.text().trim()).map_err(|_| ScramError::Malformed)?;
-
-        let (mechanism, salted) = match (state, success) {
-            (State::Challenge(client, mechanism), false) => {
-                let (verifier, last) = client.respond(&payload)?;
-                respond(&last, out);
-                if self.pipelining.is_some() {
-                    self.open(out);
-                    self.after = Some(self.ask_for_session(out));
-                }
-                self.state = State::Proof(verifier, mechanism);
-                return Ok(());
-            }
-            // Which this server did not do before; now the answer would come too late.
-            (State::Proof(..), false) if self.after.is_some() => return Err(NegotiationError::Changed),
-            // RFC 6120 lets the server's proof come with the success or before it.
-            (State::Proof(verifier, mechanism), false) => {
-                let salted = verifier.verify(&payload)?;
-                respond(&[], out);
-                self.long = true;
-                self.state = State::Proved(salted, mechanism);
-                return Ok(());
-            }
-            (State::Proof(verifier, mechanism), true) => (mechanism, Some(verifier.verify(&payload)?)),
-            (State::Proved(salted, mechanism), true) => (mechanism, Some(salted)),
-            (State::Plain, true) => (Mechanism::Plain, None),
-            (_, true) => return Err(NegotiationError::NotProved),
-            (_, false) => return Err(unexpected(element)),
-        };
-        self.authenticated = Some((mechanism, salted));
-        self.reader.reset();
-        self.state = State::Header;
-        if self.after.is_none() {
-            self.open(out);
-        }
-        Ok(())
-    }
-
-    fn session(&mut self, out: &mut Vec<u8>) -> Result<Step, NegotiationError> {
-        if self.features.stream_management && self.options.resume.is_some() {
-            self.state = self.ask_for_session(out);
-            return Ok(Step::More);
-        }
-        self.bind(out)
-    }
-
-    /// Writes the wish for the session to be resumed, or for a new one.
-    fn ask_for_session(&mut self, out: &mut Vec<u8>) -> State {
-        match &self.options.resume {
-            Some(resume) => {
-                let resume = Nonza::Resume { previd: resume.id.clone(), h: resume.handled };
-                resume.to_element().write(out, ns::CLIENT);
-                State::Resume
-            }
-            None => self.ask_for_resource(out),
-        }
-    }
-
-    /// Writes the wish for a resource; ahead, also what follows it.
-    fn ask_for_resource(&mut self, out: &mut Vec<u8>) -> State {
-        let request = bind::request(self.options.resource.as_deref());
-        Iq::set(BIND_ID, request).into_element().write(out, ns::CLIENT);
-        if let Some(pipelining) = &self.pipelining {
-            enable(out);
-            out.extend_from_slice(&pipelining.greeting);
-            self.greeted = true;
-        }
-        State::Bind
-    }
-
-    fn resumed(&mut self, element: &Element, out: &mut Vec<u8>) -> Result<Step, NegotiationError> {
-        match Nonza::from_element(element) {
-            Some(Nonza::Resumed { h, .. }) => Ok(self.ready(None, Management::Resumed { handled: h })),
-            Some(Nonza::Failed { .. }) => self.bind(out),
-            _ => Err(unexpected(element)),
-        }
-    }
-
-    fn bind(&mut self, out: &mut Vec<u8>) -> Result<Step, NegotiationError> {
-        if !self.features.bind {
-            return Err(NegotiationError::Bind(StanzaError::new(Condition::FeatureNotImplemented)));
-        }
-        self.state = self.ask_for_resource(out);
-        Ok(Step::More)
-    }
-
-    fn bound(&mut self, jid: String, out: &mut Vec<u8>) -> Step {
-        if !self.features.stream_management {
-            return self.ready(Some(jid), Management::Off);
-        }
-        if !self.greeted {
-            enable(out);
-        }
-        self.state = State::Enable(jid);
-        Step::More
-    }
-
-    fn enabled(&mut self, element: &Element, jid: String) -> Step {
-        match Nonza::from_element(element) {
-            Some(Nonza::Enabled { id, resume, max }) => {
-                let id = id.filter(|id| resume && !id.is_empty());
-                self.ready(Some(jid), Management::Enabled { id, max_seconds: max })
-            }
-            Some(Nonza::Failed { .. }) => self.ready(Some(jid), Management::Off),
-            // A stanza that the server sent before it read our wish; none is due yet.
-            _ => {
-                self.state = State::Enable(jid);
-                Step::More
-            }
-        }
-    }
-
-    fn ready(&mut self, jid: Option<String>, management: Management) -> Step {
-        self.state = State::Done;
-        let (mechanism, salted) = self.authenticated.take().unwrap_or((Mechanism::Plain, None));
-        let known =
-            KnownFeatures::new(&self.login_features, &self.features, mechanism).filter(|_| !self.long);
-        Step::Ready(Box::new(Ready {
-            jid,
-            domain: self.domain.clone(),
-            management,
-            client_state: self.features.client_state,
-            mechanism,
-            salted,
-            known,
-            greeted: self.greeted,
-        }))
-    }
 }
 
 fn unexpected(element: &Element) -> NegotiationError {
@@ -485,16 +320,6 @@ fn unexpected(element: &Element) -> NegotiationError {
 fn ask_for_tls(out: &mut Vec<u8>) -> State {
     Element::new("starttls", ns::TLS).write(out, ns::CLIENT);
     State::StartTls
-}
-
-fn enable(out: &mut Vec<u8>) {
-    Nonza::Enable { resume: true, max: None }.to_element().write(out, ns::CLIENT);
-}
-
-fn respond(payload: &[u8], out: &mut Vec<u8>) {
-    let response = Element::new("response", ns::SASL);
-    let response = if payload.is_empty() { response } else { response.with_text(encode_payload(payload)) };
-    response.write(out, ns::CLIENT);
 }
 
 /// The answer to our iq with that id: its result, or why not.

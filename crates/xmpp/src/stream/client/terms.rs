@@ -18,8 +18,10 @@ pub struct Options {
     pub registration: Option<Registration>,
     /// Whether the password may be sent as it is, under TLS, to a server that knows no SCRAM.
     pub allow_plain: bool,
-    /// The resource to ask for; the server makes one up where there is none.
+    /// The resource to ask for by RFC 6120; the server makes one up where there is none.
     pub resource: Option<String>,
+    /// Log in by XEP-0388 where the server offers it.
+    pub sasl2: Option<Sasl2>,
     /// A session to resume (XEP-0198); a new one is bound where the server has lost it.
     pub resume: Option<Resume>,
     /// Fresh random bytes for SCRAM.
@@ -33,6 +35,16 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Options({}@{})", self.username, self.domain)
     }
+}
+
+/// What a login by XEP-0388 says of the client; the server makes its resource of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sasl2 {
+    /// Which installation this is, best a UUID: it has one resource at a time, and a new
+    /// session takes the place of the one before.
+    pub user_agent: Option<String>,
+    /// What the resource begins with.
+    pub tag: Option<String>,
 }
 
 /// How an account is created.
@@ -77,7 +89,8 @@ pub struct Ready {
     pub domain: String,
     /// Stream management, where the server has it.
     pub management: Management,
-    /// Whether the server knows XEP-0352.
+    /// Whether the server says that it knows XEP-0352. It says nothing of it where a session
+    /// is resumed by XEP-0388: what the session's own login said holds.
     pub client_state: bool,
     /// With which mechanism the login went.
     pub mechanism: Mechanism,

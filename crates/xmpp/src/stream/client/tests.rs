@@ -1,8 +1,11 @@
 //! The client's negotiation against scripted servers.
 
+mod sasl2;
+
 use std::sync::Arc;
 
 use super::*;
+use crate::sasl::{ScramError, decode_payload, encode_payload};
 use crate::sasl::{ScramHash, ScramKeys, ScramSecret, ScramServer, derive_keys};
 use crate::stream::StreamCondition;
 
@@ -23,6 +26,7 @@ fn options() -> Options {
         registration: None,
         allow_plain: false,
         resource: Some("r".into()),
+        sasl2: None,
         resume: None,
         nonce: [7; 24],
         pipelining: None,
@@ -402,7 +406,8 @@ fn only_a_server_that_says_so_everywhere_is_not_waited_for() {
     assert_eq!(learn(&before, &after.replace("<sm xmlns='urn:xmpp:sm:3'/>", ""), false), None);
     let plain = Features { mechanisms: vec!["PLAIN".into()], pipelining: true, ..Features::default() };
     let session = Features { bind: true, stream_management: true, pipelining: true, ..Features::default() };
-    assert_eq!(KnownFeatures::new(&plain, &session, Mechanism::Plain), None, "a password is not sent ahead");
+    let known = KnownFeatures::new(&plain, &session, Profile::Rfc6120, Mechanism::Plain);
+    assert_eq!(known, None, "a password is not sent ahead");
 }
 
 /// A client that has said everything ahead, and what it said before the server's proof.
@@ -494,8 +499,10 @@ proptest::proptest! {
         over_tls in proptest::bool::ANY,
         registers in proptest::bool::ANY,
         knows in proptest::bool::ANY,
+        newer in proptest::bool::ANY,
     ) {
-        let mut options = Options { allow_plain: true, ..options() };
+        let sasl2 = newer.then(Sasl2::default);
+        let mut options = Options { allow_plain: true, sasl2, ..options() };
         let features = |text: &str| {
             let features = crate::xml::parse_stanza(text.as_bytes()).unwrap();
             Features::from_element(&features).unwrap()
@@ -503,6 +510,7 @@ proptest::proptest! {
         let known = KnownFeatures::new(
             &features(&with_pipelining(PARTS[4])),
             &features(&with_pipelining(SESSION)),
+            Profile::Rfc6120,
             Mechanism::ScramSha256,
         );
         options.pipelining =
@@ -529,7 +537,7 @@ proptest::proptest! {
     }
 }
 
-const PARTS: [&str; 16] = [
+const PARTS: [&str; 22] = [
     HEADER,
     STARTTLS,
     SESSION,
@@ -542,6 +550,14 @@ const PARTS: [&str; 16] = [
     "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
     "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
     "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>cj1h</challenge>",
+    "<stream:features><authentication xmlns='urn:xmpp:sasl:2'><mechanism>PLAIN</mechanism>\
+     <mechanism>SCRAM-SHA-256</mechanism><inline><bind xmlns='urn:xmpp:bind:0'/></inline></authentication>\
+     </stream:features>",
+    "<challenge xmlns='urn:xmpp:sasl:2'>cj1h</challenge>",
+    "<success xmlns='urn:xmpp:sasl:2'/>",
+    "<success xmlns='urn:xmpp:sasl:2'><bound xmlns='urn:xmpp:bind:0'/></success>",
+    "<success xmlns='urn:xmpp:sasl:2'><resumed xmlns='urn:xmpp:sm:3' previd='s1' h='1'/></success>",
+    "<stream:features/>",
     "<iq type='result' id='register'/>",
     "<iq type='error' id='bind'/>",
     "<enabled xmlns='urn:xmpp:sm:3'/>",
