@@ -1,6 +1,7 @@
 //! A bound session: what it has been sent, what its peer has acknowledged, and
 //! what it is fed next.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tidings_xmpp::ext::sm::Nonza;
 use tidings_xmpp::ns;
 use tokio::time::Instant;
 
+use super::collapse::collapse;
 use super::delivery::Delivery;
 use super::session_entry::SessionEntry;
 use super::sm::{StreamManagement, resumption_id};
@@ -33,6 +35,9 @@ pub(crate) struct BoundSession {
     /// The newest notification that the last reading of the store saw: hints
     /// about older ones are old news.
     head: Seq,
+    /// The newest that was sent, of each priority, and of those with a collapse key.
+    sent_up_to: [Seq; 3],
+    keyed_up_to: Seq,
     /// The number of the next broadcast to read from the buffer.
     next_broadcast: u64,
     /// Notifications sent in this session, for sessions without XEP-0198.
@@ -90,6 +95,8 @@ impl BoundSession {
             outstanding: VecDeque::new(),
             feed: FeedState::Off,
             head: Seq(0),
+            sent_up_to: [Seq(0); 3],
+            keyed_up_to: Seq(0),
             next_broadcast: 0,
             sent: 0,
             settlements: 0,
@@ -159,22 +166,45 @@ impl BoundSession {
     }
 
     fn drain_hints(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
-        let (mut batch, must_read) = self.entry.deliveries();
-        if must_read {
-            return false;
+        let Some(batch) = self.take_hints(core) else { return false };
+        let keyed_up_to = self.keyed_up_to;
+        // What comes after one that must be read from the store is read with it, in order.
+        batch
+            .iter()
+            .all(|delivery| !self.came_late(delivery, keyed_up_to) && self.offer(core, delivery, now, out))
+    }
+
+    /// What came as hints since the last time, in the order in which to send it. `None` when
+    /// the store must be read.
+    fn take_hints(&mut self, core: &Core) -> Option<Vec<Arc<Delivery>>> {
+        // Direct ones are read between these two: the batch then has, with each notification,
+        // all that were handed out before it.
+        let end = core.session.broadcasts.end();
+        let queued = self.entry.take_queued();
+        let end = end.max(queued.next_broadcast);
+        if queued.must_read {
+            return None;
         }
-        match core.session.broadcasts.since(self.next_broadcast, &mut batch) {
-            Some(end) => self.next_broadcast = end,
-            None => return false,
+        let mut batch = queued.deliveries;
+        let direct_and_topics = batch.len();
+        core.session.broadcasts.read(self.next_broadcast..end, &mut batch)?;
+        self.next_broadcast = end;
+        if batch.len() > 1 {
+            collapse(&mut batch, direct_and_topics)?;
+            batch
+                .sort_by_key(|delivery| (Reverse(delivery.notification.priority), delivery.notification.seq));
         }
         batch.retain(|delivery| delivery.notification.seq > self.head);
-        if batch.len() > 1 {
-            batch.sort_by_key(|delivery| {
-                (std::cmp::Reverse(delivery.notification.priority), delivery.notification.seq)
-            });
-        }
-        // What comes after one that must be read from the store is read with it, in order.
-        batch.iter().all(|delivery| self.offer(core, delivery, now, out))
+        Some(batch)
+    }
+
+    /// Whether one has been sent already that should have come after this one (or replaced
+    /// it, for all that is known): hints of several nodes may overtake each other.
+    fn came_late(&self, delivery: &Delivery, keyed_up_to: Seq) -> bool {
+        let notification = &delivery.notification;
+        let sent_up_to = self.sent_up_to.get(notification.priority.index()).copied().unwrap_or_default();
+        let keyed_up_to = notification.collapse_key.is_some().then_some(keyed_up_to).unwrap_or_default();
+        notification.seq <= sent_up_to.max(keyed_up_to)
     }
 
     /// Sends one notification, or leaves it for later. False when the store must be read for it.
@@ -206,7 +236,7 @@ impl BoundSession {
     async fn read_store(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
         self.retry_at = None;
         // Hints up to here are in what the store answers; later ones come after it.
-        let _ = self.entry.deliveries();
+        drop(self.entry.take_queued());
         self.next_broadcast = core.session.broadcasts.end();
         let limit = core.config.session.window + 1;
         let feed = match self.pending(core, limit).await {
@@ -277,6 +307,12 @@ impl BoundSession {
                 self.sent
             }
         };
+        if let Some(sent_up_to) = self.sent_up_to.get_mut(notification.priority.index()) {
+            *sent_up_to = notification.seq.max(*sent_up_to);
+        }
+        if notification.collapse_key.is_some() {
+            self.keyed_up_to = notification.seq.max(self.keyed_up_to);
+        }
         self.outstanding.push_back(Outstanding { number, seq: notification.seq, id: notification.id });
     }
 

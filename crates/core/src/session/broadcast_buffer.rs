@@ -4,6 +4,7 @@
 //! place it had reached. One that fell behind the buffer reads from the store.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -45,13 +46,17 @@ impl BroadcastBuffer {
         }
     }
 
-    /// Appends the broadcasts from number `from` on to `batch` and gives the
-    /// number after them; `None` when the first of them has left it.
-    pub(crate) fn since(&self, from: u64, batch: &mut Vec<Arc<Delivery>>) -> Option<u64> {
+    /// Appends the broadcasts with these numbers to `batch`; `None` when the first of them
+    /// has left the buffer.
+    pub(crate) fn read(&self, numbers: Range<u64>, batch: &mut Vec<Arc<Delivery>>) -> Option<()> {
+        if numbers.is_empty() {
+            return Some(());
+        }
         let buffer = self.0.read();
-        let skip = usize::try_from(from.checked_sub(buffer.first)?).ok()?;
-        batch.extend(buffer.entries.iter().skip(skip).cloned());
-        Some(buffer.first + buffer.entries.len() as u64)
+        let skip = usize::try_from(numbers.start.checked_sub(buffer.first)?).ok()?;
+        let count = usize::try_from(numbers.end - numbers.start).ok()?;
+        batch.extend(buffer.entries.iter().skip(skip).take(count).cloned());
+        Some(())
     }
 }
 
@@ -88,8 +93,7 @@ mod tests {
 
     fn since(buffer: &BroadcastBuffer, from: u64) -> Option<Vec<Seq>> {
         let mut batch = Vec::new();
-        let end = buffer.since(from, &mut batch)?;
-        assert_eq!(end, buffer.end());
+        buffer.read(from..buffer.end(), &mut batch)?;
         Some(batch.iter().map(|delivery| delivery.notification.seq).collect())
     }
 
@@ -99,7 +103,11 @@ mod tests {
         assert_eq!(since(&buffer, 0), Some(vec![]));
         buffer.push(delivery(1, 1));
         buffer.push(delivery(2, 1));
-        assert_eq!(since(&buffer, 1), Some(vec![Seq(2)]));
+        buffer.push(delivery(3, 1));
+        assert_eq!(since(&buffer, 1), Some(vec![Seq(2), Seq(3)]));
+        let mut batch = Vec::new();
+        assert!(buffer.read(1..2, &mut batch).is_some());
+        assert_eq!(batch.len(), 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | `binding` | from an authenticated account to a session, new or resumed |
 //! | `bound_session` | a bound session: feed, window, acknowledgements |
 //! | `delivery` | a notification on its way to sessions, encoded once for all |
+//! | `collapse` | what a newer notification of the same batch has replaced |
 //! | `sm` | XEP-0198's counters and resumption ids |
 //! | `address` | whether `from` and `to` may stand |
 //! | `stanza`, `iq` | what a bound session's peer may send |
@@ -21,6 +22,7 @@ mod address;
 mod binding;
 mod bound_session;
 mod broadcast_buffer;
+mod collapse;
 mod connection;
 mod delivery;
 mod detached;

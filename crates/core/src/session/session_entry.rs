@@ -37,11 +37,19 @@ struct State {
     priority: i8,
     peer: IpAddr,
     tls: &'static str,
-    queued: Vec<Arc<Delivery>>,
-    /// Something was not queued: the store has it.
-    must_read: bool,
+    queued: Queued,
     commands: Vec<Command>,
     ended: bool,
+}
+
+/// What waits for a session's task to send it.
+#[derive(Default)]
+pub(crate) struct Queued {
+    pub(crate) deliveries: Vec<Arc<Delivery>>,
+    /// The number of the first broadcast that came after all of them.
+    pub(crate) next_broadcast: u64,
+    /// Something was not queued: the store has it.
+    pub(crate) must_read: bool,
 }
 
 /// What the registry, a sibling or a resuming connection wants of a session.
@@ -94,8 +102,7 @@ impl SessionEntry {
                 priority: 0,
                 peer: new.peer,
                 tls: new.tls,
-                queued: Vec::new(),
-                must_read: false,
+                queued: Queued::default(),
                 commands: Vec::new(),
                 ended: false,
             }),
@@ -112,22 +119,25 @@ impl SessionEntry {
         self.notify.notify_one();
     }
 
-    /// Puts a notification into the queue of an available session.
-    pub(crate) fn deliver(&self, delivery: &Arc<Delivery>) {
+    /// Puts a notification into the queue of an available session. `next_broadcast` is the
+    /// number of the first broadcast that comes after it.
+    pub(crate) fn deliver(&self, delivery: &Arc<Delivery>, next_broadcast: u64) {
         let mut state = self.state.lock();
-        match state.status {
-            Status::Available if !state.must_read => {
-                if state.queued.len() < QUEUED_DELIVERIES {
-                    state.queued.push(Arc::clone(delivery));
+        let status = state.status;
+        let queued = &mut state.queued;
+        match status {
+            Status::Available if !queued.must_read => {
+                if queued.deliveries.len() < QUEUED_DELIVERIES {
+                    queued.deliveries.push(Arc::clone(delivery));
+                    queued.next_broadcast = next_broadcast;
                 } else {
-                    state.queued = Vec::new();
-                    state.must_read = true;
+                    *queued = Queued { must_read: true, ..Queued::default() };
                 }
             }
             Status::Available => return,
             // What a detached session misses is read when it is resumed.
             Status::Detached => {
-                state.must_read = true;
+                queued.must_read = true;
                 return;
             }
             Status::Connected | Status::Authenticated => return,
@@ -138,7 +148,7 @@ impl SessionEntry {
 
     /// Tells the session to read from the store.
     pub(crate) fn resync(&self) {
-        self.state.lock().must_read = true;
+        self.state.lock().queued.must_read = true;
         self.wake();
     }
 
@@ -165,10 +175,9 @@ impl SessionEntry {
         }
     }
 
-    /// Takes the notifications that have come in, and whether some were left in the store.
-    pub(crate) fn deliveries(&self) -> (Vec<Arc<Delivery>>, bool) {
-        let mut state = self.state.lock();
-        (std::mem::take(&mut state.queued), std::mem::take(&mut state.must_read))
+    /// Takes the notifications that have come in.
+    pub(crate) fn take_queued(&self) -> Queued {
+        std::mem::take(&mut self.state.lock().queued)
     }
 
     /// Takes the commands that have come in.
@@ -183,7 +192,7 @@ impl SessionEntry {
         state.priority = priority;
         state.status = status(show, priority);
         if state.status != Status::Available {
-            state.queued = Vec::new();
+            state.queued.deliveries = Vec::new();
         }
         before
     }
@@ -213,9 +222,8 @@ impl SessionEntry {
             return None;
         }
         state.status = Status::Detached;
-        if !state.queued.is_empty() {
-            state.queued = Vec::new();
-            state.must_read = true;
+        if !state.queued.deliveries.is_empty() {
+            state.queued = Queued { must_read: true, ..Queued::default() };
         }
         let mut waiting = Vec::new();
         for command in std::mem::take(&mut state.commands) {
@@ -241,7 +249,7 @@ impl SessionEntry {
     /// The session is over: refuses commands from now on, and lets those go that wait.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
-        state.queued = Vec::new();
+        state.queued = Queued::default();
         state.commands = Vec::new();
         state.ended = true;
     }

@@ -1,0 +1,110 @@
+//! What a newer notification of the same batch of hints has replaced, by its collapse key.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::delivery::Delivery;
+use crate::model::{Notification, Seq};
+
+/// Leaves out of a batch for one account what a newer one has replaced: the store has
+/// cancelled it. The first `queued` of the batch came through the session's own queue (direct
+/// ones and those of topics), the others are for all. `None` where only reading makes the store
+/// cancel what was replaced.
+pub(super) fn collapse(batch: &mut Vec<Arc<Delivery>>, queued: usize) -> Option<()> {
+    let keyed = || {
+        batch.iter().enumerate().filter_map(|(place, delivery)| {
+            let notification = &delivery.notification;
+            let direct = place < queued && notification.topic.is_none();
+            Some((notification.collapse_key.as_deref()?, Candidate { notification, direct }))
+        })
+    };
+    if keyed().nth(1).is_none() {
+        return Some(());
+    }
+    let mut newest = HashMap::<&str, Candidate<'_>>::new();
+    for (key, candidate) in keyed() {
+        let newest = newest.entry(key).or_insert(candidate);
+        if newest.seq() < candidate.seq() {
+            *newest = candidate;
+        }
+    }
+    let mut replaced = HashSet::new();
+    for (key, older) in keyed() {
+        match newest.get(key) {
+            Some(newer) if newer.seq() == older.seq() => {}
+            Some(newer) if newer.replaces_at_once(older) => {
+                replaced.insert(older.seq());
+            }
+            _ => return None,
+        }
+    }
+    batch.retain(|delivery| !replaced.contains(&delivery.notification.seq));
+    Some(())
+}
+
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    notification: &'a Notification,
+    /// Not for all, nor for a topic.
+    direct: bool,
+}
+
+impl Candidate<'_> {
+    fn seq(&self) -> Seq {
+        self.notification.seq
+    }
+
+    /// As the store does when it accepts this one. Else it does when it is read.
+    fn replaces_at_once(&self, older: Self) -> bool {
+        let topic = &self.notification.topic;
+        self.direct || (!older.direct && (topic.is_none() || *topic == older.notification.topic))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Content, NotificationId, Priority, Timestamp, Topic};
+
+    fn delivery(seq: u64, key: &str, topic: Option<&str>) -> Arc<Delivery> {
+        Arc::new(Delivery::new(Notification {
+            seq: Seq(seq),
+            id: NotificationId(u128::from(seq)),
+            content: Content::default(),
+            priority: if seq % 2 == 0 { Priority::High } else { Priority::Low },
+            topic: topic.map(|topic| Topic::parse(topic).unwrap()),
+            collapse_key: (!key.is_empty()).then(|| key.to_owned()),
+            sent_at: Timestamp(0),
+            expires_at: Timestamp(1),
+        }))
+    }
+
+    /// What is left of queued ones (their seq, key and topic) and broadcasts (seq and key).
+    fn left(queued: &[(u64, &str, Option<&str>)], broadcasts: &[(u64, &str)]) -> Option<Vec<u64>> {
+        let mut batch: Vec<_> = queued.iter().map(|(seq, key, topic)| delivery(*seq, key, *topic)).collect();
+        batch.extend(broadcasts.iter().map(|(seq, key)| delivery(*seq, key, None)));
+        collapse(&mut batch, queued.len())?;
+        Some(batch.iter().map(|delivery| delivery.notification.seq.0).collect())
+    }
+
+    #[test]
+    fn the_newest_of_a_key_stays_whatever_the_priorities() {
+        let queued =
+            [(1, "a", None), (2, "b", None), (3, "", None), (4, "a", None), (5, "a", None), (6, "", None)];
+        assert_eq!(left(&queued, &[]), Some(vec![2, 3, 5, 6]));
+        assert_eq!(left(&[], &[(1, "a"), (2, "a"), (3, "b"), (4, "")]), Some(vec![2, 3, 4]));
+        assert_eq!(left(&[(4, "a", None)], &[(1, "a"), (2, "a")]), Some(vec![4]));
+        let of_a_topic = [(1, "a", Some("t")), (2, "a", Some("t"))];
+        assert_eq!(left(&of_a_topic, &[]), Some(vec![2]));
+        assert_eq!(left(&of_a_topic, &[(3, "a")]), Some(vec![3]));
+    }
+
+    #[test]
+    fn what_only_a_read_cancels_is_read() {
+        assert_eq!(left(&[(1, "a", None)], &[(2, "a")]), None);
+        assert_eq!(left(&[(1, "a", None), (2, "a", Some("t"))], &[]), None);
+        assert_eq!(left(&[(1, "a", Some("u")), (2, "a", Some("t"))], &[]), None);
+        assert_eq!(left(&[(2, "a", Some("t"))], &[(1, "a")]), None);
+        assert_eq!(left(&[(1, "a", None)], &[(2, "b")]), Some(vec![1, 2]), "nothing is replaced");
+    }
+}
