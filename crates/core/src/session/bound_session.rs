@@ -35,9 +35,8 @@ pub(crate) struct BoundSession {
     /// The newest notification that the last reading of the store saw: hints
     /// about older ones are old news.
     head: Seq,
-    /// The newest that was sent, of each priority, and of those with a collapse key.
-    sent_up_to: [Seq; 3],
-    keyed_up_to: Seq,
+    /// The newest that was sent.
+    sent_up_to: Seq,
     /// The number of the next broadcast to read from the buffer.
     next_broadcast: u64,
     /// Notifications sent in this session, for sessions without XEP-0198.
@@ -95,8 +94,7 @@ impl BoundSession {
             outstanding: VecDeque::new(),
             feed: FeedState::Off,
             head: Seq(0),
-            sent_up_to: [Seq(0); 3],
-            keyed_up_to: Seq(0),
+            sent_up_to: Seq(0),
             next_broadcast: 0,
             sent: 0,
             settlements: 0,
@@ -167,28 +165,26 @@ impl BoundSession {
 
     fn drain_hints(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
         let Some(batch) = self.take_hints(core) else { return false };
-        let keyed_up_to = self.keyed_up_to;
-        // What comes after one that must be read from the store is read with it, in order.
+        let sent_up_to = self.sent_up_to;
+        // One that is older than what was sent before must be read: the store knows its place and
+        // whether it was replaced. (Hints of several nodes may overtake each other.) What comes
+        // after one that must be read is read with it, in order.
         batch
             .iter()
-            .all(|delivery| !self.came_late(delivery, keyed_up_to) && self.offer(core, delivery, now, out))
+            .all(|delivery| delivery.notification.seq > sent_up_to && self.offer(core, delivery, now, out))
     }
 
     /// What came as hints since the last time, in the order in which to send it. `None` when
     /// the store must be read.
     fn take_hints(&mut self, core: &Core) -> Option<Vec<Arc<Delivery>>> {
-        // Direct ones are read between these two: the batch then has, with each notification,
-        // all that were handed out before it.
-        let end = core.session.broadcasts.end();
-        let queued = self.entry.take_queued();
-        let end = end.max(queued.next_broadcast);
-        if queued.must_read {
-            return None;
-        }
-        let mut batch = queued.deliveries;
+        let broadcasts = &core.session.broadcasts;
+        // With each notification the batch has all that were handed out before it: first those
+        // of the broadcasts until now, last those before the newest of the queued.
+        let end = broadcasts.end();
+        let mut batch = self.entry.take_queued()?;
         let direct_and_topics = batch.len();
-        core.session.broadcasts.read(self.next_broadcast..end, &mut batch)?;
-        self.next_broadcast = end;
+        let newest = batch.iter().map(|delivery| delivery.notification.seq).max().unwrap_or_default();
+        self.next_broadcast = broadcasts.read(self.next_broadcast, end, newest, &mut batch)?;
         if batch.len() > 1 {
             collapse(&mut batch, direct_and_topics)?;
             batch
@@ -196,15 +192,6 @@ impl BoundSession {
         }
         batch.retain(|delivery| delivery.notification.seq > self.head);
         Some(batch)
-    }
-
-    /// Whether one has been sent already that should have come after this one (or replaced
-    /// it, for all that is known): hints of several nodes may overtake each other.
-    fn came_late(&self, delivery: &Delivery, keyed_up_to: Seq) -> bool {
-        let notification = &delivery.notification;
-        let sent_up_to = self.sent_up_to.get(notification.priority.index()).copied().unwrap_or_default();
-        let keyed_up_to = notification.collapse_key.is_some().then_some(keyed_up_to).unwrap_or_default();
-        notification.seq <= sent_up_to.max(keyed_up_to)
     }
 
     /// Sends one notification, or leaves it for later. False when the store must be read for it.
@@ -307,12 +294,7 @@ impl BoundSession {
                 self.sent
             }
         };
-        if let Some(sent_up_to) = self.sent_up_to.get_mut(notification.priority.index()) {
-            *sent_up_to = notification.seq.max(*sent_up_to);
-        }
-        if notification.collapse_key.is_some() {
-            self.keyed_up_to = notification.seq.max(self.keyed_up_to);
-        }
+        self.sent_up_to = notification.seq.max(self.sent_up_to);
         self.outstanding.push_back(Outstanding { number, seq: notification.seq, id: notification.id });
     }
 

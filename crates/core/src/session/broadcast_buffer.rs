@@ -4,12 +4,12 @@
 //! place it had reached. One that fell behind the buffer reads from the store.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
 use super::delivery::Delivery;
+use crate::model::Seq;
 
 const MAX_BROADCASTS: usize = 1024;
 /// Bytes of content held; large broadcasts push older ones out.
@@ -46,17 +46,24 @@ impl BroadcastBuffer {
         }
     }
 
-    /// Appends the broadcasts with these numbers to `batch`; `None` when the first of them
+    /// Appends to `batch` the broadcasts from number `from` on that have a number below `end`
+    /// or come before `newest`, and gives the number after them. `None` when the first of them
     /// has left the buffer.
-    pub(crate) fn read(&self, numbers: Range<u64>, batch: &mut Vec<Arc<Delivery>>) -> Option<()> {
-        if numbers.is_empty() {
-            return Some(());
-        }
+    pub(crate) fn read(
+        &self,
+        from: u64,
+        end: u64,
+        newest: Seq,
+        batch: &mut Vec<Arc<Delivery>>,
+    ) -> Option<u64> {
         let buffer = self.0.read();
-        let skip = usize::try_from(numbers.start.checked_sub(buffer.first)?).ok()?;
-        let count = usize::try_from(numbers.end - numbers.start).ok()?;
-        batch.extend(buffer.entries.iter().skip(skip).take(count).cloned());
-        Some(())
+        let skip = usize::try_from(from.checked_sub(buffer.first)?).ok()?;
+        let before = batch.len();
+        let wanted = (from..).zip(buffer.entries.iter().skip(skip));
+        let wanted =
+            wanted.take_while(|(number, delivery)| *number < end || delivery.notification.seq < newest);
+        batch.extend(wanted.map(|(_, delivery)| Arc::clone(delivery)));
+        Some(from + (batch.len() - before) as u64)
     }
 }
 
@@ -93,7 +100,7 @@ mod tests {
 
     fn since(buffer: &BroadcastBuffer, from: u64) -> Option<Vec<Seq>> {
         let mut batch = Vec::new();
-        buffer.read(from..buffer.end(), &mut batch)?;
+        buffer.read(from, buffer.end(), Seq(0), &mut batch)?;
         Some(batch.iter().map(|delivery| delivery.notification.seq).collect())
     }
 
@@ -105,9 +112,11 @@ mod tests {
         buffer.push(delivery(2, 1));
         buffer.push(delivery(3, 1));
         assert_eq!(since(&buffer, 1), Some(vec![Seq(2), Seq(3)]));
-        let mut batch = Vec::new();
-        assert!(buffer.read(1..2, &mut batch).is_some());
-        assert_eq!(batch.len(), 1);
+        for (end, newest, next) in [(2, 0, 2), (1, 3, 2), (0, 4, 3), (0, 3, 2), (1, 2, 1)] {
+            let mut batch = Vec::new();
+            assert_eq!(buffer.read(1, end, Seq(newest), &mut batch), Some(next));
+            assert_eq!(batch.len() as u64, next - 1);
+        }
     }
 
     #[test]

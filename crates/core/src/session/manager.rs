@@ -209,11 +209,10 @@ impl SessionManager {
     }
 
     async fn deliver(&self, delivery: &Arc<Delivery>, accounts: &[AccountId]) {
-        let next_broadcast = self.broadcasts.end();
         for chunk in accounts.chunks(1024) {
             for account in chunk {
                 if let Some(entry) = self.registry.shard(*account).accounts.get(account) {
-                    entry.sessions.iter().for_each(|session| session.deliver(delivery, next_broadcast));
+                    entry.sessions.iter().for_each(|session| session.deliver(delivery));
                 }
             }
             if accounts.len() > chunk.len() {

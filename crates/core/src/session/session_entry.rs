@@ -37,19 +37,11 @@ struct State {
     priority: i8,
     peer: IpAddr,
     tls: &'static str,
-    queued: Queued,
+    queued: Vec<Arc<Delivery>>,
+    /// Something was not queued: the store has it.
+    must_read: bool,
     commands: Vec<Command>,
     ended: bool,
-}
-
-/// What waits for a session's task to send it.
-#[derive(Default)]
-pub(crate) struct Queued {
-    pub(crate) deliveries: Vec<Arc<Delivery>>,
-    /// The number of the first broadcast that came after all of them.
-    pub(crate) next_broadcast: u64,
-    /// Something was not queued: the store has it.
-    pub(crate) must_read: bool,
 }
 
 /// What the registry, a sibling or a resuming connection wants of a session.
@@ -102,7 +94,8 @@ impl SessionEntry {
                 priority: 0,
                 peer: new.peer,
                 tls: new.tls,
-                queued: Queued::default(),
+                queued: Vec::new(),
+                must_read: false,
                 commands: Vec::new(),
                 ended: false,
             }),
@@ -119,25 +112,22 @@ impl SessionEntry {
         self.notify.notify_one();
     }
 
-    /// Puts a notification into the queue of an available session. `next_broadcast` is the
-    /// number of the first broadcast that comes after it.
-    pub(crate) fn deliver(&self, delivery: &Arc<Delivery>, next_broadcast: u64) {
+    /// Puts a notification into the queue of an available session.
+    pub(crate) fn deliver(&self, delivery: &Arc<Delivery>) {
         let mut state = self.state.lock();
-        let status = state.status;
-        let queued = &mut state.queued;
-        match status {
-            Status::Available if !queued.must_read => {
-                if queued.deliveries.len() < QUEUED_DELIVERIES {
-                    queued.deliveries.push(Arc::clone(delivery));
-                    queued.next_broadcast = next_broadcast;
+        match state.status {
+            Status::Available if !state.must_read => {
+                if state.queued.len() < QUEUED_DELIVERIES {
+                    state.queued.push(Arc::clone(delivery));
                 } else {
-                    *queued = Queued { must_read: true, ..Queued::default() };
+                    state.queued = Vec::new();
+                    state.must_read = true;
                 }
             }
             Status::Available => return,
             // What a detached session misses is read when it is resumed.
             Status::Detached => {
-                queued.must_read = true;
+                state.must_read = true;
                 return;
             }
             Status::Connected | Status::Authenticated => return,
@@ -148,7 +138,7 @@ impl SessionEntry {
 
     /// Tells the session to read from the store.
     pub(crate) fn resync(&self) {
-        self.state.lock().queued.must_read = true;
+        self.state.lock().must_read = true;
         self.wake();
     }
 
@@ -175,9 +165,11 @@ impl SessionEntry {
         }
     }
 
-    /// Takes the notifications that have come in.
-    pub(crate) fn take_queued(&self) -> Queued {
-        std::mem::take(&mut self.state.lock().queued)
+    /// Takes the notifications that have come in; `None` where some were left in the store.
+    pub(crate) fn take_queued(&self) -> Option<Vec<Arc<Delivery>>> {
+        let mut state = self.state.lock();
+        let queued = std::mem::take(&mut state.queued);
+        (!std::mem::take(&mut state.must_read)).then_some(queued)
     }
 
     /// Takes the commands that have come in.
@@ -192,7 +184,7 @@ impl SessionEntry {
         state.priority = priority;
         state.status = status(show, priority);
         if state.status != Status::Available {
-            state.queued.deliveries = Vec::new();
+            state.queued = Vec::new();
         }
         before
     }
@@ -222,8 +214,9 @@ impl SessionEntry {
             return None;
         }
         state.status = Status::Detached;
-        if !state.queued.deliveries.is_empty() {
-            state.queued = Queued { must_read: true, ..Queued::default() };
+        if !state.queued.is_empty() {
+            state.queued = Vec::new();
+            state.must_read = true;
         }
         let mut waiting = Vec::new();
         for command in std::mem::take(&mut state.commands) {
@@ -249,7 +242,7 @@ impl SessionEntry {
     /// The session is over: refuses commands from now on, and lets those go that wait.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
-        state.queued = Queued::default();
+        state.queued = Vec::new();
         state.commands = Vec::new();
         state.ended = true;
     }
