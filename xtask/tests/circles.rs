@@ -17,7 +17,6 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("core", "bus", "notification"),
     ("core", "core", "session"),
     ("core", "model::account", "model::notification"),
-    ("core", "session::iq", "session::stanza"),
 ];
 
 /// The workspace's crates, by folder.

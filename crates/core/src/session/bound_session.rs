@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_xmpp::ext::sm::Nonza;
+use tidings_xmpp::ext::sm::{HandledCountTooHigh, Nonza};
 use tidings_xmpp::ns;
 use tokio::time::Instant;
 
@@ -354,19 +354,26 @@ impl BoundSession {
 
     // ---- what is acknowledged ----
 
-    /// The peer has handled all stanzas up to `h` (XEP-0198 section 4). False
-    /// when that is more than was sent.
-    pub(super) async fn acknowledged(&mut self, core: &Core, h: u32, out: &mut Vec<u8>) -> bool {
-        let Some(sm) = &mut self.sm else { return true };
-        let Some(base) = sm.acknowledged(h) else { return false };
-        let settled = self.pop(|number| number.wrapping_sub(base) <= h.wrapping_sub(base));
+    /// The peer has handled all stanzas up to `h` (XEP-0198 section 4).
+    ///
+    /// # Errors
+    /// When that is more than was sent; nothing is settled then.
+    pub(super) async fn acknowledged(
+        &mut self,
+        core: &Core,
+        h: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandledCountTooHigh> {
+        let Some(sm) = &mut self.sm else { return Ok(()) };
+        let acknowledged = sm.acknowledged(h)?;
+        let settled = self.pop(|number| acknowledged.covers(number));
         self.settle(core, settled).await;
         if !self.outstanding.is_empty()
             && let Some(sm) = &mut self.sm
         {
             sm.request_again(out);
         }
-        true
+        Ok(())
     }
 
     /// An answer to one of our pings. False when it is none of ours.
@@ -489,7 +496,7 @@ impl BoundSession {
     /// the store, with new numbers. False when `h` is more than was sent.
     pub(super) async fn resumed(&mut self, core: &Core, h: u32) -> bool {
         let mut unused = Vec::new();
-        if !self.acknowledged(core, h, &mut unused).await {
+        if self.acknowledged(core, h, &mut unused).await.is_err() {
             return false;
         }
         self.outstanding = VecDeque::new();

@@ -15,9 +15,10 @@ use tokio::time::Instant;
 use super::bound_session::BoundSession;
 use super::lifecycle;
 use super::negotiation::{Advance, NegotiationDriver, Transition};
+use super::outcome::Outcome;
 use super::peer::Peer;
 use super::session_entry::{Command, EndReason};
-use super::stanza::{self, Outcome};
+use super::stanza;
 use crate::Core;
 
 /// What the driver does next.

@@ -8,7 +8,7 @@ use tidings_xmpp::stream::StreamCondition;
 use tidings_xmpp::xml::Element;
 
 use super::bound_session::BoundSession;
-use super::stanza::{Outcome, reply};
+use super::outcome::{Outcome, reply};
 use crate::Core;
 use crate::auth::RegisterError;
 use crate::model::{Encoding, NotificationId, Topic, Username};

@@ -8,14 +8,17 @@
 //! | --- | --- |
 //! | `connection` | one stream from its first byte to its last |
 //! | `negotiation` | the negotiation's questions, answered; who the peer has proven to be |
-//! | `binding` | from an authenticated account to a session, new or resumed |
+//! | `binding` | from an authenticated account to a session |
 //! | `bound_session` | a bound session: feed, window, acknowledgements |
+//! | `lifecycle` | how a session ends, or waits for its client |
 //! | `delivery` | a notification on its way to sessions, encoded once for all |
 //! | `collapse` | what a newer notification of the same batch has replaced |
-//! | `sm` | XEP-0198's counters and resumption ids |
+//! | `sm` | XEP-0198: what is kept until it is acknowledged, and resumption ids |
 //! | `address` | whether `from` and `to` may stand |
-//! | `stanza`, `iq` | what a bound session's peer may send |
-//! | `registry`, `session_entry`, `broadcast_buffer` | finding sessions, waking them, what broadcasts they read |
+//! | `stanza`, `iq`, `outcome` | what a bound session's peer may send, and what that leads to |
+//! | `siblings` | what the sessions of one account see of each other |
+//! | `manager`, `broadcast_buffer` | what others ask of sessions; how they are handed notifications |
+//! | `registry`, `session_entry`, `detached` | where each session is, and the mailbox that wakes it |
 //! | `search` | pages of sessions and of who is online, sorted |
 
 mod address;
@@ -30,6 +33,7 @@ mod iq;
 mod lifecycle;
 mod manager;
 mod negotiation;
+mod outcome;
 mod peer;
 mod registry;
 mod search;

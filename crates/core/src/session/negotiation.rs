@@ -276,7 +276,7 @@ impl NegotiationDriver {
         };
         if !resumed {
             if let Stage::Bound(session) = std::mem::replace(&mut self.stage, Stage::Authenticated(account)) {
-                registry.end_taken(session);
+                registry.end_taken(&session);
             }
             return Err(handled);
         }

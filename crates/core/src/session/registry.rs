@@ -254,7 +254,7 @@ impl Registry {
     }
 
     /// Ends a session that was taken and cannot go on.
-    pub(super) fn end_taken(&self, session: Box<BoundSession>) {
+    pub(super) fn end_taken(&self, session: &BoundSession) {
         let mut shard = self.shard(session.entry.account);
         self.forget(&mut shard, &session.entry);
         self.end_detached(shard, &session.entry);
@@ -404,6 +404,7 @@ impl Registry {
 
     pub(super) fn shard(&self, account: AccountId) -> MutexGuard<'_, Shard> {
         let index = usize::try_from(account.0.unsigned_abs() % SHARDS as u64).unwrap_or(0);
+        #[expect(clippy::indexing_slicing, reason = "a remainder by the number of shards")]
         self.shards[index].lock()
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use tidings_xmpp::ext::sm::{AckWindow, Acknowledged, Counter, HandledCountTooHigh, REQUEST};
+
 use crate::model::SessionId;
 
 /// Stanzas other than notifications that are kept until they are acknowledged.
@@ -10,13 +12,10 @@ const REPLAY_STANZAS: usize = 128;
 const REPLAY_BYTES: usize = 64 * 1024;
 
 pub(crate) struct StreamManagement {
-    /// Stanzas handled, modulo 2^32.
-    inbound: u32,
-    /// Stanzas sent, modulo 2^32.
-    outbound: u32,
-    /// The last `h` of the peer.
-    acknowledged: u32,
-    /// `outbound` when we last asked; the answer is awaited while `asking`.
+    /// Stanzas of the peer, each handled before the next is read.
+    handled: Counter,
+    outbound: AckWindow,
+    /// How many were sent when we last asked; the answer is awaited while `asking`.
     asked_at: u32,
     asking: bool,
     pub(super) resumable: bool,
@@ -24,14 +23,11 @@ pub(crate) struct StreamManagement {
     replay_bytes: usize,
 }
 
-const REQUEST: &[u8] = b"<r xmlns='urn:xmpp:sm:3'/>";
-
 impl StreamManagement {
     pub(super) fn new(resumable: bool) -> Self {
         Self {
-            inbound: 0,
-            outbound: 0,
-            acknowledged: 0,
+            handled: Counter::default(),
+            outbound: AckWindow::default(),
             asked_at: 0,
             asking: false,
             resumable,
@@ -41,21 +37,16 @@ impl StreamManagement {
     }
 
     pub(super) fn count_received(&mut self) {
-        self.inbound = self.inbound.wrapping_add(1);
+        self.handled.advance();
     }
 
     pub(super) fn received(&self) -> u32 {
-        self.inbound
-    }
-
-    pub(super) fn sent(&self) -> u32 {
-        self.outbound
+        self.handled.get()
     }
 
     /// A stanza goes out; its number.
     pub(super) fn count_sent(&mut self) -> u32 {
-        self.outbound = self.outbound.wrapping_add(1);
-        self.outbound
+        self.outbound.send()
     }
 
     /// A stanza goes out that no store has: it is kept until acknowledged. A
@@ -74,17 +65,12 @@ impl StreamManagement {
         }
     }
 
-    /// The peer has handled everything up to `h`. The `h` before it, or `None`
-    /// when that is more than was sent.
-    pub(super) fn acknowledged(&mut self, h: u32) -> Option<u32> {
-        let base = self.acknowledged;
-        if h.wrapping_sub(base) > self.outbound.wrapping_sub(base) {
-            return None;
-        }
-        self.acknowledged = h;
+    /// The peer has handled everything up to `h`. What that acknowledges anew.
+    pub(super) fn acknowledged(&mut self, h: u32) -> Result<Acknowledged, HandledCountTooHigh> {
+        let acknowledged = self.outbound.acknowledge(h)?;
         self.asking = false;
         while let Some((number, stanza)) = self.replay.front() {
-            if number.wrapping_sub(base) > h.wrapping_sub(base) {
+            if !acknowledged.covers(*number) {
                 break;
             }
             self.replay_bytes -= stanza.len();
@@ -93,7 +79,7 @@ impl StreamManagement {
         if self.replay.is_empty() {
             self.replay = VecDeque::new();
         }
-        Some(base)
+        Ok(acknowledged)
     }
 
     /// Asks for an acknowledgement, unless one is awaited.
@@ -105,7 +91,7 @@ impl StreamManagement {
 
     /// Asks again when something was sent after the last time.
     pub(super) fn request_again(&mut self, out: &mut Vec<u8>) {
-        if self.asked_at != self.outbound {
+        if self.asked_at != self.outbound.sent() {
             self.request(out);
         }
     }
@@ -113,15 +99,15 @@ impl StreamManagement {
     /// Asks in any case: is the peer there?
     pub(super) fn probe(&mut self, out: &mut Vec<u8>) {
         self.asking = true;
-        self.asked_at = self.outbound;
+        self.asked_at = self.outbound.sent();
         out.extend_from_slice(REQUEST);
     }
 
     /// After a resumption with `h`: what is sent from now on follows `h`. The
     /// stanzas that the peer has not handled and no store has.
     pub(super) fn restart(&mut self) -> Vec<Box<[u8]>> {
-        self.outbound = self.acknowledged;
-        self.asked_at = self.outbound;
+        self.outbound.rewind();
+        self.asked_at = self.outbound.sent();
         self.asking = false;
         self.replay_bytes = 0;
         std::mem::take(&mut self.replay).into_iter().map(|(_, stanza)| stanza).collect()
@@ -147,19 +133,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_wrap_around() {
+    fn what_is_acknowledged_is_not_kept_across_the_wrap() {
         let mut sm = StreamManagement::new(true);
-        sm.outbound = u32::MAX - 1;
-        sm.acknowledged = u32::MAX - 1;
+        sm.outbound = AckWindow::at(u32::MAX - 1);
         let first = sm.count_sent();
         sm.keep(b"<iq/>");
         sm.keep(b"<presence/>");
-        assert_eq!((first, sm.outbound), (u32::MAX, 1));
-        assert_eq!(sm.acknowledged(0), Some(u32::MAX - 1));
+        assert_eq!((first, sm.outbound.sent()), (u32::MAX, 1));
+        assert!(sm.acknowledged(0).unwrap().covers(first));
         assert_eq!(sm.replay.len(), 1);
-        assert_eq!(sm.acknowledged(2), None, "more than was sent");
-        assert_eq!(sm.acknowledged(u32::MAX), None, "less than was acknowledged");
-        assert_eq!(sm.acknowledged(1), Some(0));
+        assert_eq!(sm.acknowledged(2), Err(HandledCountTooHigh { h: 2, sent: 1 }));
+        assert!(sm.acknowledged(u32::MAX).is_err(), "less than was acknowledged");
+        assert_eq!(sm.replay.len(), 1, "a false claim changes nothing");
+        assert!(sm.acknowledged(1).is_ok());
+        assert_eq!((sm.replay.len(), sm.replay_bytes), (0, 0));
+    }
+
+    #[test]
+    fn what_is_sent_again_has_the_numbers_after_the_last_acknowledged() {
+        let mut sm = StreamManagement::new(true);
+        (0..3).for_each(|_| sm.keep(b"<iq/>"));
+        sm.acknowledged(1).unwrap();
+        let again = sm.restart();
+        assert_eq!(again.len(), 2);
+        again.iter().for_each(|stanza| sm.keep(stanza));
+        assert_eq!(sm.outbound.sent(), 3);
+        assert!(sm.acknowledged(3).is_ok());
     }
 
     #[test]
@@ -171,11 +170,11 @@ mod tests {
         sm.request(&mut out);
         assert_eq!(out, REQUEST);
         out.clear();
-        sm.acknowledged(1);
+        sm.acknowledged(1).unwrap();
         sm.request_again(&mut out);
         assert_eq!(out, REQUEST);
         out.clear();
-        sm.acknowledged(2);
+        sm.acknowledged(2).unwrap();
         sm.request_again(&mut out);
         assert!(out.is_empty());
     }

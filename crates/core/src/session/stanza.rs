@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidings_xmpp::ext::csi::ClientState;
-use tidings_xmpp::ext::sm::{self as wire_sm, HandledCountTooHigh, Nonza};
+use tidings_xmpp::ext::sm::{self as wire_sm, Nonza};
 use tidings_xmpp::ext::{markers, receipts};
 use tidings_xmpp::ns;
 use tidings_xmpp::stanza::{self, Condition, Iq, IqKind, Message, Presence, StanzaError};
@@ -13,23 +13,10 @@ use tokio::time::Instant;
 
 use super::address::AddressError;
 use super::bound_session::BoundSession;
+use super::outcome::{Outcome, reply};
 use super::{address, iq, siblings};
 use crate::Core;
 use crate::model::{NotificationId, Show, Status};
-
-/// What follows from a stanza.
-pub(super) enum Outcome {
-    /// Go on.
-    Continue,
-    /// End the stream with an error (and what details it), and the session with it.
-    Fail(StreamError, Option<Element>),
-}
-
-impl Outcome {
-    fn fail(error: impl Into<StreamError>) -> Self {
-        Self::Fail(error.into(), None)
-    }
-}
 
 /// Handles one element of the stream's first level.
 pub(super) async fn handle(
@@ -79,15 +66,6 @@ pub(super) async fn handle(
     Outcome::fail(StreamCondition::UnsupportedStanzaType)
 }
 
-/// Writes a stanza that no store has.
-pub(super) fn reply(session: &mut BoundSession, stanza: &Element, out: &mut Vec<u8>) {
-    let start = out.len();
-    stanza.write(out, ns::CLIENT);
-    if let Some(sm) = &mut session.sm {
-        sm.keep(&out[start..]);
-    }
-}
-
 async fn stream_management(
     session: &mut BoundSession,
     core: &Core,
@@ -124,16 +102,13 @@ pub(super) async fn acknowledged(
     h: u32,
     out: &mut Vec<u8>,
 ) -> Outcome {
-    if session.acknowledged(core, h, out).await {
-        return Outcome::Continue;
+    match session.acknowledged(core, h, out).await {
+        Ok(()) => Outcome::Continue,
+        Err(error) => Outcome::Fail(
+            StreamError::with_text(StreamCondition::UndefinedCondition, error.to_string()),
+            Some(error.to_element()),
+        ),
     }
-    let sent = session.sm.as_ref().map_or(0, |sm| sm.sent());
-    let error = HandledCountTooHigh { h, sent };
-    let detail = error.to_element();
-    Outcome::Fail(
-        StreamError::with_text(StreamCondition::UndefinedCondition, error.to_string()),
-        Some(detail),
-    )
 }
 
 async fn iq_stanza(session: &mut BoundSession, core: &Core, element: Element, out: &mut Vec<u8>) -> Outcome {
