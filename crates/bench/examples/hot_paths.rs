@@ -12,7 +12,7 @@ use tidings_core::clock::{Clock, SystemClock};
 use tidings_core::model::{
     AccountId, Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Timestamp, Username,
 };
-use tidings_core::store::{Acceptance, NewNotification, Settlement, Store};
+use tidings_core::store::{Committed, NewNotification, Next, Settlement, Store};
 use tidings_store::{SqliteOptions, SqliteStore};
 use tidings_xmpp::ext::push::{PushMessage, headline_template};
 use tidings_xmpp::ext::sm::Nonza;
@@ -205,10 +205,11 @@ fn notification(audience: Audience, number: u64) -> NewNotification {
 
 fn settlement(times: usize) {
     let (_dir, store, accounts, runtime) = store(1000);
+    let mut feed = store.watch();
     runtime.block_on(async {
         for number in 0..times as u64 {
-            let accepted = store.accept(notification(Audience::All, number + 1)).await.expect("accepted");
-            let Acceptance::Released(released) = accepted else { return };
+            store.accept(notification(Audience::All, number + 1)).await.expect("accepted");
+            let Some(Next::Committed(Committed::Released(released))) = feed.try_next() else { return };
             let seq = released.notification.seq;
             let batch = accounts.iter().map(|account| Settlement { account: *account, seq }).collect();
             black_box(store.settle(batch).await.expect("settled"));

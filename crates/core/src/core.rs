@@ -17,7 +17,7 @@ use crate::events::Events;
 use crate::notification::NotificationManager;
 use crate::presence::PresenceManager;
 use crate::session::{self, SessionManager};
-use crate::store::{Store, StoreError};
+use crate::store::{CommitFeed, Next, Store, StoreError};
 
 /// How often small things are written: last seen, keys' last use.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
@@ -69,6 +69,7 @@ impl Core {
     ) -> Result<Arc<Self>, StoreError> {
         let config = Arc::new(config);
         let events = Events::default();
+        let commits = store.watch();
         let (bus, hints) = LocalBus::new();
         let auth = AuthManager::open(
             Arc::clone(&store),
@@ -102,7 +103,7 @@ impl Core {
         *core.tasks.lock() = Tasks {
             finishing: core.notification.spawn_tasks(),
             background: vec![
-                tokio::spawn(dispatch(Arc::downgrade(&core), hints)),
+                tokio::spawn(dispatch(Arc::downgrade(&core), commits, hints)),
                 tokio::spawn(sweep(Arc::downgrade(&core))),
                 tokio::spawn(flush(Arc::downgrade(&core))),
             ],
@@ -156,15 +157,31 @@ fn negotiation_settings(config: &Config) -> Settings {
     }
 }
 
-/// Brings hints to the sessions, in order.
-async fn dispatch(core: Weak<Core>, mut hints: Hints) {
-    while let Some(hint) = hints.queue.recv().await {
-        let Some(core) = core.upgrade() else { return };
-        let Hint::Released(delivery, target) = hint;
-        core.session.hand_out(&delivery, &target).await;
-        if hints.take_lost() {
-            tracing::warn!("hints were lost; all sessions read their queues");
-            core.session.resync_all().await;
+/// Brings what the store commits to the sessions, in order.
+async fn dispatch(core: Weak<Core>, mut commits: CommitFeed, mut hints: Hints) {
+    loop {
+        tokio::select! {
+            biased;
+            Some(hint) = hints.queue.recv() => {
+                let Some(core) = core.upgrade() else { return };
+                let Hint::Released(delivery, target) = hint;
+                core.session.hand_out(&delivery, &target).await;
+                if hints.take_lost() {
+                    tracing::warn!("hints were lost; all sessions read their queues");
+                    core.session.resync_all().await;
+                }
+            }
+            next = commits.next() => {
+                let (Some(next), Some(core)) = (next, core.upgrade()) else { return };
+                match next {
+                    Next::Committed(committed) => core.notification.committed(committed),
+                    Next::Lost => {
+                        tracing::warn!("the store's commits came too fast; all sessions read their queues");
+                        core.notification.commits_were_lost();
+                        core.session.resync_all().await;
+                    }
+                }
+            }
         }
     }
 }

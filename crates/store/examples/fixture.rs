@@ -110,8 +110,8 @@ impl History<'_> {
     async fn accept(&mut self, new: NewNotification) -> NotificationId {
         let (id, title) = (new.id, new.content.title.clone().unwrap_or_default());
         match self.store.accept(new).await.unwrap() {
-            Acceptance::Released(released) => {
-                self.seqs.insert(title, released.notification.seq);
+            Acceptance::Accepted { id, .. } => {
+                self.seqs.insert(title, self.store.seq_of(id).await.unwrap().unwrap());
             }
             Acceptance::Scheduled(_) => {}
             other => panic!("{other:?}"),

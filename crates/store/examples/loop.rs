@@ -18,7 +18,7 @@ use tidings_core::model::{
     AccountId, Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp, Username,
 };
 use tidings_core::store::{
-    Acceptance, AccountOrder, AccountQuery, AccountSortKey, NewNotification, Seen, Settlement, Store,
+    AccountOrder, AccountQuery, AccountSortKey, Committed, NewNotification, Next, Seen, Settlement, Store,
 };
 use tidings_store::{SqliteOptions, SqliteStore};
 
@@ -195,6 +195,7 @@ impl World {
         audience: impl Fn(&Self, usize) -> Audience,
     ) -> Vec<(AccountId, Seq)> {
         let mut released = Vec::with_capacity(count);
+        let mut feed = self.store.watch();
         let mut number = 0;
         while number < count {
             let batch = self.group.min(count - number);
@@ -207,13 +208,14 @@ impl World {
                 })
                 .collect();
             for call in calls {
-                if let Acceptance::Released(one) = call.await.unwrap() {
-                    let account = match one.target {
-                        tidings_core::model::Target::Accounts(ids) => ids[0],
-                        _ => AccountId(0),
-                    };
-                    released.push((account, one.notification.seq));
-                }
+                call.await.unwrap();
+            }
+            while let Some(Next::Committed(Committed::Released(one))) = feed.try_next() {
+                let account = match one.target {
+                    tidings_core::model::Target::Accounts(ids) => ids[0],
+                    _ => AccountId(0),
+                };
+                released.push((account, one.notification.seq));
             }
             number += batch;
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use tidings_core::model::{AccountId, Audience, Content, NotificationId, Priority, Username};
-use tidings_core::store::{Acceptance, Idempotency, NewNotification, Settlement, Store};
+use tidings_core::store::{Acceptance, Committed, Idempotency, NewNotification, Next, Settlement, Store};
 use tidings_store::{SqliteOptions, SqliteStore};
 
 use self::describe::{NOTHING, at, describe, hash, name};
@@ -129,9 +129,14 @@ async fn what_was_scheduled_is_released_to_those_who_are_there() {
             drain(&store, name).await;
         }
         assert_eq!(store.next_release().await.unwrap(), Some(at(3600)), "{number}");
-        let released = store.release_due(at(7200), 100).await.unwrap();
-        let released: Vec<_> = released.iter().map(|one| (name(&one.notification), one.recipients)).collect();
-        assert_eq!(released, [("later for some", 2), ("later news", 3), ("later for all", 6)], "{number}");
+        let mut feed = store.watch();
+        assert_eq!(store.release_due(at(7200), 100).await.unwrap(), 3);
+        for (title, recipients) in [("later for some", 2), ("later news", 3), ("later for all", 6)] {
+            let Some(Next::Committed(Committed::Released(one))) = feed.try_next() else {
+                panic!("{number}: {title} was not told");
+            };
+            assert_eq!((name(&one.notification), one.recipients), (title, recipients), "{number}");
+        }
         agrees(&store).await;
         assert_eq!(drain(&store, "fred").await, ["later for some", "later news", "later for all"]);
         assert_eq!(drain(&store, "bert").await, ["later news", "later for all"]);

@@ -5,7 +5,6 @@
 
 mod latency;
 mod request;
-mod run_to_end;
 mod schedule;
 mod settle;
 
@@ -14,17 +13,16 @@ use std::time::Duration;
 
 pub use self::latency::{LATENCY_BOUNDS, Latency};
 pub use self::request::{AcceptError, Accepted, FieldError, Request};
-use self::run_to_end::RunToEnd;
 use self::schedule::NextDue;
 use self::settle::SettleQueue;
 use crate::bus::{Bus, Hint};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::events::{Event, Events};
-use crate::model::{AccountId, Content, NotificationId, Seq, Username};
+use crate::model::{AccountId, Content, NotificationId, Seq, Timestamp, Username};
 use crate::session::Delivery;
 use crate::store::{
-    Acceptance, Feed, Idempotency, NewNotification, NotificationRecord, Page, Positions, Released,
+    Acceptance, Committed, Feed, Idempotency, NewNotification, NotificationRecord, Page, Positions, Released,
     Settlement, Store, StoreError, Totals,
 };
 
@@ -108,21 +106,31 @@ impl NotificationManager {
         request.check(&self.inner.config, self.inner.encoded_len)
     }
 
-    /// Accepts a notification. When this returns, it is on durable storage.
-    /// Dropping the future does not undo an acceptance under way.
+    /// Accepts a notification. When this returns, it is on durable storage. Handing it out is
+    /// not the caller's part: dropping the future undoes nothing.
     ///
     /// # Errors
     /// See [`AcceptError`].
-    pub fn accept(
-        &self,
-        request: Request,
-    ) -> impl Future<Output = Result<Accepted, AcceptError>> + Send + use<> {
-        let inner = Arc::clone(&self.inner);
-        // A caller that goes away between commit and hand-out must not delay the
-        // hand-out to the next login.
-        let checked = self.check(&request);
-        let work = checked.map(|()| RunToEnd::new(async move { inner.accept(request).await }));
-        async move { work?.await }
+    pub async fn accept(&self, request: Request) -> Result<Accepted, AcceptError> {
+        self.check(&request)?;
+        self.inner.accept(request).await
+    }
+
+    /// The store has committed something: hands it out, tells those who watch, and has the
+    /// scheduler look when it ends.
+    pub(crate) fn committed(&self, committed: Committed) {
+        match committed {
+            Committed::Released(released) => {
+                self.inner.next_due.expires(released.notification.expires_at);
+                self.inner.hand_out(released);
+            }
+            Committed::Scheduled { send_at } => self.inner.next_due.releases(send_at),
+        }
+    }
+
+    /// Commits went by untold: the scheduler asks the store what is due next.
+    pub(crate) fn commits_were_lost(&self) {
+        self.inner.next_due.releases(Timestamp(i64::MIN));
     }
 
     /// Cancels what is scheduled or still pending; the number of accounts that
@@ -247,18 +255,10 @@ impl Inner {
             }),
         };
         match self.store.accept(new).await? {
-            Acceptance::Released(released) => {
-                let recipients = released.recipients;
-                let ends = released.notification.expires_at;
-                self.hand_out(released);
-                self.next_due.expires(ends);
+            Acceptance::Scheduled(recipients) => Ok(Accepted { id, recipients }),
+            Acceptance::Accepted { id, recipients } | Acceptance::Repeated(id, recipients) => {
                 Ok(Accepted { id, recipients })
             }
-            Acceptance::Scheduled(recipients) => {
-                self.next_due.releases(send_at.unwrap_or(now));
-                Ok(Accepted { id, recipients })
-            }
-            Acceptance::Repeated(id, recipients) => Ok(Accepted { id, recipients }),
             Acceptance::Mismatch => Err(AcceptError::IdempotencyMismatch),
         }
     }

@@ -112,10 +112,7 @@ async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> R
     if release <= now {
         *due = Due::default();
         loop {
-            let released = inner.store.release_due(now, BATCH).await?;
-            let done = released.len() < BATCH;
-            released.into_iter().for_each(|released| inner.hand_out(released));
-            if done {
+            if inner.store.release_due(now, BATCH).await? < BATCH as u64 {
                 break;
             }
         }

@@ -90,8 +90,11 @@ pub(super) async fn settings(store: &dyn Store) {
 }
 
 pub(super) async fn a_closed_store_refuses(store: &dyn Store) {
+    let mut feed = store.watch();
     store.close().await;
     store.close().await;
+    assert_eq!(feed.next().await, None);
+    assert_eq!(store.watch().next().await, None);
     assert!(matches!(store.account(&user("anna")).await, Err(StoreError::Failed(_))));
     assert!(matches!(store.check().await, Err(StoreError::Failed(_))));
 }

@@ -3,7 +3,7 @@
 use tidings_core::model::{
     AccountId, Audience, Content, NotificationId, NotificationState, Priority, Seq, Target, Username,
 };
-use tidings_core::store::{Acceptance, AccountChange, NewNotification, Settlement, Store, StoreError};
+use tidings_core::store::{AccountChange, NewNotification, Settlement, Store, StoreError};
 
 use super::world::{
     NOTHING, START, account, ack, at, counters, counts, fed, note, send, to_topic, topic, user, users,
@@ -133,34 +133,6 @@ pub(super) async fn settling_is_idempotent(store: &dyn Store) {
     assert_eq!(counts(store, 2).await, [2, 2, 0, 0]);
     assert_eq!(fed(store, anna).await, Vec::<u128>::new());
     assert_eq!(store.next_expiry().await.unwrap(), None, "nothing is pending");
-}
-
-pub(super) async fn settling_goes_along_with_accepting(store: &dyn Store) {
-    let anna = account(store, "anna").await;
-    let keyed = |number, names: &[&str]| NewNotification {
-        collapse_key: Some("score".into()),
-        ..note(number, users(names))
-    };
-    let first = send(store, keyed(1, &["anna"])).await.notification.seq;
-    let settles = |seq| vec![Settlement { account: anna, seq }];
-    // In this order: what has arrived is not replaced.
-    let (settled, accepted) = store.settle_and_accept(settles(first), keyed(2, &["anna"])).await;
-    assert_eq!(settled.unwrap().delivered, [(first, NotificationId(1), 1)]);
-    let Acceptance::Released(second) = accepted.unwrap() else { panic!("not released") };
-    assert_eq!((counts(store, 1).await, fed(store, anna).await), ([1, 1, 0, 0], vec![2]));
-    // Each by itself: a refusal undoes no settlement.
-    let seq = second.notification.seq;
-    let (settled, accepted) = store.settle_and_accept(settles(seq), keyed(3, &["nobody"])).await;
-    assert_eq!(settled.unwrap().delivered, [(seq, NotificationId(2), 1)]);
-    assert_eq!(accepted.unwrap_err(), StoreError::UnknownUsers(vec!["nobody".into()]));
-    // As many as one likes.
-    let mut batch = Vec::new();
-    for number in 10..60 {
-        batch.extend(settles(send(store, note(number, users(&["anna"]))).await.notification.seq));
-    }
-    let (settled, accepted) = store.settle_and_accept(batch, note(60, Audience::All)).await;
-    assert_eq!((settled.unwrap().delivered.len(), accepted.is_ok()), (50, true));
-    assert_eq!(fed(store, anna).await, [60]);
 }
 
 pub(super) async fn settling_in_any_order_loses_nothing(store: &dyn Store) {

@@ -16,6 +16,7 @@ mod accounts;
 mod admin;
 mod cancel;
 mod collapse;
+mod commits;
 mod delivery;
 mod expiry;
 mod model;
@@ -65,7 +66,6 @@ where
         delivery::a_feed_goes_on_where_it_stopped,
         delivery::the_head_is_known_where_an_account_is_idle,
         delivery::settling_is_idempotent,
-        delivery::settling_goes_along_with_accepting,
         delivery::settling_in_any_order_loses_nothing,
         delivery::accounts_that_are_not_meant_settle_nothing,
         delivery::opening_settles_and_counts_once,
@@ -86,6 +86,9 @@ where
         scheduled::release_is_for_those_who_exist_then,
         scheduled::the_scheduled_can_be_cancelled,
         scheduled::a_repeat_answers_the_first,
+        commits::are_told_before_the_answer,
+        commits::are_told_in_order_whoever_causes_them,
+        commits::of_what_failed_are_not_told,
         collapse::among_named_accounts,
         collapse::a_broadcast_replaces_broadcasts,
         collapse::a_topic_replaces_its_own,

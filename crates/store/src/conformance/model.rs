@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use tidings_core::model::{AccountId, Audience, NotificationId, Priority, Seq, Target, Timestamp};
 use tidings_core::store::{
-    Acceptance, AccountChange, AccountQuery, Ended, Idempotency, NewNotification, NotificationRecord,
-    Positions, Released, Settled, Settlement, Store, StoreError,
+    AccountChange, AccountQuery, CommitFeed, Committed, Ended, Idempotency, NewNotification, Next,
+    NotificationRecord, Positions, Released, Settled, Settlement, Store, StoreError,
 };
 
 use super::world::{at, new_account, note, topic, user};
@@ -71,7 +71,6 @@ enum Action {
     Unsubscribe(&'static str, &'static str),
     Accept(Box<NewNotification>),
     Settle(Vec<(&'static str, u128)>),
-    SettleAndAccept(Vec<(&'static str, u128)>, Box<NewNotification>),
     /// Everything that a feed shows, in any order.
     SettleFed(&'static str, usize),
     Feed(&'static str, usize, usize),
@@ -104,12 +103,8 @@ impl Plan {
             }
             7..=9 => Action::Subscribe(name, dice.pick(&TOPICS)),
             10 => Action::Unsubscribe(name, dice.pick(&TOPICS)),
-            11..=17 => Action::Accept(Box::new(self.notification(dice))),
-            18..=20 => {
-                let settlements = self.settlements(dice);
-                Action::SettleAndAccept(settlements, Box::new(self.notification(dice)))
-            }
-            21..=24 => Action::Settle(self.settlements(dice)),
+            11..=19 => Action::Accept(Box::new(self.notification(dice))),
+            20..=24 => Action::Settle(self.settlements(dice)),
             25..=26 => Action::SettleFed(name, dice.roll(4)),
             27..=30 => Action::Feed(name, 1 + dice.roll(8), dice.roll(3)),
             31..=33 => Action::Opened(name, self.recent(dice)),
@@ -161,13 +156,14 @@ impl Plan {
 /// A store, and its own numbers for what the actions name.
 struct Side<'a> {
     store: &'a dyn Store,
+    feed: CommitFeed,
     accounts: BTreeMap<&'static str, AccountId>,
     seqs: BTreeMap<NotificationId, Seq>,
 }
 
 impl<'a> Side<'a> {
     fn new(store: &'a dyn Store) -> Self {
-        Self { store, accounts: BTreeMap::new(), seqs: BTreeMap::new() }
+        Self { store, feed: store.watch(), accounts: BTreeMap::new(), seqs: BTreeMap::new() }
     }
 
     /// Also knows accounts that were removed.
@@ -207,15 +203,11 @@ impl<'a> Side<'a> {
             }
             Action::Accept(new) => {
                 let accepted = store.accept((**new).clone()).await;
-                self.accepted(accepted)
+                format!("{accepted:?}: {}", self.committed())
             }
             Action::Settle(which) => {
                 let settled = store.settle(self.batch(which)).await;
                 self.settled(settled)
-            }
-            Action::SettleAndAccept(which, new) => {
-                let (settled, accepted) = store.settle_and_accept(self.batch(which), (**new).clone()).await;
-                format!("{}; {}", self.settled(settled), self.accepted(accepted))
             }
             Action::SettleFed(name, skip) => {
                 let account = self.account(name);
@@ -234,8 +226,8 @@ impl<'a> Side<'a> {
                 ended.map_or("none".into(), |ended| self.ended(&[ended]))
             }
             Action::Release(now, limit) => {
-                let released = store.release_due(*now, *limit).await.unwrap();
-                released.into_iter().map(|one| self.released(one)).collect::<Vec<_>>().join("; ")
+                let count = store.release_due(*now, *limit).await.unwrap();
+                format!("{count}: {}", self.committed())
             }
             Action::Expire(now, limit) => {
                 let ended = store.expire_due(*now, *limit).await.unwrap();
@@ -271,11 +263,16 @@ impl<'a> Side<'a> {
             .collect()
     }
 
-    fn accepted(&mut self, accepted: Result<Acceptance, StoreError>) -> String {
-        match accepted {
-            Ok(Acceptance::Released(released)) => self.released(released),
-            other => format!("{other:?}"),
+    /// What the feed was told since the last time.
+    fn committed(&mut self) -> String {
+        let mut told = Vec::new();
+        while let Some(next) = self.feed.try_next() {
+            told.push(match next {
+                Next::Committed(Committed::Released(released)) => self.released(released),
+                other => format!("{other:?}"),
+            });
         }
+        told.join("; ")
     }
 
     fn settled(&self, settled: Result<Settled, StoreError>) -> String {

@@ -4,7 +4,9 @@ use tidings_core::model::{
     AccountId, Audience, Content, Counters, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp,
     Topic, Username,
 };
-use tidings_core::store::{Acceptance, NewNotification, Released, Settlement, Store};
+use tidings_core::store::{
+    Acceptance, CommitFeed, Committed, NewNotification, Next, Released, Settlement, Store,
+};
 
 /// When everything begins.
 pub(super) const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -75,10 +77,31 @@ pub(super) fn keyed(number: u128, audience: Audience, key: &str) -> NewNotificat
 }
 
 pub(super) async fn send(store: &dyn Store, new: NewNotification) -> Released {
-    match store.accept(new).await.unwrap() {
-        Acceptance::Released(released) => released,
-        other => panic!("not released: {other:?}"),
-    }
+    let (id, mut feed) = (new.id, store.watch());
+    let accepted = store.accept(new).await.unwrap();
+    let [released] = <[Released; 1]>::try_from(released(&mut feed)).unwrap();
+    assert_eq!(accepted, Acceptance::Accepted { id, recipients: released.recipients });
+    assert_eq!(released.notification.id, id);
+    released
+}
+
+/// Releases what is due; what that was.
+pub(super) async fn release_due(store: &dyn Store, now: Timestamp, limit: usize) -> Vec<Released> {
+    let mut feed = store.watch();
+    let count = store.release_due(now, limit).await.unwrap();
+    let released = released(&mut feed);
+    assert_eq!(released.len() as u64, count);
+    released
+}
+
+/// What the feed holds now, which must be releases.
+pub(super) fn released(feed: &mut CommitFeed) -> Vec<Released> {
+    std::iter::from_fn(|| feed.try_next())
+        .map(|next| match next {
+            Next::Committed(Committed::Released(released)) => released,
+            other => panic!("not released: {other:?}"),
+        })
+        .collect()
 }
 
 /// The numbers of what is pending for an account.

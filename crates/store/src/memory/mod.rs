@@ -18,9 +18,9 @@ use tidings_core::model::{
     Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, AccountChange, AccountQuery, AccountRow, AccountSortKey, AuditEntry, Commits, Ended, Feed,
-    HistoryEntry, NewNotification, NotificationRecord, Page, Positions, Released, Result, Seen, Settled,
-    Settlement, Store, StoreError, Totals, WebSession,
+    Acceptance, AccountChange, AccountQuery, AccountRow, AccountSortKey, AuditEntry, CommitFeed, CommitFeeds,
+    Commits, Ended, Feed, HistoryEntry, NewNotification, NotificationRecord, Page, Positions, Result, Seen,
+    Settled, Settlement, Store, StoreError, Totals, WebSession,
 };
 
 use self::state::State;
@@ -30,18 +30,30 @@ use self::state::State;
 pub struct MemoryStore {
     /// `None` after [`Store::close`].
     state: Mutex<Option<State>>,
+    feeds: CommitFeeds,
 }
 
 impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Mutex::new(Some(State::default())) }
+        Self { state: Mutex::new(Some(State::default())), feeds: CommitFeeds::default() }
     }
 
     fn state(&self) -> Result<MappedMutexGuard<'_, State>> {
         MutexGuard::try_map(self.state.lock(), Option::as_mut)
             .map_err(|_| StoreError::Failed("the store is closed".into()))
+    }
+
+    /// A change that may release something: the feeds are told before another change begins.
+    fn commit<T>(&self, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        let mut state = self.state()?;
+        let done = change(&mut state);
+        let committed = std::mem::take(&mut state.committed);
+        if done.is_ok() {
+            self.feeds.publish(committed);
+        }
+        done
     }
 }
 
@@ -93,11 +105,15 @@ impl Store for MemoryStore {
     }
 
     async fn accept(&self, new: NewNotification) -> Result<Acceptance> {
-        self.state()?.accept(new)
+        self.commit(|state| state.accept(new))
     }
 
-    async fn release_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Released>> {
-        Ok(self.state()?.release_due(now, limit))
+    fn watch(&self) -> CommitFeed {
+        self.feeds.watch()
+    }
+
+    async fn release_due(&self, now: Timestamp, limit: usize) -> Result<u64> {
+        self.commit(|state| Ok(state.release_due(now, limit)))
     }
 
     async fn next_release(&self) -> Result<Option<Timestamp>> {
@@ -249,6 +265,7 @@ impl Store for MemoryStore {
 
     async fn close(&self) {
         *self.state.lock() = None;
+        self.feeds.close();
     }
 }
 

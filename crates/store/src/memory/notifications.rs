@@ -7,8 +7,8 @@ use tidings_core::model::{
     Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, Ended, HistoryEntry, NewNotification, NotificationRecord, Outcome, Page, Released, Result,
-    StoreError,
+    Acceptance, Committed, Ended, HistoryEntry, NewNotification, NotificationRecord, Outcome, Page, Released,
+    Result, StoreError,
 };
 
 use super::state::{CopyState, Item, Remembered, State, add, page};
@@ -71,13 +71,12 @@ impl State {
             };
             self.idempotency.insert(asked.key, first);
         }
-        if due.is_some() {
+        if let Some(send_at) = due {
+            self.committed.push(Committed::Scheduled { send_at });
             return Ok(Acceptance::Scheduled(recipients));
         }
-        match self.release(position, Seq(position), new.created_at) {
-            Some(released) => Ok(Acceptance::Released(released)),
-            None => Err(StoreError::NotFound),
-        }
+        self.release(position, Seq(position), new.created_at).ok_or(StoreError::NotFound)?;
+        Ok(Acceptance::Accepted { id: new.id, recipients })
     }
 
     /// Finds the accounts behind the names, and the names to list.
@@ -124,7 +123,7 @@ impl State {
     }
 
     /// Gives a notification its [`Seq`], and every recipient a copy.
-    fn release(&mut self, position: u64, seq: Seq, now: Timestamp) -> Option<Released> {
+    fn release(&mut self, position: u64, seq: Seq, now: Timestamp) -> Option<()> {
         let target = self.items.get(&position)?.target.clone();
         let accounts = self.recipients(&target);
         let item = self.items.get_mut(&position)?;
@@ -148,7 +147,9 @@ impl State {
         };
         item.target = target.clone();
         let recipients = item.record.counters.recipients;
-        Some(Released { notification: item.record.notification.clone(), target, recipients })
+        let notification = item.record.notification.clone();
+        self.committed.push(Committed::Released(Released { notification, target, recipients }));
+        Some(())
     }
 
     /// What a new notification replaces at once. What a new one for all or for
@@ -181,7 +182,7 @@ impl State {
         }
     }
 
-    pub fn release_due(&mut self, now: Timestamp, limit: usize) -> Vec<Released> {
+    pub fn release_due(&mut self, now: Timestamp, limit: usize) -> u64 {
         let mut due: Vec<(Timestamp, u64)> = self
             .scheduled()
             .filter_map(|item| Some((item.record.send_at?, item.record.position)))
@@ -194,7 +195,7 @@ impl State {
                 let seq = Seq(self.number());
                 self.release(position, seq, now)
             })
-            .collect()
+            .count() as u64
     }
 
     pub fn next_release(&self) -> Option<Timestamp> {

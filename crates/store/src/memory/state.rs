@@ -6,7 +6,7 @@ use tidings_core::model::{
     Account, AccountId, ApiKey, Counters, NotificationId, NotificationState, Operator, Priority, ScramKeys,
     Seq, Target, Timestamp, Topic, Username,
 };
-use tidings_core::store::{AuditEntry, NotificationRecord, Page, Totals, WebSession};
+use tidings_core::store::{AuditEntry, Committed, NotificationRecord, Page, Totals, WebSession};
 
 /// All there is.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(super) struct State {
     pub by_seq: BTreeMap<Seq, u64>,
     pub idempotency: BTreeMap<String, Remembered>,
     pub accepted: u64,
+    /// What the feeds have not been told yet.
+    pub committed: Vec<Committed>,
     /// What purged notifications had counted.
     pub purged: Counters,
     pub keys: Vec<ApiKey>,

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 use tidings_core::model::{
     AccountId, Audience, Content, Notification, NotificationId, Seq, Target, Timestamp,
 };
-use tidings_core::store::{Acceptance, Idempotency, NewNotification, Released, StoreError};
+use tidings_core::store::{Acceptance, Committed, Idempotency, NewNotification, Released, StoreError};
 
 use super::account_cursor::registered_at;
 use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
@@ -52,12 +52,15 @@ impl Writer {
         if let Some(asked) = &new.idempotency {
             self.remember(asked, new.id, recipients)?;
         }
-        if due.is_some() {
+        if let Some(send_at) = due {
             self.totals.current.scheduled += 1;
+            self.committed.push(Committed::Scheduled { send_at });
             return Ok(Acceptance::Scheduled(recipients));
         }
         self.place(&notification, &target, recipients)?;
-        Ok(Acceptance::Released(Released { notification, target, recipients }))
+        let id = notification.id;
+        self.committed.push(Committed::Released(Released { notification, target, recipients }));
+        Ok(Acceptance::Accepted { id, recipients })
     }
 
     fn remembered(&self, asked: &Idempotency, now: Timestamp) -> Result<Option<Acceptance>> {
@@ -197,7 +200,7 @@ impl Writer {
         Ok(())
     }
 
-    pub fn release_due(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Released>> {
+    pub fn release_due(&mut self, now: Timestamp, limit: usize) -> Result<u64> {
         let due: Vec<i64> = self
             .connection
             .prepare_cached(
@@ -206,11 +209,14 @@ impl Writer {
             )?
             .query_map(params![now.0, sql_limit(limit)], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
-        due.into_iter().map(|position| self.release(position, now)).collect()
+        for position in &due {
+            self.release(*position, now)?;
+        }
+        Ok(due.len() as u64)
     }
 
     /// Gives a scheduled notification its [`Seq`].
-    fn release(&mut self, position: i64, now: Timestamp) -> Result<Released> {
+    fn release(&mut self, position: i64, now: Timestamp) -> Result<()> {
         let (mut notification, topic, packed) = self.scheduled(position)?;
         let target = match topic.as_deref() {
             Some("") => Target::All,
@@ -248,7 +254,8 @@ impl Writer {
         }
         self.totals.current.scheduled -= 1;
         self.place(&notification, &target, recipients)?;
-        Ok(Released { notification, target, recipients })
+        self.committed.push(Committed::Released(Released { notification, target, recipients }));
+        Ok(())
     }
 
     /// A scheduled notification, its topic column and its packed members.

@@ -173,7 +173,7 @@ impl WriterHandle {
         T: Send + 'static,
     {
         let (queued, answer) = queued(bytes, work);
-        self.group_commit.ask([queued], false)?;
+        self.group_commit.ask(queued, false)?;
         answer.await.map_err(|_| ended())?
     }
 
@@ -185,31 +185,8 @@ impl WriterHandle {
         T: Send + 'static,
     {
         let (queued, answer) = queued(bytes, work);
-        self.group_commit.ask([queued], true)?;
+        self.group_commit.ask(queued, true)?;
         answer.await.map_err(|_| ended())?
-    }
-
-    /// Two pieces of work, the first of which goes along with the second: where there is
-    /// room, both are in one commit. `inline` as in [`call_inline`](Self::call_inline).
-    pub async fn call_both<A, B, F, G>(
-        &self,
-        inline: bool,
-        first: (usize, F),
-        second: (usize, G),
-    ) -> (Result<A>, Result<B>)
-    where
-        F: FnOnce(&mut Writer) -> error::Result<A> + Send + 'static,
-        G: FnOnce(&mut Writer) -> error::Result<B> + Send + 'static,
-        A: Send + 'static,
-        B: Send + 'static,
-    {
-        let (one, first) = queued(first.0, first.1);
-        let (other, second) = queued(second.0, second.1);
-        if let Err(error) = self.group_commit.ask([one, other], inline) {
-            return (Err(error.clone()), Err(error));
-        }
-        let answered = (first.await, second.await);
-        (answered.0.unwrap_or_else(|_| Err(ended())), answered.1.unwrap_or_else(|_| Err(ended())))
     }
 
     /// Calls that wait for their commit, and how many may.
@@ -258,7 +235,7 @@ fn with_more_workers() -> Option<Handle> {
 
 impl GroupCommit {
     /// Puts something into the queue, and commits it where that is `here`.
-    fn ask<const N: usize>(&self, queued: [Queued; N], inline: bool) -> Result<()> {
+    fn ask(&self, queued: Queued, inline: bool) -> Result<()> {
         let inline = inline && !self.slow.load(Ordering::Relaxed);
         if self.enqueue(queued, inline.then(with_more_workers).flatten())? {
             self.commit_inline();
@@ -266,19 +243,18 @@ impl GroupCommit {
         Ok(())
     }
 
-    /// Puts something into the queue, all or nothing. Where there is no leader, the
-    /// caller becomes it if it has a runtime, else the thread; answers whether the caller
-    /// leads now.
-    fn enqueue<const N: usize>(&self, queued: [Queued; N], caller: Option<Handle>) -> Result<bool> {
+    /// Puts something into the queue. Where there is no leader, the caller becomes it if it
+    /// has a runtime, else the thread; answers whether the caller leads now.
+    fn enqueue(&self, queued: Queued, caller: Option<Handle>) -> Result<bool> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(closed());
         }
-        if state.queue.len() + N > self.capacity {
+        if state.queue.len() >= self.capacity {
             return Err(StoreError::Busy);
         }
-        self.waiting.fetch_add(N, Ordering::Relaxed);
-        state.queue.extend(queued);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        state.queue.push_back(queued);
         if state.leader != Leader::None {
             return Ok(false);
         }

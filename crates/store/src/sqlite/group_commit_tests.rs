@@ -150,48 +150,37 @@ async fn what_comes_while_the_thread_commits_waits_for_the_next_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_goes_along_is_in_the_same_commit_and_fails_alone() {
-    let (_directory, store) = open(Options::default());
-    for here in [true, false] {
-        at_rest(&store).await;
-        let before = store.writer.commits();
-        let asking = Arc::clone(&store);
-        let (first, second) = in_a_worker(async move {
-            let fails =
-                |_: &mut Writer| -> error::Result<()> { Err(StoreError::Failed("on purpose".into()).into()) };
-            asking.writer.call_both(here, (0, fails), (0, which_thread)).await
-        })
-        .await;
-        assert!(first.is_err() && second.is_ok());
-        at_rest(&store).await;
-        let after = store.writer.commits();
-        assert_eq!((after.commits - before.commits, after.writes - before.writes), (1, 2));
-    }
-    store.close().await;
-    let (first, second) = store.writer.call_both(true, (0, which_thread), (0, which_thread)).await;
-    assert!(first.is_err() && second.is_err());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn there_is_room_for_both_or_for_none() {
-    let (_directory, store) = open(Options { queue: 3, ..Options::default() });
+async fn what_finds_no_room_is_refused_and_fails_alone() {
+    let (_directory, store) = open(Options { queue: 2, ..Options::default() });
     let (release, held) = hold(&store);
     let waiting: Vec<_> = (0..2)
-        .map(|_| {
+        .map(|number| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move { store.writer.call(0, which_thread).await })
+            let fails = move |_: &mut Writer| match number {
+                0 => Err(StoreError::Failed("on purpose".into()).into()),
+                _ => Ok(()),
+            };
+            tokio::spawn(async move { store.writer.call(0, fails).await })
         })
         .collect();
     while store.backlog().0 < 3 {
         tokio::task::yield_now().await;
     }
-    let both = store.writer.call_both(false, (0, which_thread), (0, which_thread)).await;
-    assert!(matches!(both, (Err(StoreError::Busy), Err(StoreError::Busy))));
+    assert_eq!(store.writer.call_inline(0, which_thread).await, Err(StoreError::Busy));
+    let before = store.writer.commits();
     drop(release);
     held.await.unwrap().unwrap();
+    let mut answers = Vec::new();
     for waited in waiting {
-        waited.await.unwrap().unwrap();
+        answers.push(waited.await.unwrap());
     }
+    answers.sort_by_key(Result::is_err);
+    assert_eq!(answers, [Ok(()), Err(StoreError::Failed("on purpose".into()))]);
+    at_rest(&store).await;
+    let after = store.writer.commits();
+    assert_eq!((after.commits - before.commits, after.writes - before.writes), (2, 3));
+    store.close().await;
+    assert!(store.writer.call_inline(0, which_thread).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -37,11 +37,12 @@ mod writer;
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use tidings_core::store::{Result, StoreError};
+use tidings_core::store::{CommitFeeds, Result, StoreError};
 
 use self::checkpoint::Checkpointer;
 pub use self::examine::Report;
@@ -78,6 +79,7 @@ pub struct SqliteStore {
     path: PathBuf,
     writer: WriterHandle,
     readers: Readers,
+    feeds: Arc<CommitFeeds>,
     /// Dropped last.
     _held: checkpoint::Held,
 }
@@ -98,13 +100,15 @@ impl SqliteStore {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_INLINE_READERS);
         let inline = (0..threads).map(|_| reader(path)).collect::<error::Result<_>>()?;
         let (checkpointer, held) = Checkpointer::start(path, &mut connection)?;
-        let writer = Writer::new(connection, checkpointer)?;
+        let feeds = Arc::new(CommitFeeds::default());
+        let writer = Writer::new(connection, checkpointer, Arc::clone(&feeds))?;
         let started = |error: std::io::Error| StoreError::Failed(error.to_string());
         Ok(Self {
             path: path.to_owned(),
             writer: WriterHandle::start(writer, options.queue.max(1), options.group.max(1), lock)
                 .map_err(started)?,
             readers: Readers::start(readers, inline, options.queue.max(1)).map_err(started)?,
+            feeds,
             _held: held,
         })
     }
@@ -145,6 +149,7 @@ impl Drop for SqliteStore {
         for thread in self.readers.close().into_iter().chain(self.writer.close()) {
             let _ = thread.join();
         }
+        self.feeds.close();
     }
 }
 

@@ -6,12 +6,11 @@ use tidings_core::model::{
     Timestamp, Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, AccountChange, AccountQuery, AccountRow, AccountSortKey, AuditEntry, Commits, Ended, Feed,
-    HistoryEntry, NewNotification, NotificationRecord, Page, Positions, Released, Result, Seen, Settled,
+    Acceptance, AccountChange, AccountQuery, AccountRow, AccountSortKey, AuditEntry, CommitFeed, Commits,
+    Ended, Feed, HistoryEntry, NewNotification, NotificationRecord, Page, Positions, Result, Seen, Settled,
     Settlement, Store, StoreError, Totals, WebSession,
 };
 
-use super::error;
 use super::totals::StoredTotals;
 use super::writer::Writer;
 use super::{SqliteStore, account_history, accounts, admin, feed, records, topics, verify_counters};
@@ -22,24 +21,6 @@ const SMALL: usize = 1024;
 const ROW: usize = 64;
 /// So many accounts or acknowledgements are a matter of microseconds.
 const FEW: usize = 32;
-
-fn names_few(new: &NewNotification) -> bool {
-    !matches!(&new.audience, Audience::Users(names) if names.len() > FEW)
-}
-
-/// An acceptance for the writer, and about how much it writes.
-fn acceptance(
-    new: NewNotification,
-) -> Result<(usize, impl FnOnce(&mut Writer) -> error::Result<Acceptance> + Send + 'static)> {
-    let content = serde_json::to_string(&new.content)
-        .map_err(|error| StoreError::Failed(format!("the content cannot be stored: {error}")))?;
-    let users = match &new.audience {
-        Audience::Users(names) => names.len(),
-        _ => 0,
-    };
-    let bytes = SMALL + content.len() + ROW * users;
-    Ok((bytes, move |writer: &mut Writer| writer.accept(new, &content)))
-}
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -90,15 +71,25 @@ impl Store for SqliteStore {
     }
 
     async fn accept(&self, new: NewNotification) -> Result<Acceptance> {
-        let few = names_few(&new);
-        let (bytes, accept) = acceptance(new)?;
-        match few {
+        let content = serde_json::to_string(&new.content)
+            .map_err(|error| StoreError::Failed(format!("the content cannot be stored: {error}")))?;
+        let users = match &new.audience {
+            Audience::Users(names) => names.len(),
+            Audience::All | Audience::Topic(_) => 0,
+        };
+        let bytes = SMALL + content.len() + ROW * users;
+        let accept = move |writer: &mut Writer| writer.accept(new, &content);
+        match users <= FEW {
             true => self.writer.call_inline(bytes, accept).await,
             false => self.writer.call(bytes, accept).await,
         }
     }
 
-    async fn release_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Released>> {
+    fn watch(&self) -> CommitFeed {
+        self.feeds.watch()
+    }
+
+    async fn release_due(&self, now: Timestamp, limit: usize) -> Result<u64> {
         self.writer.call(SMALL, move |writer| writer.release_due(now, limit)).await
     }
 
@@ -168,21 +159,6 @@ impl Store for SqliteStore {
         match few {
             true => self.writer.call_inline(bytes, settle).await,
             false => self.writer.call(bytes, settle).await,
-        }
-    }
-
-    async fn settle_and_accept(
-        &self,
-        batch: Vec<Settlement>,
-        new: NewNotification,
-    ) -> (Result<Settled>, Result<Acceptance>) {
-        let few = batch.len() <= FEW && names_few(&new);
-        match acceptance(new) {
-            Ok(accept) => {
-                let settle = (ROW * batch.len(), |writer: &mut Writer| writer.settle(batch));
-                self.writer.call_both(few, settle, accept).await
-            }
-            Err(error) => (self.settle(batch).await, Err(error)),
         }
     }
 
@@ -295,5 +271,6 @@ impl Store for SqliteStore {
             }
         });
         let _ = joined.await;
+        self.feeds.close();
     }
 }

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tidings_core::model::{
     AccountId, Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp, Username,
 };
-use tidings_core::store::{AccountOrder, NewNotification, Settlement, Store};
+use tidings_core::store::{AccountOrder, CommitFeed, Committed, NewNotification, Next, Settlement, Store};
 
 use super::*;
 use crate::conformance;
@@ -48,6 +48,16 @@ fn note(number: u128, audience: Audience) -> NewNotification {
 async fn fed(store: &SqliteStore, account: AccountId) -> Vec<(Seq, u128)> {
     let feed = store.feed(account, [Seq(0); 3], Timestamp(0), 10_000).await.unwrap();
     feed.pending.into_iter().map(|one| (one.seq, one.id.0)).collect()
+}
+
+/// The numbers of the releases that a feed holds now.
+fn told(feed: &mut CommitFeed) -> Vec<u128> {
+    std::iter::from_fn(|| feed.try_next())
+        .map(|next| match next {
+            Next::Committed(Committed::Released(released)) => released.notification.id.0,
+            other => panic!("{other:?}"),
+        })
+        .collect()
 }
 
 #[tokio::test]
@@ -267,6 +277,7 @@ async fn what_fails_in_a_group_takes_nothing_else_with_it() {
     let directory = TempDir::new().unwrap();
     let store = Arc::new(open(&directory));
     let account = store.create_account(new_account("anna")).await.unwrap().id;
+    let mut feed = store.watch();
     let (release, _) = block(&store);
     let accept = |new: NewNotification| {
         let store = Arc::clone(&store);
@@ -299,6 +310,7 @@ async fn what_fails_in_a_group_takes_nothing_else_with_it() {
     assert!(before.is_ok() != conflict.is_ok());
     after.await.unwrap().unwrap();
     let mut pending: Vec<u128> = fed(&store, account).await.iter().map(|(_, number)| *number).collect();
+    assert_eq!(told(&mut feed), pending, "in their order, and nothing that failed");
     pending.sort_unstable();
     assert_eq!(pending, [1, 5]);
     assert_eq!(store.verify_counters().await.unwrap(), Vec::<String>::new());
@@ -309,6 +321,7 @@ async fn a_lost_transaction_is_answered_and_survived() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory);
     let account = some_history(&store).await;
+    let mut feed = store.watch();
     let lost = store.writer.call(0, |writer| {
         writer.accept(note(9, Audience::All), "{}")?;
         writer.connection.execute_batch("ROLLBACK")?;
@@ -316,7 +329,35 @@ async fn a_lost_transaction_is_answered_and_survived() {
     });
     assert!(matches!(lost.await, Err(StoreError::Failed(_))));
     has_some_history(&store, account).await;
+    assert_eq!(told(&mut feed), [0; 0]);
     store.accept(note(9, Audience::All)).await.unwrap();
+    assert_eq!(told(&mut feed), [9]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn commits_are_told_in_order_by_callers_and_thread() {
+    const TASKS: u128 = 8;
+    const EACH: u128 = 100;
+    let directory = TempDir::new().unwrap();
+    let store = Arc::new(open(&directory));
+    let account = store.create_account(new_account("anna")).await.unwrap().id;
+    let mut feed = store.watch();
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|task| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                for number in 1..=EACH {
+                    store.accept(note(task * EACH + number, Audience::All)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let stored: Vec<u128> = fed(&store, account).await.iter().map(|(_, number)| *number).collect();
+    assert_eq!(stored.len() as u128, TASKS * EACH);
+    assert_eq!(told(&mut feed), stored);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! What writes: the one connection that may, and what it remembers beside it.
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
+use tidings_core::store::{CommitFeeds, Committed};
 
 use super::checkpoint::Checkpointer;
 use super::error::Result;
@@ -21,13 +24,16 @@ pub(super) struct Writer {
     pub open_index_changed: bool,
     /// Whom the newest notifications named.
     pub recipient_index: RecipientIndex,
+    /// What the open group makes visible once it is committed, in order.
+    pub committed: Vec<Committed>,
+    feeds: Arc<CommitFeeds>,
     /// What memory says is not to be trusted: a rollback could not be followed by a read.
     stale: bool,
     checkpointer: Checkpointer,
 }
 
 impl Writer {
-    pub fn new(connection: Connection, checkpointer: Checkpointer) -> Result<Self> {
+    pub fn new(connection: Connection, checkpointer: Checkpointer, feeds: Arc<CommitFeeds>) -> Result<Self> {
         let stored = StoredTotals::load(&connection)?;
         let open = OpenIndex::load(&connection)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -40,6 +46,8 @@ impl Writer {
             open_index: open,
             open_index_changed: false,
             recipient_index: recipients,
+            committed: Vec::new(),
+            feeds,
             stale: false,
             checkpointer,
         })
@@ -57,6 +65,7 @@ impl Writer {
     pub fn step<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let stored = self.totals;
         let recipients = self.recipient_index.mark();
+        let committed = self.committed.len();
         self.open_index_changed = false;
         self.run("SAVEPOINT step")?;
         let done = work(self);
@@ -70,6 +79,7 @@ impl Writer {
             self.run("RELEASE step")?;
         }
         self.totals = stored;
+        self.committed.truncate(committed);
         if self.recipient_index.mark() != recipients {
             self.recipient_index = RecipientIndex::load(&self.connection)?;
         }
@@ -84,13 +94,15 @@ impl Writer {
         !self.connection.is_autocommit()
     }
 
-    /// Makes the group durable.
+    /// Makes the group durable, and tells the feeds: the next group begins after that, and
+    /// callers are answered after that.
     pub fn commit(&mut self) -> Result<()> {
         if self.totals != self.saved {
             self.totals.save(&self.connection)?;
         }
         self.run("COMMIT")?;
         self.saved = self.totals;
+        self.feeds.publish(std::mem::take(&mut self.committed));
         Ok(())
     }
 
@@ -107,6 +119,7 @@ impl Writer {
     /// Undoes the group.
     pub fn rollback(&mut self) {
         self.stale = true;
+        self.committed.clear();
         if self.in_group()
             && let Err(error) = self.run("ROLLBACK")
         {

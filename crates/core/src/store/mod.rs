@@ -18,9 +18,12 @@
 //! - Settling is idempotent, and settling what was never meant for the account
 //!   does nothing.
 
+mod commit_feed;
+
 use async_trait::async_trait;
 use thiserror::Error;
 
+pub use self::commit_feed::{CommitFeed, CommitFeeds, Committed, Next};
 use crate::model::{
     Account, AccountId, ApiKey, Audience, Content, Counters, Credentials, KeyId, NewAccount, Notification,
     NotificationId, NotificationState, Operator, Priority, ScramKeys, Seq, Target, Timestamp, Topic,
@@ -99,12 +102,17 @@ pub struct Idempotency {
     pub expires_at: Timestamp,
 }
 
-/// What became of a notification handed to [`Store::accept`].
-#[expect(clippy::large_enum_variant, reason = "the large variant is the common one")]
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What became of a notification handed to [`Store::accept`]. What is to be handed out
+/// comes through [`Store::watch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acceptance {
-    /// It is durable and released: hand it out.
-    Released(Released),
+    /// It is durable and released.
+    Accepted {
+        /// Its id, as it was given.
+        id: NotificationId,
+        /// How many accounts it is for.
+        recipients: u64,
+    },
     /// It is durable and waits for its time; so many would get it today.
     Scheduled(u64),
     /// A repeat: the first one's id and recipients.
@@ -405,9 +413,15 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::UnknownUsers`]: nothing is stored then.
     async fn accept(&self, new: NewNotification) -> Result<Acceptance>;
-    /// Releases scheduled notifications whose time has come, at most `limit`.
-    /// Users who are gone by then are left out.
-    async fn release_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Released>>;
+    /// What is committed through this handle from now on, in the order in which it becomes
+    /// visible: every release, each once, in the order of its [`Seq`]; and what is scheduled.
+    /// It is told after the commit and before the caller that caused it is answered. What
+    /// failed, or was only a repeat, is not told.
+    fn watch(&self) -> CommitFeed;
+    /// Releases scheduled notifications whose time has come, at most `limit`, and answers how
+    /// many it has released; [`watch`](Self::watch) tells which. Users who are gone by then
+    /// are left out. Callers may do this at once: each notification is released by one of them.
+    async fn release_due(&self, now: Timestamp, limit: usize) -> Result<u64>;
     /// When the next scheduled notification is due.
     async fn next_release(&self) -> Result<Option<Timestamp>>;
     /// Expires live notifications whose time is over, at most `limit`.
@@ -441,16 +455,6 @@ pub trait Store: Send + Sync + 'static {
     /// Settles acknowledgements in one batch. Repeats change nothing, nor does settling what
     /// was never meant for the account.
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled>;
-    /// [`settle`](Self::settle), then [`accept`](Self::accept), where the store can in one
-    /// commit. Each may fail without the other.
-    async fn settle_and_accept(
-        &self,
-        batch: Vec<Settlement>,
-        new: NewNotification,
-    ) -> (Result<Settled>, Result<Acceptance>) {
-        let settled = self.settle(batch).await;
-        (settled, self.accept(new).await)
-    }
     /// A released notification's [`Seq`], by id: for receipts.
     async fn seq_of(&self, id: NotificationId) -> Result<Option<Seq>>;
     /// Notes that an account opened a notification, which also settles it.
