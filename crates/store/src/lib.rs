@@ -3,10 +3,13 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod cursor;
+mod group_commit;
 mod memory;
 mod open_index;
 mod sqlite;
 mod varint;
+
+use tidings_core::store::StoreError;
 
 pub use self::memory::MemoryStore;
 pub use self::sqlite::{Options as SqliteOptions, Report as SqliteReport, SqliteStore};
@@ -15,3 +18,13 @@ pub use self::sqlite::{Options as SqliteOptions, Report as SqliteReport, SqliteS
 const LISTED_USERS: usize = 100;
 /// So many unknown usernames are named in a refusal.
 const NAMED_UNKNOWN: usize = 100;
+
+/// What a closed store answers.
+fn closed() -> StoreError {
+    StoreError::Failed("the store is closed".into())
+}
+
+/// What a caller is answered whose work was lost with the thread that had it.
+fn ended() -> StoreError {
+    StoreError::Failed("the store's thread ended".into())
+}

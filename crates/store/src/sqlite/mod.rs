@@ -19,7 +19,6 @@ mod error;
 mod examine;
 mod expiry;
 mod feed;
-mod group_commit;
 mod open_index;
 mod purge;
 mod readers;
@@ -46,9 +45,9 @@ use tidings_core::store::{CommitFeeds, Result, StoreError};
 
 use self::checkpoint::Checkpointer;
 pub use self::examine::Report;
-use self::group_commit::WriterHandle;
 use self::readers::Readers;
 use self::writer::Writer;
+use crate::group_commit::{self, GroupCommit};
 
 /// Connections for small look-ups on the caller's own thread, at most: one for each
 /// that can run at once.
@@ -63,13 +62,16 @@ pub struct Options {
     pub group: usize,
     /// Threads that read.
     pub readers: usize,
+    /// Whether a caller commits a small write itself where no other is under way, instead of
+    /// leaving it to the thread that writes.
+    pub commit_inline: bool,
     /// KiB of pages that the writer keeps in memory, at most.
     pub cache_kib: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { queue: 8192, group: 512, readers: 2, cache_kib: 32 * 1024 }
+        Self { queue: 8192, group: 512, readers: 2, commit_inline: true, cache_kib: 32 * 1024 }
     }
 }
 
@@ -77,7 +79,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
-    writer: WriterHandle,
+    writer: GroupCommit<Writer>,
     readers: Readers,
     feeds: Arc<CommitFeeds>,
     /// Dropped last.
@@ -102,11 +104,15 @@ impl SqliteStore {
         let (checkpointer, held) = Checkpointer::start(path, &mut connection)?;
         let feeds = Arc::new(CommitFeeds::default());
         let writer = Writer::new(connection, checkpointer, Arc::clone(&feeds))?;
+        let grouping = group_commit::Options {
+            capacity: options.queue.max(1),
+            group: options.group.max(1),
+            inline: options.commit_inline,
+        };
         let started = |error: std::io::Error| StoreError::Failed(error.to_string());
         Ok(Self {
             path: path.to_owned(),
-            writer: WriterHandle::start(writer, options.queue.max(1), options.group.max(1), lock)
-                .map_err(started)?,
+            writer: GroupCommit::start(writer, grouping, lock).map_err(started)?,
             readers: Readers::start(readers, inline, options.queue.max(1)).map_err(started)?,
             feeds,
             _held: held,

@@ -12,6 +12,7 @@ use tidings_core::store::{Result, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::error;
+use crate::{closed, ended};
 
 type Query = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -159,12 +160,4 @@ fn in_snapshot<T>(
     let found = query(connection);
     connection.prepare_cached("COMMIT")?.execute([])?;
     found
-}
-
-pub(super) fn closed() -> StoreError {
-    StoreError::Failed("the store is closed".into())
-}
-
-pub(super) fn ended() -> StoreError {
-    StoreError::Failed("the store's thread ended".into())
 }

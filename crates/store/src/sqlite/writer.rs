@@ -6,9 +6,10 @@ use rusqlite::Connection;
 use tidings_core::store::{CommitFeeds, Committed};
 
 use super::checkpoint::Checkpointer;
-use super::error::Result;
+use super::error::{Error, Result};
 use super::recipient_index::RecipientIndex;
 use super::totals::StoredTotals;
+use crate::group_commit::GroupWriter;
 use crate::open_index::OpenIndex;
 
 /// All that changes the database. Its memory is a copy of what the
@@ -53,16 +54,38 @@ impl Writer {
         })
     }
 
-    /// Begins a commit group.
-    pub fn begin(&mut self) -> Result<()> {
+    fn reload(&mut self) -> Result<()> {
+        self.totals = StoredTotals::load(&self.connection)?;
+        self.saved = self.totals;
+        self.open_index = OpenIndex::load(&self.connection)?;
+        self.recipient_index = RecipientIndex::load(&self.connection)?;
+        self.stale = false;
+        Ok(())
+    }
+
+    fn run(&self, sql: &str) -> Result<()> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+}
+
+impl GroupWriter for Writer {
+    type Error = Error;
+
+    fn begin(&mut self) -> Result<()> {
+        // What a panic left open.
+        if self.in_group() {
+            self.stale = true;
+            self.committed.clear();
+            self.run("ROLLBACK")?;
+        }
         if self.stale {
             self.reload()?;
         }
         self.run("BEGIN IMMEDIATE")
     }
 
-    /// Runs one step of the group: all of it happens, or nothing.
-    pub fn step<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    fn step<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let stored = self.totals;
         let recipients = self.recipient_index.mark();
         let committed = self.committed.len();
@@ -89,35 +112,33 @@ impl Writer {
         done
     }
 
-    /// Whether the group still has its transaction.
-    pub fn in_group(&self) -> bool {
+    fn in_group(&self) -> bool {
         !self.connection.is_autocommit()
     }
 
-    /// Makes the group durable, and tells the feeds: the next group begins after that, and
-    /// callers are answered after that.
-    pub fn commit(&mut self) -> Result<()> {
+    fn commit(&mut self) -> Result<()> {
         if self.totals != self.saved {
             self.totals.save(&self.connection)?;
         }
         self.run("COMMIT")?;
         self.saved = self.totals;
-        self.feeds.publish(std::mem::take(&mut self.committed));
         Ok(())
     }
 
-    /// Keeps the WAL short. Between two groups.
-    pub fn maintain_wal(&mut self) {
+    fn publish(&mut self) {
+        self.feeds.publish(std::mem::take(&mut self.committed));
+    }
+
+    /// Keeps the WAL short.
+    fn maintain(&mut self) {
         self.checkpointer.maintain(&self.connection);
     }
 
-    /// Whether [`maintain_wal`](Self::maintain_wal) has something to do.
-    pub fn needs_checkpoint(&self) -> bool {
+    fn needs_maintenance(&self) -> bool {
         self.checkpointer.needs_checkpoint()
     }
 
-    /// Undoes the group.
-    pub fn rollback(&mut self) {
+    fn rollback(&mut self) {
         self.stale = true;
         self.committed.clear();
         if self.in_group()
@@ -129,19 +150,5 @@ impl Writer {
         if let Err(error) = self.reload() {
             tracing::error!(?error, "the database cannot be read after a rollback");
         }
-    }
-
-    fn reload(&mut self) -> Result<()> {
-        self.totals = StoredTotals::load(&self.connection)?;
-        self.saved = self.totals;
-        self.open_index = OpenIndex::load(&self.connection)?;
-        self.recipient_index = RecipientIndex::load(&self.connection)?;
-        self.stale = false;
-        Ok(())
-    }
-
-    fn run(&self, sql: &str) -> Result<()> {
-        self.connection.prepare_cached(sql)?.execute([])?;
-        Ok(())
     }
 }
