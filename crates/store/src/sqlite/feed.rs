@@ -10,6 +10,7 @@ use super::accept::content_from;
 use super::account_cursor::AccountCursor;
 use super::convert::{self, int, limit as sql_limit, uint};
 use super::error::{Error, Result};
+use super::readers::in_snapshot;
 use super::totals::StoredTotals;
 use crate::cursor::is_subscribed;
 
@@ -27,6 +28,16 @@ struct Candidate {
 }
 
 pub(super) fn feed(
+    connection: &Connection,
+    account: AccountId,
+    after: Positions,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Read> {
+    in_snapshot(connection, |connection| read(connection, account, after, now, limit))
+}
+
+fn read(
     connection: &Connection,
     account: AccountId,
     after: Positions,

@@ -59,41 +59,31 @@ impl Readers {
         Ok(Self { queues: RwLock::new(queues), inline, threads: Mutex::new(threads) })
     }
 
-    /// Looks up something small, in one snapshot, on the calling thread: a login asks
-    /// twice, each time for some microseconds, and two threads that wake each other
-    /// cost three times that. Where all connections are in use, a reader does it.
-    pub async fn read_snapshot<T, F>(&self, query: F) -> Result<T>
+    /// Looks up something small on the calling thread: a login asks twice, each time for
+    /// some microseconds, and two threads that wake each other cost three times that. Where
+    /// all connections are in use, a reader does it.
+    ///
+    /// A single statement has a snapshot by itself; what needs one for several takes it with
+    /// [`in_snapshot`].
+    pub async fn call_inline<T, F>(&self, query: F) -> Result<T>
     where
         F: FnOnce(&Connection) -> error::Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        match self.read_inline(in_snapshot, query)? {
+        match self.try_inline(query)? {
             Inline::Done(found) => Ok(found),
             Inline::Busy(query) => self.call(query).await,
         }
     }
 
-    /// As [`read_snapshot`](Self::read_snapshot), for a single statement, which has a snapshot by itself.
-    pub async fn read_statement<T, F>(&self, query: F) -> Result<T>
+    fn try_inline<T, F>(&self, query: F) -> Result<Inline<T, F>>
     where
-        F: FnOnce(&Connection) -> error::Result<T> + Send + 'static,
-        T: Send + 'static,
+        F: FnOnce(&Connection) -> error::Result<T>,
     {
-        match self.read_inline(|connection, query| query(connection), query)? {
-            Inline::Done(found) => Ok(found),
-            Inline::Busy(query) => self.call(query).await,
-        }
-    }
-
-    fn read_inline<T, F>(
-        &self,
-        run: impl FnOnce(&Connection, F) -> error::Result<T>,
-        query: F,
-    ) -> Result<Inline<T, F>> {
         for slot in &self.inline {
             let Some(connection) = slot.try_lock() else { continue };
             let connection = connection.as_ref().ok_or_else(closed)?;
-            let found = catch_unwind(AssertUnwindSafe(|| run(connection, query)));
+            let found = catch_unwind(AssertUnwindSafe(|| query(connection)));
             if !connection.is_autocommit() {
                 let _ = connection.execute_batch("ROLLBACK");
             }
@@ -152,10 +142,15 @@ fn read(connection: &Connection, mut queries: mpsc::Receiver<Query>, waiting: &A
     }
 }
 
-fn in_snapshot<T>(
+/// Runs all statements of a query on one state of the database; within another snapshot, on
+/// that one's.
+pub(super) fn in_snapshot<T>(
     connection: &Connection,
     query: impl FnOnce(&Connection) -> error::Result<T>,
 ) -> error::Result<T> {
+    if !connection.is_autocommit() {
+        return query(connection);
+    }
     connection.prepare_cached("BEGIN")?.execute([])?;
     let found = query(connection);
     connection.prepare_cached("COMMIT")?.execute([])?;

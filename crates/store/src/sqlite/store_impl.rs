@@ -35,7 +35,7 @@ impl Store for SqliteStore {
 
     async fn credentials(&self, username: &Username) -> Result<Option<Credentials>> {
         let username = username.clone();
-        self.readers.read_statement(move |connection| accounts::credentials(connection, &username)).await
+        self.readers.call_inline(move |connection| accounts::credentials(connection, &username)).await
     }
 
     async fn change_account(&self, id: AccountId, change: AccountChange) -> Result<()> {
@@ -63,7 +63,7 @@ impl Store for SqliteStore {
     }
 
     async fn subscriptions(&self, account: AccountId) -> Result<Vec<Topic>> {
-        self.readers.read_statement(move |connection| topics::subscriptions(connection, account)).await
+        self.readers.call_inline(move |connection| topics::subscriptions(connection, account)).await
     }
 
     async fn topics(&self, after: Option<String>, limit: usize) -> Result<Page<(Topic, u64), String>> {
@@ -135,7 +135,7 @@ impl Store for SqliteStore {
     async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed> {
         let read = self
             .readers
-            .read_snapshot(move |connection| feed::feed(connection, account, after, now, limit))
+            .call_inline(move |connection| feed::feed(connection, account, after, now, limit))
             .await?;
         let superseded = read.superseded;
         if !superseded.is_empty() {
@@ -150,7 +150,7 @@ impl Store for SqliteStore {
     }
 
     async fn head_if_idle(&self, account: AccountId) -> Result<Option<Seq>> {
-        self.readers.read_statement(move |connection| feed::head_if_idle(connection, account)).await
+        self.readers.call_inline(move |connection| feed::head_if_idle(connection, account)).await
     }
 
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled> {

@@ -8,6 +8,7 @@ use tidings_core::model::{
 };
 use tidings_core::store::{AccountOrder, CommitFeed, Committed, NewNotification, Next, Settlement, Store};
 
+use super::readers::in_snapshot;
 use super::*;
 use crate::conformance;
 
@@ -373,13 +374,14 @@ async fn a_reader_survives_a_panic() {
 async fn an_inline_read_survives_a_panic_and_ends_with_the_store() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory);
-    let panicked = store.readers.read_snapshot(|_| -> error::Result<()> { panic!("on purpose") });
+    let panics = |_: &Connection| -> error::Result<()> { panic!("on purpose") };
+    let panicked = store.readers.call_inline(move |connection| in_snapshot(connection, panics));
     assert!(matches!(panicked.await, Err(StoreError::Failed(_))));
     let tables = "SELECT count(*) FROM sqlite_schema";
     let count = |connection: &Connection| Ok(connection.query_row(tables, [], |row| row.get::<_, i64>(0))?);
-    assert!(store.readers.read_snapshot(count).await.unwrap() > 0);
+    assert!(store.readers.call_inline(count).await.unwrap() > 0);
     store.readers.close();
-    assert!(matches!(store.readers.read_snapshot(count).await, Err(StoreError::Failed(_))));
+    assert!(matches!(store.readers.call_inline(count).await, Err(StoreError::Failed(_))));
 }
 
 #[tokio::test]
