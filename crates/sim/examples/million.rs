@@ -15,6 +15,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -24,8 +25,8 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tidings_core::Core;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::Config;
@@ -69,10 +70,11 @@ async fn main() {
     let dir = tempfile::tempdir().expect("a directory");
     let source =
         CertificateSource::SelfSigned { directory: dir.path().to_owned(), domain: "localhost".to_owned() };
+    let chain = source.chain_path();
     let certificates = Certificates::open(source, SystemClock.now()).expect("a certificate");
     let server =
         Arc::new(Server::start(Arc::clone(&core), &Settings::default(), certificates).expect("it starts"));
-    let client = Arc::new(Client::new());
+    let client = Arc::new(Client::new(&chain));
 
     println!(
         "{:>10} {:>10} {:>12} {:>14} {:>16} {:>12}",
@@ -178,13 +180,15 @@ struct Client {
 }
 
 impl Client {
-    fn new() -> Self {
+    /// Trusts the server's own certificate.
+    fn new(chain: &Path) -> Self {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(chain).expect("a certificate")).expect("a root");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("TLS 1.3")
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(TrustAnyone))
+            .with_root_certificates(roots)
             .with_no_client_auth();
         config.resumption = rustls::client::Resumption::disabled();
         Self { tls: tokio_rustls::TlsConnector::from(Arc::new(config)), salted: OnceLock::new() }
@@ -336,45 +340,6 @@ impl AsyncWrite for ClientEnd {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
-    }
-}
-
-/// Trusts every certificate: the server is in this process.
-#[derive(Debug)]
-struct TrustAnyone;
-
-impl ServerCertVerifier for TrustAnyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }
 

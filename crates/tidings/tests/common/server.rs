@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::wire;
+
 pub const KEY: &str = "a-key-for-these-proofs";
 
 /// Where a server listens.
@@ -32,7 +34,12 @@ impl Home {
         let root = tempfile::tempdir().expect("a temporary directory");
         let data = root.path().join("data");
         let home = Self { root, data, settings: Vec::new(), environment: Vec::new() };
-        home.set("limits.registrations_per_minute=0")
+        let (chain, key) = (home.beside("chain.pem"), home.beside("key.pem"));
+        std::fs::write(&chain, wire::certificate().cert.pem()).expect("a file is written");
+        std::fs::write(&key, wire::certificate().signing_key.serialize_pem()).expect("a file is written");
+        home.set(&format!("tls.certificate={}", chain.display()))
+            .set(&format!("tls.key={}", key.display()))
+            .set("limits.registrations_per_minute=0")
             .set("limits.login_failures_per_minute=0")
             .env("TIDINGS_API_KEY", KEY)
             .env("TIDINGS_ADMIN_PASSWORD", "a password for these proofs")

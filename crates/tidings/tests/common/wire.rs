@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rcgen::{CertifiedKey, KeyPair};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
 use tidings_xmpp::sasl::encode_payload;
 use tidings_xmpp::xml::{
     Element, Frame, FrameLimits, FrameReader, StreamContext, parse_open, parse_stanza_with,
@@ -272,15 +272,17 @@ fn unexpected(element: &Element) -> io::Error {
     io::Error::other(String::from_utf8_lossy(&element.to_bytes()).into_owned())
 }
 
+/// Trusts the servers of this process's tests, which show [`certificate`].
 fn trusting() -> Arc<ClientConfig> {
     static CONFIG: std::sync::OnceLock<Arc<ClientConfig>> = std::sync::OnceLock::new();
     let config = CONFIG.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate().cert.der().clone()).expect("a certificate");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("versions")
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+            .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"xmpp-client".to_vec()];
         Arc::new(config)
@@ -288,41 +290,10 @@ fn trusting() -> Arc<ClientConfig> {
     Arc::clone(config)
 }
 
-/// Takes any certificate: these tests are about something else.
-#[derive(Debug)]
-struct Anyone(Arc<rustls::crypto::CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+/// The certificate for `localhost` that all servers of this process share.
+pub fn certificate() -> &'static CertifiedKey<KeyPair> {
+    static CERTIFICATE: std::sync::OnceLock<CertifiedKey<KeyPair>> = std::sync::OnceLock::new();
+    CERTIFICATE.get_or_init(|| {
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate")
+    })
 }
