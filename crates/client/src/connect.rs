@@ -165,6 +165,7 @@ async fn negotiate(
         allow_plain: target.allow_plain,
         resource: Some(target.resource.clone()),
         sasl2: Some(Sasl2 { user_agent: Some(target.user_agent.clone()), tag: Some(RESOURCE.to_owned()) }),
+        stream_management: true,
         resume,
         nonce,
         pipelining: login

@@ -32,6 +32,7 @@ fn options() -> Options {
         allow_plain: false,
         resource: Some("r".into()),
         sasl2: None,
+        stream_management: true,
         resume: None,
         nonce: [5; 24],
         pipelining: None,

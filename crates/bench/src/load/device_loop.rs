@@ -2,14 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 
-use tidings_xmpp::xml::{Frame, FrameLimits, FrameReader};
+use tidings_xmpp::xml::{Frame, FrameReader};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 
 use crate::hist::Times;
 use crate::measure;
 
-pub(super) const LIMITS: FrameLimits = FrameLimits { bytes: 1 << 18, depth: 64, attributes: 64 };
 /// Encloses the moment of departure in a notification's text.
 const STAMP: u8 = b'@';
 
@@ -133,12 +132,12 @@ fn take(stanza: &[u8], acks: bool, handled: &mut u32, answer: &mut Vec<u8>, seen
     }
 }
 
-pub(super) fn contains(text: &[u8], part: &[u8]) -> bool {
+fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
 /// The value behind `name` (which ends in `=`).
-pub(super) fn attribute<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a str> {
+fn attribute<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a str> {
     let start = text.windows(name.len()).position(|window| window == name)? + name.len();
     let quote = text.get(start)?;
     let value = text.get(start + 1..)?;

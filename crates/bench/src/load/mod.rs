@@ -4,6 +4,7 @@ mod account;
 mod device_loop;
 mod fleet;
 mod login;
+mod tls;
 pub(crate) mod worker;
 
 use std::net::SocketAddr;

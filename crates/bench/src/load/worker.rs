@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet, LocalSet};
 
 use super::device_loop::{self, Seen};
-use super::{Kind, Plan, Tally, WorkerRequest, login};
+use super::{Kind, Plan, Tally, WorkerRequest, login, tls};
 use crate::error::{Context, Error};
 use crate::hist::Times;
 use crate::measure;
@@ -40,7 +40,7 @@ pub(crate) fn run() -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         let worker = Rc::new(Worker {
-            tls: login::tls().context("no TLS")?,
+            tls: tls::config().context("no TLS")?,
             seen: Rc::default(),
             open: Rc::default(),
             connections: RefCell::default(),
@@ -129,6 +129,10 @@ impl Worker {
         let turns = Arc::new(Semaphore::new(at_once.max(1)));
         let mut under_way = JoinSet::new();
         let mut reported = measure::now();
+        let habits = match plan.kind {
+            Kind::Device { habits, .. } => Some(habits),
+            _ => None,
+        };
         for number in first..first + count {
             let turn = Arc::clone(&turns).acquire_owned().await.context("no turn")?;
             let (worker, plan, outcome) = (Rc::clone(self), Rc::clone(&plan), Rc::clone(outcome));
@@ -152,6 +156,9 @@ impl Worker {
                 }
                 drop(turn);
             });
+            if habits.is_some_and(login::must_learn) {
+                under_way.join_next().await;
+            }
             while under_way.try_join_next().is_some() {}
             if measure::now() - reported > 200_000_000 {
                 reported = measure::now();
@@ -168,12 +175,12 @@ impl Worker {
 
     /// Opens one connection and leaves it to itself.
     async fn open(self: &Rc<Self>, plan: &Plan, number: usize) -> std::io::Result<()> {
-        let socket = login::connect(plan, number).await?;
+        let socket = tls::connect(plan, number).await?;
         let seen = Rc::clone(&self.seen);
         let counted = Counted::new(&self.open);
         let task = match &plan.kind {
             Kind::Bare { answer } => {
-                let stream = login::secure(&self.tls, socket, "localhost").await?;
+                let stream = tls::secure(&self.tls, socket, "localhost").await?;
                 let answer = *answer;
                 tokio::task::spawn_local(async move {
                     device_loop::bare(stream, answer, &seen).await;

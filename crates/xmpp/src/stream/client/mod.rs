@@ -95,7 +95,8 @@ impl Negotiation {
     /// Opens the stream: appends our header. `tls` is set where TLS came first.
     pub fn new(options: Options, tls: Option<TlsBinding>, out: &mut Vec<u8>) -> Self {
         let mut options = options;
-        let pipelining = options.pipelining.take().filter(|_| options.registration.is_none());
+        let ahead = options.registration.is_none() && options.stream_management;
+        let pipelining = options.pipelining.take().filter(|_| ahead);
         let mut negotiation = Self {
             domain: options.domain.clone(),
             options,
@@ -202,7 +203,7 @@ impl Negotiation {
     fn advance(&mut self, element: &Element, out: &mut Vec<u8>) -> Result<Step, NegotiationError> {
         match std::mem::replace(&mut self.state, State::Done) {
             State::Features => {
-                self.features = Features::from_element(element).ok_or_else(|| unexpected(element))?;
+                self.features = self.offer(element)?;
                 match self.after.take() {
                     None => self.offered(out),
                     Some(state) => {
@@ -238,7 +239,7 @@ impl Negotiation {
                 self.exchange(state, element, out)
             }
             State::Bound { jid, management } => {
-                self.features = Features::from_element(element).ok_or_else(|| unexpected(element))?;
+                self.features = self.offer(element)?;
                 Ok(self.bound_inline(jid, management, out))
             }
             State::Resume => self.resumed(element, out),
@@ -247,6 +248,19 @@ impl Negotiation {
             // The loop does not come here in these states.
             State::Header | State::Handshake | State::Done => Err(unexpected(element)),
         }
+    }
+
+    /// What the server offers, without what is not to be used.
+    fn offer(&self, element: &Element) -> Result<Features, NegotiationError> {
+        let mut features = Features::from_element(element).ok_or_else(|| unexpected(element))?;
+        if !self.options.stream_management {
+            features.stream_management = false;
+            if let Some(offered) = &mut features.authentication {
+                offered.manage = false;
+                offered.resume = false;
+            }
+        }
+        Ok(features)
     }
 
     /// The features are known: what they are good for depends on how far we are.

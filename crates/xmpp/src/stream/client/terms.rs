@@ -22,6 +22,9 @@ pub struct Options {
     pub resource: Option<String>,
     /// Log in by XEP-0388 where the server offers it.
     pub sasl2: Option<Sasl2>,
+    /// Turn stream management on (XEP-0198) where the server offers it; nothing can be resumed or sent ahead
+    /// without it.
+    pub stream_management: bool,
     /// A session to resume (XEP-0198); a new one is bound where the server has lost it.
     pub resume: Option<Resume>,
     /// Fresh random bytes for SCRAM.

@@ -27,6 +27,7 @@ fn options() -> Options {
         allow_plain: false,
         resource: Some("r".into()),
         sasl2: None,
+        stream_management: true,
         resume: None,
         nonce: [7; 24],
         pipelining: None,

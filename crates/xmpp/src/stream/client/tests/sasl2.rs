@@ -194,3 +194,23 @@ fn a_refused_login_is_said_in_words() {
     let error = talk.hear(&failure).unwrap_err();
     assert_eq!(error.to_string(), "the account is disabled: ask the operator");
 }
+
+#[test]
+fn stream_management_can_be_done_without() {
+    let without = |options: Options| Options { stream_management: false, ..options };
+    let (mut talk, proof) = up_to_the_proof(without(by_sasl2()), &whole());
+    talk.hear(&success(&proof, "<bound xmlns='urn:xmpp:bind:0'/>")).unwrap();
+    let session = ready(talk.hear(SESSION).unwrap());
+    assert_eq!((session.management, session.known), (Management::Off, None));
+    assert_eq!(talk.said(), "");
+
+    let mut talk = Talk::start(without(options()), Some(tls()));
+    talk.hear(HEADER).unwrap();
+    talk.hear(&mechanisms(&["SCRAM-SHA-256"], &[], "")).unwrap();
+    talk.scram(false).unwrap();
+    talk.hear(HEADER).unwrap();
+    talk.hear(SESSION).unwrap();
+    talk.said();
+    assert_eq!(ready(talk.hear(BOUND).unwrap()).management, Management::Off);
+    assert_eq!(talk.said(), "");
+}
