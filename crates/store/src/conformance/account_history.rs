@@ -1,12 +1,13 @@
 //! What became of an account's copies.
 
 use tidings_core::model::{AccountId, Audience, NotificationId, Timestamp};
-use tidings_core::store::{Outcome, Store};
+use tidings_core::store::Outcome;
 
+use super::handles::Handles;
 use super::world::{account, ack, at, fed, keyed, note, send, to_topic, topic, users};
 
 /// The numbers of what no longer waits for an account, each with what became of it.
-async fn history(store: &dyn Store, account: AccountId) -> String {
+async fn history(store: &Handles, account: AccountId) -> String {
     let page = store.account_history(account, None, 100).await.unwrap();
     assert_eq!(page.next, None);
     let told =
@@ -14,7 +15,7 @@ async fn history(store: &dyn Store, account: AccountId) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
-pub(super) async fn of_named_accounts(store: &dyn Store) {
+pub(super) async fn of_named_accounts(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let both = users(&["anna", "bert"]);
     for number in 1..=2 {
@@ -39,7 +40,7 @@ pub(super) async fn of_named_accounts(store: &dyn Store) {
     assert_eq!(history(store, anna).await, "");
 }
 
-pub(super) async fn of_broadcasts(store: &dyn Store) {
+pub(super) async fn of_broadcasts(store: &Handles) {
     let anna = account(store, "anna").await;
     send(store, note(1, Audience::All)).await;
     let bert = account(store, "bert").await;
@@ -84,7 +85,7 @@ pub(super) async fn of_broadcasts(store: &dyn Store) {
     assert!(told.starts_with("7 delivered, 6 cancelled, 5 opened"), "{told}");
 }
 
-pub(super) async fn goes_on_page_by_page(store: &dyn Store) {
+pub(super) async fn goes_on_page_by_page(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     for number in 1..=9 {
         let audience = match number % 3 {
@@ -112,7 +113,7 @@ pub(super) async fn goes_on_page_by_page(store: &dyn Store) {
     }
 }
 
-pub(super) async fn is_forgotten_with_the_history(store: &dyn Store) {
+pub(super) async fn is_forgotten_with_the_history(store: &Handles) {
     let anna = account(store, "anna").await;
     for number in 1..=3 {
         let audience = if number == 2 { users(&["anna"]) } else { Audience::All };

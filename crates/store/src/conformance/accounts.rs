@@ -1,13 +1,12 @@
 //! Accounts: made, found, changed, removed, listed.
 
 use tidings_core::model::{Audience, Timestamp};
-use tidings_core::store::{
-    AccountChange, AccountOrder, AccountQuery, AccountSortKey, Seen, Store, StoreError,
-};
+use tidings_core::store::{AccountChange, AccountOrder, AccountQuery, AccountSortKey, Seen, StoreError};
 
+use super::handles::Handles;
 use super::world::{account, ack, at, counts, fed, keys, new_account, note, send, topic, user, users};
 
-pub(super) async fn are_created_and_found(store: &dyn Store) {
+pub(super) async fn are_created_and_found(store: &Handles) {
     let mut new = new_account("Anna");
     new.name = Some("Anna A.".into());
     new.email = Some("anna@example.org".into());
@@ -26,7 +25,7 @@ pub(super) async fn are_created_and_found(store: &dyn Store) {
     assert_eq!((found.last_seen, found.last_offline), (Some(at(9)), Some(at(5))));
 }
 
-pub(super) async fn have_one_name_each(store: &dyn Store) {
+pub(super) async fn have_one_name_each(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     assert_eq!(store.create_account(new_account("ANNA")).await.unwrap_err(), StoreError::Conflict);
     let alias = |name: &str| AccountChange { alias: Some(Some(user(name))), ..AccountChange::default() };
@@ -46,7 +45,7 @@ pub(super) async fn have_one_name_each(store: &dyn Store) {
     store.create_account(new_account("phone")).await.unwrap();
 }
 
-pub(super) async fn change(store: &dyn Store) {
+pub(super) async fn change(store: &Handles) {
     let anna = account(store, "anna").await;
     let change = AccountChange {
         name: Some(Some("A".into())),
@@ -68,7 +67,7 @@ pub(super) async fn change(store: &dyn Store) {
     assert_eq!(store.change_account(anna, change).await.unwrap_err(), StoreError::NotFound);
 }
 
-pub(super) async fn are_removed_with_what_was_pending(store: &dyn Store) {
+pub(super) async fn are_removed_with_what_was_pending(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     store.subscribe(anna, topic("news")).await.unwrap();
     let all = send(store, note(1, Audience::All)).await;
@@ -89,7 +88,7 @@ pub(super) async fn are_removed_with_what_was_pending(store: &dyn Store) {
     assert_eq!(store.totals().await.unwrap().accounts, 2);
 }
 
-pub(super) async fn are_listed_in_pages(store: &dyn Store) {
+pub(super) async fn are_listed_in_pages(store: &Handles) {
     for name in ["dora", "anna", "carl", "bert", "emil"] {
         account(store, name).await;
     }
@@ -132,7 +131,7 @@ pub(super) async fn are_listed_in_pages(store: &dyn Store) {
     assert!(page.items.iter().all(|row| row.account.created_at > Timestamp(0)));
 }
 
-pub(super) async fn are_sorted(store: &dyn Store) {
+pub(super) async fn are_sorted(store: &Handles) {
     for name in ["dora", "anna", "carl", "bert", "emil"] {
         account(store, name).await;
     }

@@ -1,11 +1,12 @@
 //! API keys, operators, console logins, the audit log and settings.
 
 use tidings_core::model::{ApiKey, KeyId, Operator, Role, Scope};
-use tidings_core::store::{Store, StoreError, WebSession};
+use tidings_core::store::{StoreError, WebSession};
 
+use super::handles::Handles;
 use super::world::{START, at, user};
 
-pub(super) async fn keys(store: &dyn Store) {
+pub(super) async fn keys(store: &Handles) {
     let key = |id: &str, hash: u8, seconds| ApiKey {
         id: KeyId(id.into()),
         name: format!("key {id}"),
@@ -26,7 +27,7 @@ pub(super) async fn keys(store: &dyn Store) {
     assert_eq!(store.keys().await.unwrap().len(), 1);
 }
 
-pub(super) async fn operators_and_their_logins(store: &dyn Store) {
+pub(super) async fn operators_and_their_logins(store: &Handles) {
     let operator = |name: &str, role| Operator {
         name: name.into(),
         role,
@@ -65,7 +66,7 @@ pub(super) async fn operators_and_their_logins(store: &dyn Store) {
     assert_eq!(store.purge(START, at(100), 9).await.unwrap(), 1);
 }
 
-pub(super) async fn the_audit_log(store: &dyn Store) {
+pub(super) async fn the_audit_log(store: &Handles) {
     for number in 0..5 {
         store.audit(at(number), "admin", "key.create", &format!("key {number}")).await.unwrap();
     }
@@ -79,7 +80,7 @@ pub(super) async fn the_audit_log(store: &dyn Store) {
     assert_eq!(store.audit_log(None, 9).await.unwrap().items.len(), 3);
 }
 
-pub(super) async fn settings(store: &dyn Store) {
+pub(super) async fn settings(store: &Handles) {
     assert_eq!(store.setting("secret").await.unwrap(), None);
     store.put_setting("secret", vec![0, 1, 255]).await.unwrap();
     store.put_setting("secret", vec![7; 5]).await.unwrap();
@@ -89,7 +90,8 @@ pub(super) async fn settings(store: &dyn Store) {
     assert!(waiting == 0 && room > 0);
 }
 
-pub(super) async fn a_closed_store_refuses(store: &dyn Store) {
+pub(super) async fn a_closed_store_refuses(store: &Handles) {
+    let store = store.one();
     let mut feed = store.watch();
     store.close().await;
     store.close().await;

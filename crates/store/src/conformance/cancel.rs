@@ -1,11 +1,12 @@
 //! What ends because it is withdrawn.
 
 use tidings_core::model::{Audience, NotificationId, NotificationState};
-use tidings_core::store::{Ended, Store};
+use tidings_core::store::Ended;
 
+use super::handles::Handles;
 use super::world::{account, ack, counts, fed, note, send, users};
 
-pub(super) async fn cancelling_ends_what_is_pending(store: &dyn Store) {
+pub(super) async fn cancelling_ends_what_is_pending(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let all = send(store, note(1, Audience::All)).await.notification.seq;
     let direct = send(store, note(2, users(&["anna", "bert"]))).await.notification.seq;

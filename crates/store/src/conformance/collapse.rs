@@ -1,11 +1,12 @@
 //! What a newer notification with the same key replaces.
 
 use tidings_core::model::{Audience, NotificationId, NotificationState, Priority};
-use tidings_core::store::{NewNotification, Store};
+use tidings_core::store::NewNotification;
 
+use super::handles::Handles;
 use super::world::{account, ack, counters, counts, fed, keyed, note, send, to_topic, topic, users};
 
-pub(super) async fn among_named_accounts(store: &dyn Store) {
+pub(super) async fn among_named_accounts(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let first = send(store, keyed(1, users(&["anna", "bert"]), "k")).await.notification.seq;
     send(store, keyed(2, users(&["anna"]), "other")).await;
@@ -21,7 +22,7 @@ pub(super) async fn among_named_accounts(store: &dyn Store) {
     assert_eq!(counts(store, 1).await, [2, 1, 0, 1]);
 }
 
-pub(super) async fn a_broadcast_replaces_broadcasts(store: &dyn Store) {
+pub(super) async fn a_broadcast_replaces_broadcasts(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     store.subscribe(anna, topic("news")).await.unwrap();
     let first = send(store, keyed(1, Audience::All, "k")).await.notification.seq;
@@ -38,7 +39,7 @@ pub(super) async fn a_broadcast_replaces_broadcasts(store: &dyn Store) {
     assert_eq!(ack(store, anna, third).await, 1);
 }
 
-pub(super) async fn a_topic_replaces_its_own(store: &dyn Store) {
+pub(super) async fn a_topic_replaces_its_own(store: &Handles) {
     let anna = account(store, "anna").await;
     store.subscribe(anna, topic("news")).await.unwrap();
     store.subscribe(anna, topic("chess")).await.unwrap();
@@ -52,7 +53,7 @@ pub(super) async fn a_topic_replaces_its_own(store: &dyn Store) {
     assert_eq!(counts(store, 2).await, [1, 0, 0, 1]);
 }
 
-pub(super) async fn one_for_an_account_replaces_a_broadcast_there(store: &dyn Store) {
+pub(super) async fn one_for_an_account_replaces_a_broadcast_there(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let first = send(store, keyed(1, Audience::All, "k")).await.notification.seq;
     let second = send(store, keyed(2, users(&["anna"]), "k")).await.notification.seq;
@@ -66,7 +67,7 @@ pub(super) async fn one_for_an_account_replaces_a_broadcast_there(store: &dyn St
     assert_eq!(counters(store, 1).await.pending(), 0);
 }
 
-pub(super) async fn a_broadcast_replaces_queued_ones_when_fed(store: &dyn Store) {
+pub(super) async fn a_broadcast_replaces_queued_ones_when_fed(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     send(store, keyed(1, users(&["anna", "bert"]), "k")).await;
     let second = send(store, keyed(2, Audience::All, "k")).await.notification.seq;
@@ -80,7 +81,7 @@ pub(super) async fn a_broadcast_replaces_queued_ones_when_fed(store: &dyn Store)
     assert_eq!(counts(store, 1).await, [2, 0, 0, 2]);
 }
 
-pub(super) async fn a_topic_replaces_a_broadcast_for_its_subscribers(store: &dyn Store) {
+pub(super) async fn a_topic_replaces_a_broadcast_for_its_subscribers(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     store.subscribe(anna, topic("news")).await.unwrap();
     let first = send(store, keyed(1, Audience::All, "k")).await.notification.seq;

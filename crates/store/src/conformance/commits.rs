@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use tidings_core::model::{Audience, NotificationId, Seq};
-use tidings_core::store::{Acceptance, Committed, Idempotency, NewNotification, Next, Store};
+use tidings_core::store::{Acceptance, Committed, Idempotency, NewNotification, Next};
 
+use super::handles::Handles;
 use super::world::{account, at, fed, note, released, users};
 
 /// Callers at once.
@@ -17,8 +18,10 @@ fn later(number: u128, seconds: i64) -> NewNotification {
     NewNotification { send_at: Some(at(seconds)), ..note(number, Audience::All) }
 }
 
-pub(super) async fn are_told_before_the_answer(store: &dyn Store) {
-    let anna = account(store, "anna").await;
+pub(super) async fn are_told_before_the_answer(handles: &Handles) {
+    // A feed tells what goes through its own handle.
+    let store = handles.one();
+    let anna = account(handles, "anna").await;
     store.accept(note(1, Audience::All)).await.unwrap();
     let (mut feed, mut other) = (store.watch(), store.watch());
     assert_eq!(feed.try_next(), None, "what was before it was watched");
@@ -39,11 +42,13 @@ pub(super) async fn are_told_before_the_answer(store: &dyn Store) {
     assert_eq!(feed.try_next(), None);
     let same = std::iter::from_fn(|| other.try_next()).count();
     assert_eq!(same, 5, "each feed is told everything");
-    assert_eq!(fed(store, anna).await, [1, 2, 4, 3]);
+    assert_eq!(fed(handles, anna).await, [1, 2, 4, 3]);
 }
 
-pub(super) async fn are_told_in_order_whoever_causes_them(store: &dyn Store) {
-    let (anna, _) = (account(store, "anna").await, account(store, "bert").await);
+pub(super) async fn are_told_in_order_whoever_causes_them(handles: &Handles) {
+    // A feed tells what goes through its own handle.
+    let store = handles.one();
+    let (anna, _) = (account(handles, "anna").await, account(handles, "bert").await);
     let mut feed = store.watch();
     let mut expected = BTreeSet::new();
     let mut last = Seq(0);
@@ -86,8 +91,10 @@ pub(super) async fn are_told_in_order_whoever_causes_them(store: &dyn Store) {
     assert!(waits.pending.is_sorted_by_key(|notification| notification.seq));
 }
 
-pub(super) async fn of_what_failed_are_not_told(store: &dyn Store) {
-    account(store, "anna").await;
+pub(super) async fn of_what_failed_are_not_told(handles: &Handles) {
+    // A feed tells what goes through its own handle.
+    let store = handles.one();
+    account(handles, "anna").await;
     let with = |number, fingerprint| NewNotification {
         idempotency: Some(Idempotency {
             key: "k".into(),

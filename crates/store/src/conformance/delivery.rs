@@ -3,13 +3,14 @@
 use tidings_core::model::{
     AccountId, Audience, Content, NotificationId, NotificationState, Priority, Seq, Target, Username,
 };
-use tidings_core::store::{AccountChange, NewNotification, Settlement, Store, StoreError};
+use tidings_core::store::{AccountChange, NewNotification, Settlement, StoreError};
 
+use super::handles::Handles;
 use super::world::{
     NOTHING, START, account, ack, at, counters, counts, fed, note, send, to_topic, topic, user, users,
 };
 
-pub(super) async fn a_broadcast_is_for_those_who_exist(store: &dyn Store) {
+pub(super) async fn a_broadcast_is_for_those_who_exist(store: &Handles) {
     let anna = account(store, "anna").await;
     let first = send(store, note(1, Audience::All)).await;
     assert_eq!((first.target, first.recipients), (Target::All, 1));
@@ -24,7 +25,7 @@ pub(super) async fn a_broadcast_is_for_those_who_exist(store: &dyn Store) {
     assert_eq!(counts(store, 1).await, [1, 0, 0, 0]);
 }
 
-pub(super) async fn named_accounts_are_all_known_or_none_is_served(store: &dyn Store) {
+pub(super) async fn named_accounts_are_all_known_or_none_is_served(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let alias = AccountChange { alias: Some(Some(user("phone"))), ..AccountChange::default() };
     store.change_account(bert, alias).await.unwrap();
@@ -45,7 +46,7 @@ pub(super) async fn named_accounts_are_all_known_or_none_is_served(store: &dyn S
     assert_eq!(record.audience, users(&["bert", "anna"]));
 }
 
-pub(super) async fn the_urgent_goes_first_and_order_holds(store: &dyn Store) {
+pub(super) async fn the_urgent_goes_first_and_order_holds(store: &Handles) {
     let anna = account(store, "anna").await;
     store.subscribe(anna, topic("news")).await.unwrap();
     let audiences = [Audience::All, users(&["anna"]), to_topic("news")];
@@ -61,7 +62,7 @@ pub(super) async fn the_urgent_goes_first_and_order_holds(store: &dyn Store) {
     assert_eq!(fed(store, anna).await, expected);
 }
 
-pub(super) async fn a_feed_goes_on_where_it_stopped(store: &dyn Store) {
+pub(super) async fn a_feed_goes_on_where_it_stopped(store: &Handles) {
     let anna = account(store, "anna").await;
     for number in 1..=9 {
         let audience = if number % 2 == 0 { Audience::All } else { users(&["anna"]) };
@@ -87,7 +88,7 @@ pub(super) async fn a_feed_goes_on_where_it_stopped(store: &dyn Store) {
     assert!(store.feed(anna, NOTHING, START, 0).await.unwrap().more);
 }
 
-pub(super) async fn the_head_is_known_where_an_account_is_idle(store: &dyn Store) {
+pub(super) async fn the_head_is_known_where_an_account_is_idle(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let idle = async |account| store.head_if_idle(account).await.unwrap();
     let head = store.feed(anna, NOTHING, START, 1).await.unwrap().head;
@@ -119,7 +120,7 @@ pub(super) async fn the_head_is_known_where_an_account_is_idle(store: &dyn Store
     assert_eq!(idle(bert).await, head);
 }
 
-pub(super) async fn settling_is_idempotent(store: &dyn Store) {
+pub(super) async fn settling_is_idempotent(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let all = send(store, note(1, Audience::All)).await.notification.seq;
     let direct = send(store, note(2, users(&["anna", "bert"]))).await.notification.seq;
@@ -135,7 +136,7 @@ pub(super) async fn settling_is_idempotent(store: &dyn Store) {
     assert_eq!(store.next_expiry().await.unwrap(), None, "nothing is pending");
 }
 
-pub(super) async fn settling_in_any_order_loses_nothing(store: &dyn Store) {
+pub(super) async fn settling_in_any_order_loses_nothing(store: &Handles) {
     let anna = account(store, "anna").await;
     let bert = account(store, "bert").await;
     store.subscribe(anna, topic("news")).await.unwrap();
@@ -154,7 +155,7 @@ pub(super) async fn settling_in_any_order_loses_nothing(store: &dyn Store) {
     assert_eq!(fed(store, bert).await, [1, 2, 4, 5, 7, 8]);
 }
 
-pub(super) async fn accounts_that_are_not_meant_settle_nothing(store: &dyn Store) {
+pub(super) async fn accounts_that_are_not_meant_settle_nothing(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     store.subscribe(anna, topic("news")).await.unwrap();
     let direct = send(store, note(1, users(&["anna"]))).await.notification.seq;
@@ -170,7 +171,7 @@ pub(super) async fn accounts_that_are_not_meant_settle_nothing(store: &dyn Store
     assert_eq!(fed(store, anna).await, [1, 2]);
 }
 
-pub(super) async fn opening_settles_and_counts_once(store: &dyn Store) {
+pub(super) async fn opening_settles_and_counts_once(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     store.subscribe(anna, topic("news")).await.unwrap();
     send(store, note(1, users(&["anna", "bert"]))).await;
@@ -187,7 +188,7 @@ pub(super) async fn opening_settles_and_counts_once(store: &dyn Store) {
     assert_eq!(fed(store, bert).await, [1, 2]);
 }
 
-pub(super) async fn opening_is_counted_after_the_end(store: &dyn Store) {
+pub(super) async fn opening_is_counted_after_the_end(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let direct = send(store, note(1, users(&["anna", "bert"]))).await.notification.seq;
     let all = send(store, note(2, Audience::All)).await.notification.seq;
@@ -203,7 +204,7 @@ pub(super) async fn opening_is_counted_after_the_end(store: &dyn Store) {
     assert_eq!(counters(store, 1).await.opened, 1);
 }
 
-pub(super) async fn a_record_tells_all(store: &dyn Store) {
+pub(super) async fn a_record_tells_all(store: &Handles) {
     account(store, "anna").await;
     let content = Content {
         title: Some("T\u{1f600}".into()),
@@ -231,7 +232,7 @@ pub(super) async fn a_record_tells_all(store: &dyn Store) {
     assert!(store.notification(NotificationId(1)).await.unwrap().is_none());
 }
 
-pub(super) async fn history_is_newest_first(store: &dyn Store) {
+pub(super) async fn history_is_newest_first(store: &Handles) {
     for number in 1..=5 {
         send(store, note(number, Audience::All)).await;
     }
@@ -247,7 +248,7 @@ pub(super) async fn history_is_newest_first(store: &dyn Store) {
     assert_eq!(seen, [5, 4, 3, 2, 1]);
 }
 
-pub(super) async fn an_id_is_taken_once(store: &dyn Store) {
+pub(super) async fn an_id_is_taken_once(store: &Handles) {
     let anna = account(store, "anna").await;
     send(store, note(1, Audience::All)).await;
     assert_eq!(store.accept(note(1, users(&["anna"]))).await.unwrap_err(), StoreError::Conflict);

@@ -1,11 +1,12 @@
 //! What ends because its time is over.
 
 use tidings_core::model::{Audience, NotificationId, NotificationState};
-use tidings_core::store::{Ended, NewNotification, Store};
+use tidings_core::store::{Ended, NewNotification};
 
+use super::handles::Handles;
 use super::world::{NOTHING, account, ack, at, counts, fed, note, send, users};
 
-pub(super) async fn the_expired_is_not_fed_and_not_settled(store: &dyn Store) {
+pub(super) async fn the_expired_is_not_fed_and_not_settled(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let all = send(store, note(1, Audience::All)).await.notification.seq;
     let direct = send(store, note(2, users(&["anna", "bert"]))).await.notification.seq;
@@ -32,7 +33,7 @@ pub(super) async fn the_expired_is_not_fed_and_not_settled(store: &dyn Store) {
     assert_eq!(ack(store, anna, next.notification.seq).await, 1);
 }
 
-pub(super) async fn expiry_is_bounded_and_in_order(store: &dyn Store) {
+pub(super) async fn expiry_is_bounded_and_in_order(store: &Handles) {
     account(store, "anna").await;
     for (number, seconds) in [(1, 30), (2, 10), (3, 20)] {
         send(store, NewNotification { expires_at: at(seconds), ..note(number, Audience::All) }).await;

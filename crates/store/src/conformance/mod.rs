@@ -1,6 +1,6 @@
 //! What every store must do, as cases that run on any of them.
 //!
-//! [`run`] tries each promise of the port by itself. [`compare`] runs a seeded
+//! [`run`] tries each promise of the port by itself, on a database that is open twice. [`compare`] runs a seeded
 //! random history on a store and on [`MemoryStore`](crate::MemoryStore) side by
 //! side and expects the same answers. A case that fails panics and says which.
 #![allow(
@@ -14,41 +14,43 @@
 mod account_history;
 mod accounts;
 mod admin;
+mod callers;
 mod cancel;
 mod collapse;
 mod commits;
 mod delivery;
 mod expiry;
+mod handles;
 mod model;
 mod purge;
 mod scheduled;
 mod topics;
 mod world;
 
-use std::sync::Arc;
-
-use tidings_core::store::Store;
-
+use self::handles::Handles;
+pub use self::handles::{Database, Embedded};
 pub use self::model::compare;
 
 macro_rules! cases {
     ($make:ident: $($case:path),* $(,)?) => {$({
-        let store = $make().await;
+        let store = Handles::open(&$make().await).await;
         // Boxed: so many cases in one future would be a large one.
-        Box::pin($case(&*store)).await;
+        Box::pin($case(&store)).await;
         let wrong = store.verify_counters().await.unwrap_or_default();
         assert!(wrong.is_empty(), "{}: {wrong:?}", stringify!($case));
     })*};
 }
 
-/// Runs every case, each on a store that `make` makes, which must be empty.
+/// Runs every case, each on a database that `make` makes, which must be empty. Best run by
+/// several workers, so that callers meet.
 ///
 /// # Panics
 /// When a case fails.
-pub async fn run<F, T>(make: F)
+pub async fn run<F, T, D>(make: F)
 where
     F: Fn() -> T,
-    T: Future<Output = Arc<dyn Store>>,
+    T: Future<Output = D>,
+    D: Database,
 {
     cases!(make:
         accounts::are_created_and_found,
@@ -89,6 +91,12 @@ where
         commits::are_told_before_the_answer,
         commits::are_told_in_order_whoever_causes_them,
         commits::of_what_failed_are_not_told,
+        callers::accept_in_one_order_for_every_reader,
+        callers::release_each_once,
+        callers::expire_and_purge_each_once,
+        callers::settle_and_open_each_copy_once,
+        callers::with_one_idempotency_key_send_once,
+        callers::create_a_name_and_subscribe_once,
         collapse::among_named_accounts,
         collapse::a_broadcast_replaces_broadcasts,
         collapse::a_topic_replaces_its_own,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use tidings_core::model::{AccountId, Audience, NotificationId, Priority, Seq, Target, Timestamp};
 use tidings_core::store::{
@@ -9,6 +10,7 @@ use tidings_core::store::{
     NotificationRecord, Positions, Released, Settled, Settlement, Store, StoreError,
 };
 
+use super::handles::{Database, Embedded, Handles};
 use super::world::{at, new_account, note, topic, user};
 use crate::MemoryStore;
 
@@ -16,14 +18,14 @@ const NAMES: [&str; 6] = ["anna", "bert", "carl", "dora", "emil", "fred"];
 const TOPICS: [&str; 3] = ["art", "biz", "chess"];
 const KEYS: [&str; 2] = ["k", "l"];
 
-/// Runs the history of `seed` on `candidate`, which must be empty, and on a
-/// [`MemoryStore`].
+/// Runs the history of `seed` on `candidate`, which must be empty and is opened twice, and on
+/// a [`MemoryStore`].
 ///
 /// # Panics
 /// Where the two answer differently, or a counter does not count.
-pub async fn compare(candidate: &dyn Store, seed: u64, steps: usize) {
-    let reference = MemoryStore::new();
-    let mut sides = [Side::new(&reference), Side::new(candidate)];
+pub async fn compare(candidate: &dyn Database, seed: u64, steps: usize) {
+    let reference = Embedded(Arc::new(MemoryStore::new()));
+    let mut sides = [Side::new(&reference).await, Side::new(candidate).await];
     let mut dice = Dice(seed);
     let mut plan = Plan::default();
     let mut history = Vec::new();
@@ -154,16 +156,21 @@ impl Plan {
 }
 
 /// A store, and its own numbers for what the actions name.
-struct Side<'a> {
-    store: &'a dyn Store,
+struct Side {
+    store: Handles,
+    /// The handle whose commits are watched.
+    watched: Arc<dyn Store>,
     feed: CommitFeed,
     accounts: BTreeMap<&'static str, AccountId>,
     seqs: BTreeMap<NotificationId, Seq>,
 }
 
-impl<'a> Side<'a> {
-    fn new(store: &'a dyn Store) -> Self {
-        Self { store, feed: store.watch(), accounts: BTreeMap::new(), seqs: BTreeMap::new() }
+impl Side {
+    async fn new(database: &dyn Database) -> Self {
+        let store = Handles::open(database).await;
+        let watched = store.of_caller(0);
+        let feed = watched.watch();
+        Self { store, watched, feed, accounts: BTreeMap::new(), seqs: BTreeMap::new() }
     }
 
     /// Also knows accounts that were removed.
@@ -181,7 +188,7 @@ impl<'a> Side<'a> {
 
     /// Does it, and tells the answer without the store's own numbers.
     async fn apply(&mut self, action: &Action) -> String {
-        let store = self.store;
+        let store = &self.store;
         match action {
             Action::Create(name) => match store.create_account(new_account(name)).await {
                 Ok(account) => {
@@ -202,7 +209,7 @@ impl<'a> Side<'a> {
                 format!("{:?}", store.unsubscribe(self.account(name), topic(of)).await)
             }
             Action::Accept(new) => {
-                let accepted = store.accept((**new).clone()).await;
+                let accepted = self.watched.accept((**new).clone()).await;
                 format!("{accepted:?}: {}", self.committed())
             }
             Action::Settle(which) => {
@@ -226,7 +233,7 @@ impl<'a> Side<'a> {
                 ended.map_or("none".into(), |ended| self.ended(&[ended]))
             }
             Action::Release(now, limit) => {
-                let count = store.release_due(*now, *limit).await.unwrap();
+                let count = self.watched.release_due(*now, *limit).await.unwrap();
                 format!("{count}: {}", self.committed())
             }
             Action::Expire(now, limit) => {
@@ -310,7 +317,7 @@ impl<'a> Side<'a> {
 
     /// All that can be asked for.
     async fn everything(&self, now: Timestamp) -> String {
-        let store = self.store;
+        let store = &self.store;
         let mut all = String::new();
         let mut before = None;
         loop {

@@ -1,11 +1,12 @@
 //! What is forgotten, and the totals that remain.
 
 use tidings_core::model::{Audience, Counters, NotificationId, Seq};
-use tidings_core::store::{Idempotency, NewNotification, Store, Totals};
+use tidings_core::store::{Idempotency, NewNotification, Totals};
 
+use super::handles::Handles;
 use super::world::{NOTHING, account, ack, at, fed, note, send, users};
 
-pub(super) async fn totals_are_kept(store: &dyn Store) {
+pub(super) async fn totals_are_kept(store: &Handles) {
     assert_eq!(store.totals().await.unwrap(), Totals::default());
     let anna = account(store, "anna").await;
     account(store, "bert").await;
@@ -21,7 +22,7 @@ pub(super) async fn totals_are_kept(store: &dyn Store) {
     assert_eq!(totals, Totals { accounts: 2, notifications: 3, counters, scheduled: 1 });
 }
 
-pub(super) async fn the_finished_is_purged(store: &dyn Store) {
+pub(super) async fn the_finished_is_purged(store: &Handles) {
     let anna = account(store, "anna").await;
     let first = send(store, note(1, Audience::All)).await.notification.seq;
     send(store, note(2, users(&["anna"]))).await;

@@ -1,15 +1,16 @@
 //! Scheduled notifications, and repeats of a request.
 
 use tidings_core::model::{Audience, NotificationId, NotificationState, Seq, Target};
-use tidings_core::store::{Acceptance, Ended, Idempotency, NewNotification, Store};
+use tidings_core::store::{Acceptance, Ended, Idempotency, NewNotification};
 
+use super::handles::Handles;
 use super::world::{account, ack, at, counts, fed, keyed, note, release_due, send, to_topic, topic, users};
 
 fn later(number: u128, audience: Audience, seconds: i64) -> NewNotification {
     NewNotification { send_at: Some(at(seconds)), ..note(number, audience) }
 }
 
-pub(super) async fn release_gives_a_new_place(store: &dyn Store) {
+pub(super) async fn release_gives_a_new_place(store: &Handles) {
     let anna = account(store, "anna").await;
     assert_eq!(store.accept(later(1, Audience::All, 20)).await.unwrap(), Acceptance::Scheduled(1));
     assert_eq!(store.accept(later(2, users(&["anna"]), 10)).await.unwrap(), Acceptance::Scheduled(1));
@@ -42,7 +43,7 @@ pub(super) async fn release_gives_a_new_place(store: &dyn Store) {
     assert_eq!(fed(store, anna).await, [3]);
 }
 
-pub(super) async fn release_is_for_those_who_exist_then(store: &dyn Store) {
+pub(super) async fn release_is_for_those_who_exist_then(store: &Handles) {
     let anna = account(store, "anna").await;
     account(store, "bert").await;
     store.accept(later(1, Audience::All, 10)).await.unwrap();
@@ -58,7 +59,7 @@ pub(super) async fn release_is_for_those_who_exist_then(store: &dyn Store) {
     assert_eq!(counts(store, 1).await, [2, 0, 0, 0]);
 }
 
-pub(super) async fn the_scheduled_can_be_cancelled(store: &dyn Store) {
+pub(super) async fn the_scheduled_can_be_cancelled(store: &Handles) {
     account(store, "anna").await;
     account(store, "bert").await;
     store.accept(later(1, Audience::All, 10)).await.unwrap();
@@ -75,7 +76,7 @@ pub(super) async fn the_scheduled_can_be_cancelled(store: &dyn Store) {
     assert_eq!(store.purge(at(1), at(1), 9).await.unwrap(), 1);
 }
 
-pub(super) async fn a_repeat_answers_the_first(store: &dyn Store) {
+pub(super) async fn a_repeat_answers_the_first(store: &Handles) {
     let anna = account(store, "anna").await;
     let with = |number, fingerprint, seconds| NewNotification {
         idempotency: Some(Idempotency {

@@ -1,11 +1,12 @@
 //! Subscriptions, and whom a topic reaches.
 
 use tidings_core::model::AccountId;
-use tidings_core::store::{Store, StoreError};
+use tidings_core::store::StoreError;
 
+use super::handles::Handles;
 use super::world::{account, ack, counts, fed, note, send, to_topic, topic};
 
-pub(super) async fn are_subscribed_once(store: &dyn Store) {
+pub(super) async fn are_subscribed_once(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     assert!(store.subscribe(anna, topic("news")).await.unwrap());
     assert!(!store.subscribe(anna, topic("news")).await.unwrap());
@@ -24,7 +25,7 @@ pub(super) async fn are_subscribed_once(store: &dyn Store) {
     assert_eq!(store.topics(None, 9).await.unwrap().items, [(topic("news"), 2)]);
 }
 
-pub(super) async fn reach_whom_they_were_released_to(store: &dyn Store) {
+pub(super) async fn reach_whom_they_were_released_to(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     store.subscribe(anna, topic("news")).await.unwrap();
     let first = send(store, note(1, to_topic("news"))).await;
@@ -42,7 +43,7 @@ pub(super) async fn reach_whom_they_were_released_to(store: &dyn Store) {
     assert_eq!(counts(store, 2).await, [2, 0, 0, 1]);
 }
 
-pub(super) async fn forget_what_was_before_a_second_subscription(store: &dyn Store) {
+pub(super) async fn forget_what_was_before_a_second_subscription(store: &Handles) {
     let anna = account(store, "anna").await;
     store.subscribe(anna, topic("news")).await.unwrap();
     let first = send(store, note(1, to_topic("news"))).await.notification.seq;

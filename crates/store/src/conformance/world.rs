@@ -4,9 +4,9 @@ use tidings_core::model::{
     AccountId, Audience, Content, Counters, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp,
     Topic, Username,
 };
-use tidings_core::store::{
-    Acceptance, CommitFeed, Committed, NewNotification, Next, Released, Settlement, Store,
-};
+use tidings_core::store::{Acceptance, CommitFeed, Committed, NewNotification, Next, Released, Settlement};
+
+use super::handles::Handles;
 
 /// When everything begins.
 pub(super) const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -45,7 +45,7 @@ pub(super) fn new_account(name: &str) -> NewAccount {
     }
 }
 
-pub(super) async fn account(store: &dyn Store, name: &str) -> AccountId {
+pub(super) async fn account(store: &Handles, name: &str) -> AccountId {
     store.create_account(new_account(name)).await.unwrap().id
 }
 
@@ -76,7 +76,9 @@ pub(super) fn keyed(number: u128, audience: Audience, key: &str) -> NewNotificat
     NewNotification { collapse_key: Some(key.into()), ..note(number, audience) }
 }
 
-pub(super) async fn send(store: &dyn Store, new: NewNotification) -> Released {
+pub(super) async fn send(store: &Handles, new: NewNotification) -> Released {
+    // A feed tells what goes through its own handle.
+    let store = store.one();
     let (id, mut feed) = (new.id, store.watch());
     let accepted = store.accept(new).await.unwrap();
     let [released] = <[Released; 1]>::try_from(released(&mut feed)).unwrap();
@@ -86,7 +88,8 @@ pub(super) async fn send(store: &dyn Store, new: NewNotification) -> Released {
 }
 
 /// Releases what is due; what that was.
-pub(super) async fn release_due(store: &dyn Store, now: Timestamp, limit: usize) -> Vec<Released> {
+pub(super) async fn release_due(store: &Handles, now: Timestamp, limit: usize) -> Vec<Released> {
+    let store = store.one();
     let mut feed = store.watch();
     let count = store.release_due(now, limit).await.unwrap();
     let released = released(&mut feed);
@@ -105,7 +108,7 @@ pub(super) fn released(feed: &mut CommitFeed) -> Vec<Released> {
 }
 
 /// The numbers of what is pending for an account.
-pub(super) async fn fed(store: &dyn Store, account: AccountId) -> Vec<u128> {
+pub(super) async fn fed(store: &Handles, account: AccountId) -> Vec<u128> {
     let feed = store.feed(account, NOTHING, START, 1000).await.unwrap();
     assert!(!feed.more);
     let count = store.pending_count(account).await.unwrap();
@@ -118,17 +121,17 @@ pub(super) async fn fed(store: &dyn Store, account: AccountId) -> Vec<u128> {
 }
 
 /// Acknowledges; how many copies that newly delivered.
-pub(super) async fn ack(store: &dyn Store, account: AccountId, seq: Seq) -> u64 {
+pub(super) async fn ack(store: &Handles, account: AccountId, seq: Seq) -> u64 {
     let settled = store.settle(vec![Settlement { account, seq }]).await.unwrap();
     settled.delivered.iter().map(|(_, _, copies)| copies).sum()
 }
 
 /// Recipients, delivered, expired, cancelled.
-pub(super) async fn counts(store: &dyn Store, number: u128) -> [u64; 4] {
+pub(super) async fn counts(store: &Handles, number: u128) -> [u64; 4] {
     let Counters { recipients, delivered, expired, cancelled, .. } = counters(store, number).await;
     [recipients, delivered, expired, cancelled]
 }
 
-pub(super) async fn counters(store: &dyn Store, number: u128) -> Counters {
+pub(super) async fn counters(store: &Handles, number: u128) -> Counters {
     store.notification(NotificationId(number)).await.unwrap().unwrap().counters
 }

@@ -274,17 +274,17 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::conformance;
+    use crate::conformance::{self, Embedded};
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn it_does_what_the_port_says() {
-        conformance::run(|| async { Arc::new(MemoryStore::new()) as Arc<dyn Store> }).await;
+        conformance::run(|| async { Embedded(Arc::new(MemoryStore::new())) }).await;
     }
 
     #[tokio::test]
     async fn its_history_is_the_same_each_time() {
         for seed in 0..20 {
-            conformance::compare(&MemoryStore::new(), seed, 300).await;
+            conformance::compare(&Embedded(Arc::new(MemoryStore::new())), seed, 300).await;
         }
     }
 }

@@ -10,7 +10,7 @@ use tidings_core::store::{AccountOrder, CommitFeed, Committed, NewNotification, 
 
 use super::readers::in_snapshot;
 use super::*;
-use crate::conformance;
+use crate::conformance::{self, Embedded};
 
 fn path(directory: &TempDir) -> PathBuf {
     directory.path().join("tidings.db")
@@ -61,12 +61,12 @@ fn told(feed: &mut CommitFeed) -> Vec<u128> {
         .collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn it_does_what_the_port_says() {
     let directories = Mutex::new(Vec::new());
     conformance::run(|| async {
         let directory = TempDir::new().unwrap();
-        let store: Arc<dyn Store> = Arc::new(open(&directory));
+        let store = Embedded(Arc::new(open(&directory)));
         directories.lock().unwrap().push(directory);
         store
     })
@@ -77,7 +77,7 @@ async fn it_does_what_the_port_says() {
 async fn it_answers_like_the_store_in_memory() {
     for seed in 0..10 {
         let directory = TempDir::new().unwrap();
-        conformance::compare(&open(&directory), seed, 300).await;
+        conformance::compare(&Embedded(Arc::new(open(&directory))), seed, 300).await;
     }
 }
 
