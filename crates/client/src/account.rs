@@ -14,6 +14,7 @@ use crate::random::{Random, hex};
 
 /// A device's account.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Account {
     /// The part of the JID before the `@`.
     pub username: String,
@@ -31,6 +32,7 @@ pub struct Account {
 /// By what a server's certificate is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum KnownBy {
     /// It is vouched for by an authority that this machine trusts.
     System,
@@ -42,6 +44,7 @@ pub enum KnownBy {
 
 /// A certificate that no trusted authority vouches for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Pin {
     /// The certificate as it was first met.
     pub sha256: Fingerprint,
@@ -51,6 +54,7 @@ pub struct Pin {
 
 /// Why an account file cannot be used.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum AccountError {
     /// It could not be read.
     #[error("cannot read the account file {}: {}", path.display(), in_words(source))]
@@ -69,12 +73,12 @@ pub enum AccountError {
         source: io::Error,
     },
     /// It is not an account file.
-    #[error("{} is not an account file: {source}", path.display())]
+    #[error("{} is not an account file: {reason}", path.display())]
     Format {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: serde_json::Error,
+        reason: String,
     },
 }
 
@@ -109,8 +113,9 @@ impl Account {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(AccountError::Read { path: path.to_owned(), source }),
         };
-        let account = serde_json::from_slice(&text)
-            .map_err(|source| AccountError::Format { path: path.to_owned(), source })?;
+        let account = serde_json::from_slice(&text).map_err(|error: serde_json::Error| {
+            AccountError::Format { path: path.to_owned(), reason: error.to_string() }
+        })?;
         Ok(Some(account))
     }
 

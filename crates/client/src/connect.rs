@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::account::Account;
-use crate::error::ClientError;
+use crate::error::{ClientError, LoginError};
 use crate::opening::Opening;
 use crate::random::Random;
 use crate::tls::{Tls, binding, certificate_error};
@@ -120,26 +120,53 @@ pub(crate) async fn connect(
     let attempt = async {
         let knew = login.known.is_some();
         match negotiate(&target, &mut login, resume.clone(), opening).await {
-            Err(ClientError::Negotiation(error)) if knew && step_by_step_may_help(&error) => {
+            Err(Failure::Negotiation(error)) if knew && step_by_step_may_help(&error) => {
                 tracing::debug!(%error, "logging in step by step");
                 login.known = None;
                 negotiate(&target, &mut login, resume, opening).await
             }
             // Our own registration, of which only the answer was lost.
-            Err(ClientError::Negotiation(error)) if error.is_username_taken() && login.uncertain => {
+            Err(Failure::Negotiation(error)) if error.is_username_taken() && login.uncertain => {
                 login.account.registered = true;
                 let result = negotiate(&target, &mut login, resume, opening).await;
                 login.account.registered = result.is_ok();
-                if result.is_ok() { login.save().and(result) } else { result }
+                if result.is_ok() { login.save().map_err(Failure::from).and(result) } else { result }
             }
             result => result,
         }
     };
     let result = match tokio::time::timeout(target.timeout, Box::pin(attempt)).await {
-        Ok(result) => result,
+        Ok(result) => result.map_err(ClientError::from),
         Err(_) => Err(ClientError::Timeout(target.timeout)),
     };
     (login, result)
+}
+
+/// Why an attempt failed.
+enum Failure {
+    Negotiation(NegotiationError),
+    Other(ClientError),
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<Failure> for ClientError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Negotiation(error) => LoginError::from(error).into(),
+            Failure::Other(error) => error,
+        }
+    }
 }
 
 fn step_by_step_may_help(error: &NegotiationError) -> bool {
@@ -154,7 +181,7 @@ async fn negotiate(
     login: &mut LoginState,
     resume: Option<Resume>,
     opening: Opening,
-) -> Result<Link, ClientError> {
+) -> Result<Link, Failure> {
     let mut nonce = [0; 24];
     target.random.fill(&mut nonce);
     let options = Options {
@@ -208,7 +235,7 @@ async fn negotiate(
             Ok(Step::More) => {
                 let read = io.read(&mut buffer).await?;
                 if read == 0 {
-                    return Err(NegotiationError::Closed.into());
+                    return Err(Failure::Negotiation(NegotiationError::Closed));
                 }
                 left.extend_from_slice(buffer.get(..read).unwrap_or_default());
             }
@@ -238,7 +265,7 @@ async fn negotiate(
             }
             Err(error) => {
                 forget_refused(login, &error);
-                return Err(error.into());
+                return Err(Failure::Negotiation(error));
             }
         }
     }

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_core::Stream;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::account::Account;
@@ -17,8 +20,9 @@ use crate::error::ClientError;
 use crate::notification::Notification;
 use crate::random::{Random, SystemRandom, hex, uuid};
 use crate::seen::Seen;
-use crate::state::{Command, DeviceState, Policy, Status, Topic};
-use crate::tls::{Tls, Trust};
+use crate::state::{Command, DeviceState, Policy, Topic};
+use crate::status::{Status, StatusUpdates};
+use crate::tls::{Tls, Trust, UnfitTrust};
 
 /// Notifications that lie ready for [`Device::next`].
 const READY: usize = 16;
@@ -186,9 +190,11 @@ impl DeviceBuilder {
         let direct_tls = self.direct_tls.unwrap_or(self.port == Some(5223));
         let port = self.port.unwrap_or(if direct_tls { 5223 } else { 5222 });
         let tls =
-            Tls::new(&self.trust, account.certificate, direct_tls).map_err(|source| match &self.trust {
-                Trust::Ca(path) => ClientError::Ca { path: path.clone(), source },
-                _ => ClientError::Tls(source),
+            Tls::new(&self.trust, account.certificate, direct_tls).map_err(|UnfitTrust(why)| {
+                match self.trust {
+                    Trust::Ca(_) => ClientError::Ca(why),
+                    _ => ClientError::Configuration(why),
+                }
             })?;
         let seen_file = self.seen_file.or_else(|| self.account_file.as_deref().map(beside));
         let deliveries = match seen_file {
@@ -327,8 +333,8 @@ impl Device {
     }
 
     /// How it is doing, now and later.
-    pub fn status(&self) -> watch::Receiver<Status> {
-        self.handle.status.clone()
+    pub fn status(&self) -> StatusUpdates {
+        self.handle.status()
     }
 
     /// What other tasks use while one waits in [`next`](Self::next).
@@ -352,6 +358,20 @@ impl Device {
 
     fn end(&self) -> Option<ClientError> {
         self.terminal_error.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Notifications as they come; an error that ended the device for good is the last item.
+/// After [`close`](Device::close) there is nothing left to poll.
+impl Stream for Device {
+    type Item = Result<Notification, ClientError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let device = self.get_mut();
+        device.notifications.poll_recv(context).map(|notification| match notification {
+            Some(notification) => Some(Ok(notification)),
+            None => device.end().map(Err),
+        })
     }
 }
 
@@ -398,8 +418,8 @@ impl DeviceHandle {
     }
 
     /// How the device is doing, now and later.
-    pub fn status(&self) -> watch::Receiver<Status> {
-        self.status.clone()
+    pub fn status(&self) -> StatusUpdates {
+        StatusUpdates::new(self.status.clone())
     }
 
     async fn set_topic(&self, topic: String, wanted: bool) -> Result<(), ClientError> {

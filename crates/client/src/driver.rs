@@ -11,7 +11,8 @@ use crate::connect::{Link, LoginState, Target, connect};
 use crate::error::ClientError;
 use crate::opening::Opening;
 use crate::session::{End, Session};
-use crate::state::{AppEvent, CloseReply, Command, DeviceState, Status};
+use crate::state::{AppEvent, CloseReply, Command, DeviceState};
+use crate::status::Status;
 
 pub(crate) struct Driver {
     pub(crate) target: Arc<Target>,

@@ -40,15 +40,18 @@ mod random;
 mod seen;
 mod session;
 mod state;
+mod status;
 #[cfg(test)]
 mod tests;
 mod tls;
 
+pub use futures_core::Stream;
+
 pub use self::account::{Account, AccountError, KnownBy, Pin};
 pub use self::device::{Device, DeviceBuilder, DeviceHandle};
-pub use self::error::ClientError;
+pub use self::error::{ClientError, LoginError, LoginErrorKind, Refusal};
 pub use self::fingerprint::{Fingerprint, NoFingerprint};
 pub use self::notification::{Notification, Priority};
 pub use self::random::{Random, SystemRandom};
-pub use self::state::Status;
+pub use self::status::{Status, StatusUpdates};
 pub use self::tls::{CertificateChanged, Trust};

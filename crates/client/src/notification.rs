@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tidings_xmpp::ext::push::PushMessage;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What a back end sent to this device.
@@ -12,7 +15,11 @@ use tokio::sync::mpsc::UnboundedSender;
 /// It is the application's until [`ack`](Self::ack): one that was dropped is offered
 /// again when the program next starts, and until then the server counts neither it nor
 /// those after it as delivered.
+///
+/// As JSON it is an object with these fields, without those that are empty; times are RFC
+/// 3339 in UTC.
 #[derive(Clone, Serialize)]
+#[non_exhaustive]
 pub struct Notification {
     /// Its id, the same at every delivery.
     pub id: String,
@@ -36,12 +43,12 @@ pub struct Notification {
     /// The topic that it was sent to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// When it was sent: RFC 3339, UTC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sent_at: Option<String>,
-    /// When it is over: RFC 3339, UTC.
+    /// When it was sent; a whole second.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "rfc3339")]
+    pub sent_at: Option<SystemTime>,
+    /// When it is over.
     #[serde(skip)]
-    pub expires_at: Option<String>,
+    pub expires_at: Option<SystemTime>,
     #[serde(skip)]
     acks: UnboundedSender<String>,
 }
@@ -49,6 +56,7 @@ pub struct Notification {
 /// How urgent a notification is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Priority {
     /// May wait until the device is in use.
     Low,
@@ -81,8 +89,8 @@ impl Notification {
             data: push.data.into_iter().collect(),
             priority: Priority::from_name(&push.priority),
             topic: push.topic,
-            sent_at: Some(push.sent).filter(|sent| !sent.is_empty()),
-            expires_at: push.expires,
+            sent_at: moment(&push.sent),
+            expires_at: push.expires.as_deref().and_then(moment),
             acks,
         }
     }
@@ -93,6 +101,17 @@ impl Notification {
         // The driver has ended: the server will offer it again.
         let _ = self.acks.send(self.id);
     }
+}
+
+/// A moment as it stands in a stanza; `None` where it cannot be read.
+fn moment(text: &str) -> Option<SystemTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok().map(SystemTime::from)
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it so")]
+fn rfc3339<S: Serializer>(moment: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = moment.and_then(|moment| OffsetDateTime::from(moment).format(&Rfc3339).ok());
+    text.serialize(serializer)
 }
 
 impl fmt::Debug for Notification {
@@ -123,6 +142,8 @@ mod tests {
             ..PushMessage::default()
         };
         let notification = Notification::new(push, acks.clone());
+        let day = std::time::Duration::from_secs(86_400);
+        assert_eq!(notification.expires_at, notification.sent_at.map(|sent| sent + day));
         assert_eq!(
             serde_json::to_string(&notification).unwrap(),
             r#"{"id":"1","title":"T","data":{"k":"v"},"priority":"high","sent_at":"2026-01-02T03:04:05Z"}"#

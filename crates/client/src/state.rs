@@ -11,32 +11,10 @@ use crate::deliveries::Deliveries;
 use crate::error::ClientError;
 use crate::notification::Notification;
 use crate::outbound::Outbound;
+use crate::status::Status;
 
 /// Marks that wait for a connection; the oldest go first when there are more.
 const MOST_UNSENT: usize = 1000;
-
-/// How a device is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
-    /// It is connecting or logging in.
-    Connecting,
-    /// It receives notifications.
-    Online {
-        /// Its full JID.
-        jid: String,
-        /// Whether an earlier session goes on.
-        resumed: bool,
-    },
-    /// It has no connection, and tries again.
-    Waiting {
-        /// Why.
-        error: String,
-        /// When, from now.
-        retry_in: Duration,
-    },
-    /// It has ended: it was closed, or an error keeps it from trying again.
-    Ended,
-}
 
 /// What the application asks for, besides acknowledging.
 pub(crate) enum Command {

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::PrivateKeyDer;
-use tidings_xmpp::stream::client::NegotiationError;
 use tidings_xmpp::xml::{Element, Frame, FrameLimits, FrameReader, parse_stanza};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
@@ -20,7 +19,7 @@ use tokio_rustls::server::TlsStream;
 use crate::connect::{BoxFuture, Dial, Io};
 use crate::random::tests::Seeded;
 use crate::tls::tests::{ServerCertificate, self_signed};
-use crate::{Account, ClientError, Device, DeviceBuilder, KnownBy, Status};
+use crate::{Account, ClientError, Device, DeviceBuilder, KnownBy, LoginErrorKind, Status, StatusUpdates};
 
 const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' \
     xmlns:stream='http://etherx.jabber.org/streams' id='1' from='example.org' version='1.0'>";

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::client::WebPkiServerVerifier;
@@ -24,20 +23,23 @@ use crate::fingerprint::Fingerprint;
 
 /// Whom to believe to be the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Trust {
     /// At the first connection, a certificate that an authority of this machine vouches
     /// for, or else whatever certificate the server shows; from then on the same. What
     /// was met is kept in the account file.
     #[default]
     FirstUse,
-    /// Only certificates that are in this PEM file, or vouched for by one that is.
-    Ca(PathBuf),
+    /// Only these certificates, and those that one of them vouches for: one in DER, or any
+    /// number in PEM.
+    Ca(Vec<u8>),
     /// Any server. For tests.
     Insecure,
 }
 
 /// The certificate is not the one that the server was known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ThisError)]
+#[non_exhaustive]
 #[error(
     "the server's certificate has changed: it is {met} (SHA-256) now, and {}. \
      Either the operator has replaced it, or another machine stands between here and the server. \
@@ -58,6 +60,10 @@ fn was(known: &KnownBy) -> String {
     }
 }
 
+/// Why TLS cannot be set up with this trust.
+#[derive(Debug)]
+pub(crate) struct UnfitTrust(pub(crate) String);
+
 /// The TLS side of a device: one for all its connections.
 #[derive(Debug)]
 pub(crate) struct Tls {
@@ -67,19 +73,19 @@ pub(crate) struct Tls {
 
 impl Tls {
     /// # Errors
-    /// When the file of [`Trust::Ca`] cannot be used.
-    pub(crate) fn new(trust: &Trust, known: Option<KnownBy>, direct: bool) -> io::Result<Self> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+    /// When the certificates of [`Trust::Ca`] cannot be used.
+    pub(crate) fn new(trust: &Trust, known: Option<KnownBy>, direct: bool) -> Result<Self, UnfitTrust> {
+        let provider = Arc::new(provider());
         let policy = match trust {
             Trust::Insecure => TrustPolicy::Anybody,
-            Trust::Ca(path) => TrustPolicy::authorities(path, &provider)?,
+            Trust::Ca(certificates) => TrustPolicy::authorities(certificates, &provider)?,
             Trust::FirstUse => TrustPolicy::Known(Mutex::new(known)),
         };
         let verifier =
             Arc::new(Verifier { policy, provider: Arc::clone(&provider), system: OnceLock::new() });
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
+            .map_err(|error| UnfitTrust(error.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
             .with_no_client_auth();
@@ -96,6 +102,16 @@ impl Tls {
             TrustPolicy::Anybody | TrustPolicy::Authorities { .. } => None,
         }
     }
+}
+
+/// The cryptography that TLS uses.
+fn provider() -> CryptoProvider {
+    #[cfg(feature = "aws-lc-rs")]
+    return rustls::crypto::aws_lc_rs::default_provider();
+    #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+    return rustls::crypto::ring::default_provider();
+    #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+    compile_error!("tidings-client needs one of the features `ring` and `aws-lc-rs`");
 }
 
 /// What a finished handshake gives to the login.
@@ -147,19 +163,30 @@ enum TrustPolicy {
 }
 
 impl TrustPolicy {
-    fn authorities(path: &Path, provider: &Arc<CryptoProvider>) -> io::Result<Self> {
-        let unfit = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
-        let certificates: Vec<_> =
-            CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(|error| match error {
-                rustls_pki_types::pem::Error::Io(error) => error,
-                error => unfit(error.to_string()),
-            })?;
-        if certificates.is_empty() {
-            return Err(unfit("there is no PEM certificate in it".to_owned()));
-        }
+    fn authorities(certificates: &[u8], provider: &Arc<CryptoProvider>) -> Result<Self, UnfitTrust> {
+        let certificates = read_certificates(certificates)?;
         let signers = signers(certificates.iter().cloned(), provider);
         Ok(Self::Authorities { exact: certificates, signers })
     }
+}
+
+/// One certificate in DER, or all that are in a PEM file.
+fn read_certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, UnfitTrust> {
+    let unfit = |why: &dyn fmt::Display| UnfitTrust(why.to_string());
+    // A DER certificate is a SEQUENCE; PEM is text.
+    let certificates = match bytes.first() {
+        Some(0x30) => vec![CertificateDer::from(bytes.to_vec())],
+        _ => {
+            CertificateDer::pem_slice_iter(bytes).collect::<Result<_, _>>().map_err(|error| unfit(&error))?
+        }
+    };
+    if certificates.is_empty() {
+        return Err(unfit(&"there is no PEM certificate in them"));
+    }
+    for certificate in &certificates {
+        ParsedCertificate::try_from(certificate).map_err(|error| unfit(&error))?;
+    }
+    Ok(certificates)
 }
 
 fn signers(
@@ -171,10 +198,17 @@ fn signers(
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().ok()
 }
 
+/// The authorities of this machine.
+fn native_roots() -> Vec<CertificateDer<'static>> {
+    #[cfg(feature = "native-roots")]
+    return rustls_native_certs::load_native_certs().certs;
+    #[cfg(not(feature = "native-roots"))]
+    return Vec::new();
+}
+
 impl Verifier {
     fn system(&self) -> Option<&Arc<WebPkiServerVerifier>> {
-        let load = || signers(rustls_native_certs::load_native_certs().certs, &self.provider);
-        self.system.get_or_init(load).as_ref()
+        self.system.get_or_init(|| signers(native_roots(), &self.provider)).as_ref()
     }
 }
 
@@ -355,33 +389,34 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_file_of_authorities_is_all_that_counts() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ca.pem");
+    fn given_authorities_are_all_that_counts() {
         let (known, stranger) = (self_signed("example.org"), self_signed("example.org"));
-        std::fs::write(&path, &known.pem).unwrap();
-        let tls = Tls::new(&Trust::Ca(path.clone()), None, false).unwrap();
-        verify(&tls, &known.certificate, "127.0.0.1").unwrap();
-        assert!(verify(&tls, &stranger.certificate, "example.org").is_err());
+        for bytes in [known.pem.clone().into_bytes(), known.certificate.to_vec()] {
+            let tls = Tls::new(&Trust::Ca(bytes), None, false).unwrap();
+            verify(&tls, &known.certificate, "127.0.0.1").unwrap();
+            assert!(verify(&tls, &stranger.certificate, "example.org").is_err());
+        }
+        let two = format!("{}\n{}", known.pem, stranger.pem).into_bytes();
+        let tls = Tls::new(&Trust::Ca(two), None, false).unwrap();
+        verify(&tls, &stranger.certificate, "example.org").unwrap();
 
-        std::fs::write(&path, "nothing").unwrap();
-        assert!(Tls::new(&Trust::Ca(path), None, false).is_err());
-        assert!(Tls::new(&Trust::Ca(dir.path().join("none.pem")), None, false).is_err());
+        let cut = known.certificate.get(..100).unwrap();
+        for wrong in [&b""[..], b"nothing", b"-----BEGIN CERTIFICATE-----\nAA==\n", cut] {
+            assert!(Tls::new(&Trust::Ca(wrong.to_vec()), None, false).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]
     fn an_authority_vouches_for_the_name_that_it_signed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ca.pem");
         let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = rcgen::KeyPair::generate().unwrap();
-        std::fs::write(&path, parameters.self_signed(&key).unwrap().pem()).unwrap();
+        let ca = parameters.self_signed(&key).unwrap().pem().into_bytes();
         let issuer = rcgen::Issuer::new(parameters, key);
         let leaf = rcgen::CertificateParams::new(["example.org".to_owned()]).unwrap();
         let leaf = leaf.signed_by(&rcgen::KeyPair::generate().unwrap(), &issuer).unwrap();
 
-        let tls = Tls::new(&Trust::Ca(path), None, false).unwrap();
+        let tls = Tls::new(&Trust::Ca(ca), None, false).unwrap();
         verify(&tls, leaf.der(), "example.org").unwrap();
         assert!(verify(&tls, leaf.der(), "other.example").is_err());
     }

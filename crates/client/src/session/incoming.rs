@@ -33,7 +33,7 @@ impl Session<'_> {
 
     fn element(&mut self, element: Element) -> Result<(), ClientError> {
         if let Some(error) = StreamError::from_element(&element) {
-            return Err(ClientError::Ended(error));
+            return Err(ClientError::Ended(error.into()));
         }
         match Nonza::from_element(&element) {
             Some(Nonza::Request) => {
@@ -147,7 +147,7 @@ impl Session<'_> {
                     let _ = answer.send(match &refused {
                         None => Ok(()),
                         Some((_, error)) => {
-                            Err(ClientError::Topic { topic: name.clone(), error: error.clone() })
+                            Err(ClientError::Topic { topic: name.clone(), refusal: error.clone().into() })
                         }
                     });
                 }
@@ -155,7 +155,7 @@ impl Session<'_> {
                 if let Some((true, error)) = refused
                     && unheard
                 {
-                    return Err(ClientError::Topic { topic: name, error });
+                    return Err(ClientError::Topic { topic: name, refusal: error.into() });
                 }
             }
             Some(Question::Enable | Question::Ping) | None => {}

@@ -21,7 +21,8 @@ use crate::connect::Link;
 use crate::error::ClientError;
 use crate::opening::{self, Opening};
 use crate::outbound::Outbound;
-use crate::state::{AppEvent, CloseReply, Command, DeviceState, SmState, Status};
+use crate::state::{AppEvent, CloseReply, Command, DeviceState, SmState};
+use crate::status::Status;
 
 /// Notifications that may wait for the application; past that the socket is read no more.
 const MOST_QUEUED: usize = 256;

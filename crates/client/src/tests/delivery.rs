@@ -1,5 +1,7 @@
 //! What arrives, is acknowledged, and is shown once.
 
+use futures_util::StreamExt;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -208,4 +210,22 @@ async fn a_server_that_acknowledges_too_much_is_left_for_a_new_session() {
     let mut peer = server.login(MANAGED).await;
     let bind = peer.next().await;
     assert!(bind.to_string().contains("<bind"), "not resumed: {bind}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_is_a_stream_whose_last_item_is_what_ended_it() {
+    let (builder, mut server) = world();
+    let mut device = builder.credentials("phone", "secret").start().unwrap();
+    let mut peer = server.bound(MANAGED).await;
+    peer.send(&push("a")).await;
+    let notification = StreamExt::next(&mut device).await.unwrap().unwrap();
+    assert_eq!(notification.id, "a");
+    drop(peer);
+    let mut peer = server.accept().await;
+    peer.open(MECHANISMS).await;
+    peer.next().await;
+    peer.send("<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><account-disabled/></failure>").await;
+    let error = StreamExt::next(&mut device).await.unwrap().unwrap_err();
+    assert!(error.is_permanent(), "{error}");
+    assert!(StreamExt::next(&mut device).await.is_none());
 }

@@ -122,8 +122,8 @@ fn success(challenge: ScramChallenge, response: &Element) -> String {
     }
 }
 
-pub(super) async fn online(status: &mut tokio::sync::watch::Receiver<Status>) -> Status {
-    status.wait_for(|status| matches!(status, Status::Online { .. })).await.unwrap().clone()
+pub(super) async fn online(status: &mut StatusUpdates) -> Status {
+    status.wait_for(|status| matches!(status, Status::Online { .. })).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,13 +249,14 @@ async fn a_refusal_of_what_was_said_ahead_does_not_end_the_device() {
         drop(server.teach("secret").await);
         status.wait_for(|status| matches!(status, Status::Waiting { .. })).await.unwrap();
         let (mut peer, _) = server.ahead().await;
-        status.mark_unchanged();
+        status.current();
         peer.send(&answer).await;
         drop(peer);
         // At once: the device is still connecting.
         let mut peer = server.accept().await;
         peer.step_by_step(OFFER, "secret").await;
-        assert!(!status.has_changed().unwrap(), "{:?}", status.borrow());
+        let changed = tokio::time::timeout(Duration::from_millis(1), status.changed()).await;
+        assert!(changed.is_err(), "{changed:?}");
         assert_eq!(peer.next().await.name(), "resume");
     }
 }
@@ -285,12 +286,12 @@ async fn a_server_that_does_not_prove_itself_gets_no_session() {
     peer.challenged(&auth).await;
     let forged = "<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>dj1BQUFB</success>";
     let resumed = "<resumed xmlns='urn:xmpp:sm:3' previd='s1' h='2'/>";
-    status.mark_unchanged();
+    status.current();
     peer.send(&format!("{forged}{HEADER}{SESSION}{resumed}{}", push("a"))).await;
     // It asks again, step by step, and is never online meanwhile.
     let mut peer = server.accept().await;
     peer.says_nothing_but("stream").await;
-    assert!(!matches!(*status.borrow(), Status::Online { .. }));
+    assert!(!matches!(status.current(), Status::Online { .. }));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! `tidings demo`: the whole thing at work on this machine, in one go.
 
 use std::fmt::Display;
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -163,25 +164,27 @@ async fn show(stage: &Stage) -> Result<Device, Failure> {
 }
 
 async fn connect(stage: &Stage) -> Result<Device, Failure> {
+    let certificate = fs::read(stage.dir.join("data").join("cert.pem"));
+    let certificate = certificate.map_err(|error| step("the device", failure::io(&error)))?;
     let device = Device::builder(stage.xmpps.ip().to_string())
         .port(stage.xmpps.port())
         .direct_tls(true)
         .domain("localhost")
         .account_file(stage.dir.join("device.json"))
-        .trust(Trust::Ca(stage.dir.join("data").join("cert.pem")))
+        .trust(Trust::Ca(certificate))
         .start()
         .map_err(|error| step("the device", error))?;
     let mut status = device.status();
     let mut last = None;
     let online = async {
         loop {
-            match &*status.borrow_and_update() {
+            match status.current() {
                 Status::Online { .. } => return true,
                 Status::Ended => return false,
-                Status::Waiting { error, .. } => last = Some(error.clone()),
-                Status::Connecting => {}
+                Status::Waiting { error, .. } => last = Some(error),
+                _ => {}
             }
-            if status.changed().await.is_err() {
+            if status.changed().await.is_none() {
                 return false;
             }
         }

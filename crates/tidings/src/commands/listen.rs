@@ -1,15 +1,18 @@
 //! `tidings listen`: a device on the command line.
 
+use std::fs;
 use std::io::{self, Write};
 use std::net::Ipv6Addr;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tidings_client::{
-    Account, ClientError, Device, DeviceBuilder, KnownBy, Notification, Priority, Status, Trust,
+    Account, ClientError, Device, DeviceBuilder, KnownBy, Notification, Priority, Status, StatusUpdates,
+    Trust,
 };
-use tokio::sync::watch;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::config::{Log, LogFormat};
 use crate::failure::{self, Failure};
@@ -116,7 +119,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 async fn listen(args: &Args) -> Result<(), Failure> {
     let is_new = !args.account.exists();
-    let mut device = device(args).start().map_err(explain)?;
+    let mut device = device(args)?.start().map_err(|error| match (error, &args.ca) {
+        (ClientError::Ca(why), Some(path)) => unfit(path, &why),
+        (error, _) => explain(error),
+    })?;
     tokio::spawn(report(device.status(), args.account.clone(), is_new));
     let mut stop = Box::pin(stopped()?);
     let mut left = args.count.map(NonZeroU64::get);
@@ -142,9 +148,9 @@ async fn listen(args: &Args) -> Result<(), Failure> {
     device.close().await.map_err(explain)
 }
 
-fn device(args: &Args) -> DeviceBuilder {
+fn device(args: &Args) -> Result<DeviceBuilder, Failure> {
     let trust = match &args.ca {
-        Some(path) => Trust::Ca(path.clone()),
+        Some(path) => Trust::Ca(fs::read(path).map_err(|error| unfit(path, &failure::io(&error)))?),
         None if args.insecure => Trust::Insecure,
         None => Trust::FirstUse,
     };
@@ -164,7 +170,11 @@ fn device(args: &Args) -> DeviceBuilder {
     if let Some(token) = &args.token {
         device = device.registration_token(token.as_str());
     }
-    args.topic.iter().fold(device, |device, topic| device.topic(topic.as_str()))
+    Ok(args.topic.iter().fold(device, |device, topic| device.topic(topic.as_str())))
+}
+
+fn unfit(certificates: &Path, why: &str) -> Failure {
+    Failure::failed(format!("cannot use the certificates in {}: {why}", certificates.display()))
 }
 
 fn explain(error: ClientError) -> Failure {
@@ -186,11 +196,11 @@ fn stopped() -> Result<impl Future<Output = ()>, Failure> {
 }
 
 /// Tells the person at the terminal how the connection is doing.
-async fn report(mut status: watch::Receiver<Status>, account: PathBuf, mut is_new: bool) {
+async fn report(mut status: StatusUpdates, account: PathBuf, mut is_new: bool) {
     let dim = Style::Dim.on(output::colour(&io::stderr()));
     let mut told_of = String::new();
+    let mut now = status.current();
     loop {
-        let now = status.borrow_and_update().clone();
         match now {
             Status::Online { jid, resumed } => {
                 if is_new {
@@ -210,12 +220,13 @@ async fn report(mut status: watch::Receiver<Status>, account: PathBuf, mut is_ne
                     told_of = error;
                 }
             }
-            Status::Connecting => {}
             Status::Ended => return,
+            _ => {}
         }
-        if status.changed().await.is_err() {
-            return;
-        }
+        now = match status.changed().await {
+            Some(status) => status,
+            None => return,
+        };
     }
 }
 
@@ -243,18 +254,23 @@ fn print(notification: &Notification, json: bool) -> io::Result<()> {
     out.flush()
 }
 
+/// A moment in UTC.
+fn moment(at: SystemTime) -> Option<String> {
+    OffsetDateTime::from(at).format(&Rfc3339).ok()
+}
+
 /// A notification as people read it.
 fn describe(notification: &Notification, colour: bool) -> String {
     let (bold, dim, cyan) = (Style::Bold.on(colour), Style::Dim.on(colour), Style::Cyan.on(colour));
     let plain = |text: &str| output::plain(text);
     let title = notification.title.as_deref().map(|title| plain(title).replace('\n', " "));
     let mut about = Vec::new();
-    about.extend(notification.sent_at.as_deref().map(plain));
+    about.extend(notification.sent_at.and_then(moment));
     about.extend(notification.topic.as_deref().map(|topic| format!("#{}", plain(topic))));
     match notification.priority {
         Priority::High => about.push(Style::Red.on(colour).paint("high")),
         Priority::Low => about.push("low".to_owned()),
-        Priority::Normal => {}
+        _ => {}
     }
     let mut lines = vec![format!(
         "{}  {}",

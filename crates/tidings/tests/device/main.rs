@@ -2,15 +2,17 @@
 //! that can cut and stall.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers are the test")]
 
+mod listen;
+
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tidings_client::{Account, ClientError, Device, DeviceBuilder, KnownBy, Notification, Status, Trust};
+use tidings_client::{
+    Account, ClientError, Device, DeviceBuilder, KnownBy, Notification, Status, StatusUpdates, Trust,
+};
 use tidings_core::Core;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::{Config, RegistrationPolicy};
@@ -121,12 +123,11 @@ impl World {
     }
 }
 
-async fn online(status: &mut watch::Receiver<Status>) -> bool {
+async fn online(status: &mut StatusUpdates) -> bool {
     let status =
         soon("a session", status.wait_for(|status| matches!(status, Status::Online { .. } | Status::Ended)))
             .await
-            .unwrap()
-            .clone();
+            .unwrap();
     let Status::Online { resumed, .. } = status else { panic!("the device ended") };
     resumed
 }
@@ -243,7 +244,7 @@ async fn a_cut_line_is_resumed_and_each_notification_is_shown_once() {
             ids.push(world.send(user(&device), &format!("{round} {n}")).await);
         }
         let first = next(&mut device).await;
-        status.mark_unchanged();
+        status.current();
         proxy.cut();
         soon("the loss", status.changed()).await.unwrap();
         assert_eq!(first.id, ids[round * 3].to_string());
@@ -286,7 +287,7 @@ async fn a_server_that_restarts_finds_its_devices_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_servers_certificate_is_checked() {
     let world = World::new().await;
-    let ca = world.certificate().chain_path();
+    let ca = std::fs::read(world.certificate().chain_path()).unwrap();
     let device = world.device(world.xmpp).trust(Trust::Ca(ca.clone())).start().unwrap();
     online(&mut device.status()).await;
     soon("closing", device.close()).await.unwrap();
@@ -357,97 +358,5 @@ async fn a_slow_application_gets_everything_in_the_end() {
         let notification = next(&mut device).await;
         assert_eq!(&notification.id, id);
         notification.ack();
-    }
-}
-
-fn listen(world: &World, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
-    command
-        .arg("listen")
-        .args(["--server", &world.xmpp.to_string(), "--account"])
-        .arg(world.file("listen.json"))
-        .args(more)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-/// Waits until the account that `listen` registers is online.
-async fn listener(world: &World) -> Audience {
-    let file = world.file("listen.json");
-    soon("a listener", async {
-        loop {
-            if let Ok(Some(account)) = Account::load(&file)
-                && let Ok(username) = Username::parse(&account.username)
-                && world.core().session.online() == 1
-            {
-                return Audience::Users(vec![username]);
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn listen_prints_a_line_of_json_for_each_and_stops_when_it_has_enough() {
-    let world = World::new().await;
-    let child = listen(&world, &["--json", "--count", "2", "--topic", "news"]).spawn().unwrap();
-    let to = listener(&world).await;
-    let first = world.send(to.clone(), "one").await;
-    let second = world.send(to, "two").await;
-    let output = tokio::task::spawn_blocking(move || child.wait_with_output());
-    let output = soon("the end of listen", output).await.unwrap().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<serde_json::Value> =
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 2, "{text}");
-    for (line, (id, title)) in lines.iter().zip([(first, "one"), (second, "two")]) {
-        assert_eq!(
-            (line["id"].as_str(), line["title"].as_str()),
-            (Some(id.to_string().as_str()), Some(title))
-        );
-        assert!(line["sent_at"].is_string() && line.get("message").is_none() && line.get("data").is_none());
-        world.delivered(id).await;
-    }
-    let mode = std::fs::metadata(world.file("listen.json")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn listen_acknowledges_nothing_that_it_could_not_print() {
-    let world = World::new().await;
-    let mut child = listen(&world, &[]).spawn().unwrap();
-    let to = listener(&world).await;
-    // As `tidings listen | head -0` does.
-    drop(child.stdout.take());
-    let id = world.send(to, "nobody reads this").await;
-    let output = tokio::task::spawn_blocking(move || child.wait_with_output());
-    let output = soon("the end of listen", output).await.unwrap().unwrap();
-    assert!(output.status.success(), "quietly: {output:?}");
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert!(!errors.contains("tidings:"), "{errors}");
-    let counters = world.counters(id, |_| true).await;
-    assert_eq!((counters.delivered, counters.pending()), (0, 1));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn listen_fails_with_one_line_where_trying_again_is_pointless() {
-    let world = World::with(|config| config.registration.policy = RegistrationPolicy::Closed).await;
-    for (more, status, words) in [
-        (&[][..], 1, "the server closed registration"),
-        (&["--domain", "elsewhere.test"], 1, "host-unknown"),
-        (&["--ca", "/nonexistent.pem"], 1, "/nonexistent.pem"),
-        (&["--count", "0"], 2, "--count"),
-    ] {
-        let mut command = listen(&world, more);
-        let output = soon("the end of listen", tokio::task::spawn_blocking(move || command.output()));
-        let output = output.await.unwrap().unwrap();
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(status), "{errors}");
-        let lines: Vec<&str> = errors.lines().collect();
-        assert!(matches!(lines.as_slice(), [line] if line.contains(words)), "{errors}");
     }
 }
