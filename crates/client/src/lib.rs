@@ -55,3 +55,8 @@ pub use self::notification::{Notification, Priority};
 pub use self::random::{Random, SystemRandom};
 pub use self::status::{Status, StatusUpdates};
 pub use self::tls::{CertificateChanged, Trust};
+
+/// The README's example is compiled, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,6 +2,7 @@
 //! that can cut and stall.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers are the test")]
 
+mod examples;
 mod listen;
 
 use std::net::{Ipv4Addr, SocketAddr};
