@@ -6,6 +6,7 @@ use tidings_core::store::{
 };
 
 use super::state::{CopyState, Entry, State, page};
+use crate::cursor::Cursor;
 
 impl State {
     pub fn create_account(&mut self, new: NewAccount) -> Result<Account> {
@@ -34,6 +35,8 @@ impl State {
             topics: Default::default(),
             pending: Default::default(),
             reached: Default::default(),
+            cursor: Cursor::starting_at(self.last),
+            skipped: Default::default(),
         };
         self.accounts.insert(id, entry);
         Ok(account)

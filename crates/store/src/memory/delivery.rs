@@ -53,11 +53,10 @@ impl State {
 
     /// Withdraws one account's copy, if it is pending.
     pub fn drop_copy(&mut self, account: AccountId, seq: Seq) {
-        if self.end_copy(account, seq, CopyState::Cancelled) {
-            self.reach(account, seq);
-            if let Some(item) = self.by_seq.get(&seq).and_then(|position| self.items.get_mut(position)) {
-                item.dropped.insert(account);
-            }
+        if self.settle_copy(account, seq, CopyState::Cancelled)
+            && let Some(item) = self.by_seq.get(&seq).and_then(|position| self.items.get_mut(position))
+        {
+            item.dropped.insert(account);
         }
     }
 
@@ -76,21 +75,30 @@ impl State {
     }
 
     fn deliver(&mut self, account: AccountId, seq: Seq) -> bool {
-        let was_pending = self.end_copy(account, seq, CopyState::Delivered);
-        if was_pending {
+        self.settle_copy(account, seq, CopyState::Delivered)
+    }
+
+    /// Ends a pending copy of which the account is done with the notification.
+    fn settle_copy(&mut self, account: AccountId, seq: Seq, how: CopyState) -> bool {
+        let waits = self.accounts.get(&account).is_some_and(|entry| entry.pending.contains(&seq));
+        if waits {
+            // While the copy counts as pending, as the cursor expects.
             self.reach(account, seq);
         }
-        was_pending
+        self.end_copy(account, seq, how)
     }
 
     /// Notes that an account is done with a broadcast.
     fn reach(&mut self, account: AccountId, seq: Seq) {
         let Some(item) = self.by_seq(seq).filter(|item| item.is_broadcast()) else { return };
         let index = item.priority().index();
-        if let Some(reached) = self.accounts.get_mut(&account).and_then(|entry| entry.reached.get_mut(index))
-        {
+        let Some(entry) = self.accounts.get_mut(&account) else { return };
+        if let Some(reached) = entry.reached.get_mut(index) {
             *reached = seq.max(*reached);
         }
+        let needs_topics = entry.cursor.needs_topics(seq.0, &self.open_index);
+        let topics = if needs_topics { entry.subscriptions() } else { Vec::new() };
+        entry.skipped.extend(entry.cursor.settle(seq.0, &self.open_index, &topics).unwrap_or_default());
     }
 
     /// A broadcast that is over is taken to have arrived where that

@@ -2,8 +2,9 @@
 //! tests and the simulation run on.
 //!
 //! It says the contract in the plainest way: every copy of a notification has a
-//! state of its own, written down at release. Nothing is derived from cursors,
-//! so it shares no shortcut with the stores that it checks.
+//! state of its own, written down at release. No answer is derived from cursors,
+//! so it shares no shortcut with the stores that it checks. It keeps cursors beside
+//! the copies all the same, and its `verify_counters` says where the two disagree.
 
 mod accounts;
 mod admin;

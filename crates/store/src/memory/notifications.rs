@@ -12,6 +12,7 @@ use tidings_core::store::{
 };
 
 use super::state::{CopyState, Item, Remembered, State, add, page};
+use crate::open_index::OpenBroadcast;
 use crate::{LISTED_USERS, NAMED_UNKNOWN};
 
 impl State {
@@ -148,6 +149,16 @@ impl State {
         item.target = target.clone();
         let recipients = item.record.counters.recipients;
         let notification = item.record.notification.clone();
+        if recipients > 0 && item.is_broadcast() {
+            let broadcast = OpenBroadcast {
+                id: notification.id,
+                priority: notification.priority,
+                topic: notification.topic.clone(),
+                collapse_key: None,
+                pending: recipients,
+            };
+            self.open_index.insert(seq.0, broadcast);
+        }
         self.committed.push(Committed::Released(Released { notification, target, recipients }));
         Some(())
     }
@@ -247,6 +258,9 @@ impl State {
         let seq = item.seq();
         let waiting = item.copies.iter().filter(|(_, copy)| **copy == CopyState::Pending);
         let waiting: Vec<AccountId> = waiting.map(|(id, _)| *id).collect();
+        if item.is_broadcast() && !waiting.is_empty() {
+            self.open_index.note_ended(seq.0, item.priority(), item.record.notification.topic.clone());
+        }
         let how = if state == NotificationState::Expired { CopyState::Expired } else { CopyState::Cancelled };
         for id in &waiting {
             self.end_copy(*id, seq, how.clone());
@@ -309,6 +323,7 @@ impl State {
                 self.by_id.remove(&item.record.notification.id);
                 if item.released {
                     self.by_seq.remove(&item.seq());
+                    self.open_index.forget_ended(item.seq().0);
                     add(&mut self.purged, &item.record.counters);
                 }
             }

@@ -8,6 +8,9 @@ use tidings_core::model::{
 };
 use tidings_core::store::{AuditEntry, Committed, NotificationRecord, Page, Totals, WebSession};
 
+use crate::cursor::{Cursor, Subscription};
+use crate::open_index::OpenIndex;
+
 /// All there is.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -22,6 +25,8 @@ pub(super) struct State {
     pub by_id: HashMap<NotificationId, u64>,
     /// Released ones, to their position in the listing.
     pub by_seq: BTreeMap<Seq, u64>,
+    /// What the cursors reckon with.
+    pub open_index: OpenIndex,
     pub idempotency: BTreeMap<String, Remembered>,
     pub accepted: u64,
     /// What the feeds have not been told yet.
@@ -48,6 +53,17 @@ pub(super) struct Entry {
     pub pending: BTreeSet<Seq>,
     /// The newest broadcast that was settled, by priority.
     pub reached: [Seq; 3],
+    /// The cursor that other stores keep instead. No answer comes from it: it must agree.
+    pub cursor: Cursor,
+    /// What the cursor passed without the account having had it.
+    pub skipped: BTreeSet<u64>,
+}
+
+impl Entry {
+    /// Its topics, as a cursor wants them.
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        self.topics.iter().map(|(topic, since)| (topic.clone(), since.0)).collect()
+    }
 }
 
 /// A notification and its copies.
@@ -149,6 +165,9 @@ impl State {
         }
         if let Some(item) = self.by_seq.get(&seq).and_then(|position| self.items.get_mut(position)) {
             item.end(account, how);
+            if item.record.counters.pending() == 0 {
+                self.open_index.remove(seq.0);
+            }
         }
         true
     }
@@ -192,7 +211,35 @@ impl State {
                 }
             }
         }
+        for (id, entry) in &self.accounts {
+            self.verify_cursor(*id, entry, &mut wrong);
+        }
         wrong
+    }
+
+    /// Whether a cursor says of all broadcasts what the copies say.
+    fn verify_cursor(&self, id: AccountId, entry: &Entry, wrong: &mut Vec<String>) {
+        let mut pending = entry.cursor.pending(&self.open_index, &entry.subscriptions());
+        pending.sort_unstable();
+        let copies = entry.pending.iter().filter(|seq| self.by_seq(**seq).is_some_and(Item::is_broadcast));
+        let copies: Vec<u64> = copies.map(|seq| seq.0).collect();
+        if pending != copies {
+            wrong.push(format!("account {}: the cursor leaves {pending:?}, {copies:?} is pending", id.0));
+        }
+        for item in self.items.values().filter(|item| item.released && item.is_broadcast()) {
+            let (seq, priority) = (item.seq().0, item.priority());
+            let settled = item.copies.get(&id) == Some(&CopyState::Delivered) || item.dropped.contains(&id);
+            let passed = !entry.cursor.is_unsettled(seq, priority) && !entry.skipped.contains(&seq);
+            if item.meant_for(entry) && settled != passed {
+                wrong.push(format!("account {}: {seq} is settled: {settled}, by the cursor: {passed}", id.0));
+            }
+        }
+        for (priority, reached) in Priority::DESCENDING.map(|one| (one, entry.reached[one.index()])) {
+            let newest = entry.cursor.newest_settled(priority);
+            if newest != reached.max(entry.account.registered_at).0 {
+                wrong.push(format!("account {}: {reached:?} was settled, {newest} by the cursor", id.0));
+            }
+        }
     }
 }
 
