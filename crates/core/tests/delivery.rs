@@ -5,7 +5,7 @@ mod world;
 use std::time::Duration;
 
 use tidings_core::model::{Audience, Counters, Priority, Topic};
-use world::{World, attribute, pong, to};
+use world::{World, answer, attribute, pong, to};
 
 fn counters(recipients: u64, delivered: u64) -> Counters {
     Counters { recipients, delivered, ..Counters::default() }
@@ -24,7 +24,7 @@ async fn a_direct_notification_reaches_a_messenger_and_a_ping_settles_it() {
     assert!(received.contains("sent='2027-01-15T08:00:00Z' expires='2027-02-12T08:00:00Z'"), "{received}");
     assert!(received.contains("<body>hello &lt;world&gt;</body>"), "{received}");
     assert_eq!(world.counters(accepted.id).await, counters(1, 0));
-    pong(&mut device, &received).await;
+    pong(&world, &mut device).await;
     assert_eq!(world.counters(accepted.id).await, counters(1, 1));
 }
 
@@ -46,7 +46,7 @@ async fn androidpns_client_gets_its_iq() {
     let expected = "<notification xmlns='androidpn:iq:notification'>";
     assert!(received.contains("<iq type='set'") && received.contains(expected), "{received}");
     assert!(received.contains("<apiKey>1234567890</apiKey>"), "{received}");
-    pong(&mut device, &received).await;
+    pong(&world, &mut device).await;
     assert_eq!(world.counters(accepted.id).await, counters(1, 1));
 }
 
@@ -83,7 +83,7 @@ async fn a_broadcast_is_for_who_was_there() {
     assert!(!received.contains("before ben"), "{received}");
     let (mut ana, received) = world.available("ana", "phone").await;
     assert!(received.contains("before ben"), "{received}");
-    pong(&mut ana, &received).await;
+    pong(&world, &mut ana).await;
     assert_eq!(world.counters(accepted.id).await, counters(1, 1));
 }
 
@@ -96,8 +96,8 @@ async fn one_acknowledgement_settles_for_all_resources() {
     let accepted = world.send(to("ana"), "both").await;
     let (on_phone, on_tablet) = (phone.receive().await, tablet.receive().await);
     assert!(on_phone.contains("both") && on_tablet.contains("both"), "{on_phone} {on_tablet}");
-    pong(&mut phone, &on_phone).await;
-    pong(&mut tablet, &on_tablet).await;
+    pong(&world, &mut phone).await;
+    pong(&world, &mut tablet).await;
     assert_eq!(world.counters(accepted.id).await, counters(1, 1));
     let (_third, received) = world.available("ana", "third").await;
     assert!(!received.contains("both"), "{received}");
@@ -185,7 +185,7 @@ async fn a_full_window_is_fed_again_from_the_store() {
     assert_eq!(received.matches("<body>").count(), 4);
     let mut batch = received.clone();
     while batch.contains("tidings-ping") {
-        batch = pong(&mut device, &batch).await;
+        batch = answer(&mut device, &batch).await;
         world.settle().await;
         batch.push_str(&device.receive().await);
         received.push_str(&batch);
@@ -193,6 +193,77 @@ async fn a_full_window_is_fed_again_from_the_store() {
     let order: Vec<usize> = (0..100).map(|n| received.find(&format!("<body>number {n};")).unwrap()).collect();
     assert!(order.is_sorted());
     assert_eq!(received.matches("<body>").count(), 100, "each exactly once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broadcast_to_a_client_that_sends_receipts_is_one_stanza() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, _) = world.available("ana", "phone").await;
+    for round in 0..3 {
+        let accepted = world.send(Audience::All, "news").await;
+        let received = device.receive().await;
+        assert!(received.contains("news") && received.ends_with("</message>"), "{received}");
+        assert_eq!(received.matches("<message ").count(), 1, "{received}");
+        assert!(!received.contains("ping"), "round {round}: {received}");
+        world.pass(Duration::from_millis(900)).await;
+        assert_eq!(device.time_passed().await, "");
+        let id = accepted.id;
+        let receipt = format!("<message><received xmlns='urn:xmpp:receipts' id='{id}'/></message>");
+        assert_eq!(device.send(&receipt).await, "");
+        assert_eq!(device.time_left(), Some(Duration::from_secs(20 * 60)), "nothing but silence is due");
+        world.pass(Duration::from_secs(60)).await;
+        assert_eq!(device.time_passed().await, "");
+        assert_eq!(world.counters(id).await, counters(1, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_no_receipts_is_pinged_once_for_what_came_in_a_second() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, _) = world.available("ana", "phone").await;
+    let mut sent = Vec::new();
+    for _ in 0..3 {
+        sent.push(world.send(Audience::All, "news").await.id);
+        assert!(!device.receive().await.contains("ping"));
+        world.pass(Duration::from_millis(300)).await;
+        assert_eq!(device.time_passed().await, "");
+    }
+    assert!(device.time_left().unwrap() <= Duration::from_millis(100), "from the first on");
+    world.pass(Duration::from_millis(100)).await;
+    let asked = device.time_passed().await;
+    assert_eq!(asked.matches("<iq type='get' id='tidings-ping-").count(), 1, "{asked}");
+    // It covers what was sent before it, and no more.
+    let later = world.send(to("ana"), "later").await.id;
+    assert!(device.receive().await.contains("later"));
+    answer(&mut device, &asked).await;
+    for id in sent {
+        assert_eq!(world.counters(id).await, counters(1, 1));
+    }
+    assert_eq!(world.counters(later).await, counters(1, 0));
+    pong(&world, &mut device).await;
+    assert_eq!(world.counters(later).await, counters(1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn androidpns_confirmation_spares_the_ping_that_it_came_before() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, _) = world.available("ana", "AndroidpnClient").await;
+    let id = world.send(Audience::All, "news").await.id;
+    assert!(device.receive().await.contains("androidpn:iq:notification"));
+    let confirmed = format!(
+        "<iq type='set' id='c'><deliverconfirm xmlns='androidpn:iq:deliverconfirm'><uuid>{id}</uuid></deliverconfirm></iq>"
+    );
+    assert!(device.send(&confirmed).await.contains("type='result'"));
+    assert_eq!(world.counters(id).await, counters(1, 1));
+    world.pass(Duration::from_secs(2)).await;
+    assert_eq!(device.time_passed().await, "");
+    // It is no promise of further ones.
+    world.send(Audience::All, "more news").await;
+    device.receive().await;
+    pong(&world, &mut device).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::collapse::collapse;
 use super::delivery::Delivery;
+use super::ping::{self, PingRule};
 use super::session_entry::SessionEntry;
 use super::sm::{StreamManagement, resumption_id};
 use crate::Core;
@@ -39,14 +40,10 @@ pub(crate) struct BoundSession {
     sent_up_to: Seq,
     /// The number of the next broadcast to read from the buffer.
     next_broadcast: u64,
-    /// Notifications sent in this session, for sessions without XEP-0198.
-    sent: u32,
-    /// Stanzas of the peer that acknowledged something.
-    pub(super) settlements: u32,
-    ping: Option<Ping>,
-    pings: u32,
-    /// The peer has sent a XEP-0184 receipt: a ping's answer proves nothing to it any more.
-    receipts: bool,
+    /// Stanzas of the peer that acknowledged something; only that it changes matters.
+    pub(super) settlements: u8,
+    /// Asks a session without XEP-0198.
+    ping: PingRule,
     pub(super) sm: Option<Box<StreamManagement>>,
     inactive: bool,
     /// Low-priority notifications wait for the client to become active, at most until then.
@@ -75,16 +72,6 @@ enum FeedState {
     Behind,
 }
 
-/// The ping rule's one outstanding ping.
-struct Ping {
-    /// Its stanza id is `tidings-ping-N`.
-    number: u32,
-    /// The notifications that were sent before it.
-    covers: u32,
-}
-
-const PING_ID: &str = "tidings-ping-";
-
 impl BoundSession {
     /// `legacy`: logged in by XEP-0078, or androidpn's client by its resource.
     pub(super) fn new(entry: Arc<SessionEntry>, legacy: bool) -> Self {
@@ -96,11 +83,8 @@ impl BoundSession {
             head: Seq(0),
             sent_up_to: Seq(0),
             next_broadcast: 0,
-            sent: 0,
             settlements: 0,
-            ping: None,
-            pings: 0,
-            receipts: false,
+            ping: PingRule::default(),
             sm: None,
             inactive: false,
             held_until: None,
@@ -143,7 +127,7 @@ impl BoundSession {
                 }
             }
         }
-        self.ask_for_acknowledgement(core, before, out);
+        self.ask_for_acknowledgement(core, before, now, out);
     }
 
     /// Whether hints alone feed this session now: the caller may then use
@@ -159,7 +143,7 @@ impl BoundSession {
         if !done {
             self.feed = FeedState::Behind;
         }
-        self.ask_for_acknowledgement(core, before, out);
+        self.ask_for_acknowledgement(core, before, now, out);
         done
     }
 
@@ -289,10 +273,7 @@ impl BoundSession {
         delivery.template(self.encoding, &core.config).write(&self.entry.to, out);
         let number = match &mut self.sm {
             Some(sm) => sm.count_sent(),
-            None => {
-                self.sent = self.sent.wrapping_add(1);
-                self.sent
-            }
+            None => self.ping.count_sent(),
         };
         self.sent_up_to = notification.seq.max(self.sent_up_to);
         self.outstanding.push_back(Outstanding { number, seq: notification.seq, id: notification.id });
@@ -317,28 +298,31 @@ impl BoundSession {
     }
 
     /// After new notifications: asks once for all of them, unless an answer is still awaited.
-    fn ask_for_acknowledgement(&mut self, core: &Core, before: Option<u32>, out: &mut Vec<u8>) {
-        if self.mark() == before || self.outstanding.is_empty() {
-            return;
-        }
-        match &mut self.sm {
-            Some(sm) => sm.request(out),
-            None => self.send_ping(core, out),
+    fn ask_for_acknowledgement(&mut self, core: &Core, before: Option<u32>, now: Instant, out: &mut Vec<u8>) {
+        if self.mark() != before {
+            self.ask(core, now, out);
         }
     }
 
-    fn send_ping(&mut self, core: &Core, out: &mut Vec<u8>) {
-        if self.ping.is_some() || self.receipts {
+    fn ask(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) {
+        if self.outstanding.is_empty() {
             return;
         }
-        self.pings = self.pings.wrapping_add(1);
-        self.ping = Some(Ping { number: self.pings, covers: self.sent });
-        self.write_ping(core, self.pings, out);
+        let room = self.room(core);
+        match &mut self.sm {
+            Some(sm) => sm.request(out),
+            None => {
+                if let Some(number) = self.ping.await_answer(room, now) {
+                    self.write_ping(core, number, out);
+                }
+            }
+        }
     }
 
     fn write_ping(&self, core: &Core, number: u32, out: &mut Vec<u8>) {
+        let id = ping::id(number);
         out.extend_from_slice(
-            format!("<iq type='get' id='{PING_ID}{number}' from='{}' to='", core.config.domain).as_bytes(),
+            format!("<iq type='get' id='{id}' from='{}' to='", core.config.domain).as_bytes(),
         );
         out.extend_from_slice(&self.entry.to);
         out.extend_from_slice(format!("'><ping xmlns='{}'/></iq>", ns::PING).as_bytes());
@@ -376,26 +360,21 @@ impl BoundSession {
         Ok(())
     }
 
-    /// An answer to one of our pings. False when it is none of ours.
-    pub(super) async fn pong(&mut self, core: &Core, id: &str, out: &mut Vec<u8>) -> bool {
-        let Some(number) = id.strip_prefix(PING_ID).and_then(|n| n.parse::<u32>().ok()) else { return false };
-        if self.ping.as_ref().is_some_and(|ping| ping.number == number)
-            && let Some(ping) = self.ping.take()
-        {
-            if !self.receipts {
-                let settled = self.pop(|number| ping.covers.wrapping_sub(number) < u32::MAX / 2);
-                self.settle(core, settled).await;
-            }
-            if !self.outstanding.is_empty() {
-                self.send_ping(core, out);
-            }
+    /// An answer that may be one to a ping of ours.
+    pub(super) async fn pong(&mut self, core: &Core, id: &str, now: Instant, out: &mut Vec<u8>) {
+        let Some(number) = ping::number(id) else { return };
+        if let Some(covers) = self.ping.answered(number) {
+            let settled = self.pop(|number| covers.wrapping_sub(number) < u32::MAX / 2);
+            self.settle(core, settled).await;
+            self.ask(core, now, out);
         }
-        true
     }
 
     /// A XEP-0184 receipt, or androidpn's own, for notification `id`.
     pub(super) async fn receipt(&mut self, core: &Core, id: NotificationId, standard: bool) {
-        self.receipts |= standard;
+        if standard {
+            self.ping.receipt();
+        }
         match self.outstanding.iter().position(|outstanding| outstanding.id == id) {
             Some(index) => {
                 let settled = self.outstanding.remove(index).map(|outstanding| outstanding.seq);
@@ -433,6 +412,7 @@ impl BoundSession {
         if self.outstanding.is_empty() {
             // An idle session holds nothing.
             self.outstanding = VecDeque::new();
+            self.ping.settled();
         }
     }
 
@@ -467,11 +447,14 @@ impl BoundSession {
 
     /// When [`due`](Self::due) has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        [self.held_until, self.retry_at].into_iter().flatten().min()
+        [self.held_until, self.retry_at, self.ping.deadline()].into_iter().flatten().min()
     }
 
-    /// Time has passed: whether the session should be pumped.
-    pub(super) fn due(&mut self, now: Instant) -> bool {
+    /// Time has passed: asks for what is overdue. Whether the session should be pumped.
+    pub(super) fn due(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
+        if let Some(number) = self.ping.due(now) {
+            self.write_ping(core, number, out);
+        }
         let retry = self.retry_at.is_some_and(|at| at <= now);
         if self.held_until.is_some_and(|at| at <= now) {
             self.release_low = self.release_held();
@@ -513,6 +496,7 @@ impl BoundSession {
         let resume = resume && seconds > 0;
         self.sm = Some(Box::new(StreamManagement::new(resume)));
         self.outstanding = VecDeque::new();
+        self.ping.stop();
         if self.feed != FeedState::Off {
             self.start_feed_over();
             self.retry_at = Some(now + ENABLED_PAUSE);

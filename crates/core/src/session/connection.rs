@@ -201,7 +201,7 @@ impl Connection {
                 StreamError::with_text(StreamCondition::ConnectionTimeout, "not authenticated in time")
             }
             Phase::Bound(session) => {
-                let pump = session.due(now);
+                let pump = session.due(&self.core, now, out);
                 if idle <= now && self.probed {
                     StreamError::with_text(StreamCondition::ConnectionTimeout, "no answer to a ping")
                 } else {
@@ -441,7 +441,7 @@ impl Connection {
         }
     }
 
-    fn settlements(&self) -> u32 {
+    fn settlements(&self) -> u8 {
         match &self.phase {
             Phase::Bound(session) => session.settlements,
             Phase::Negotiating(_) | Phase::Over => 0,

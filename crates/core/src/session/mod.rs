@@ -14,6 +14,7 @@
 //! | `delivery` | a notification on its way to sessions, encoded once for all |
 //! | `collapse` | what a newer notification of the same batch has replaced |
 //! | `sm` | XEP-0198: what is kept until it is acknowledged, and resumption ids |
+//! | `ping` | the ping rule, for sessions with neither XEP-0198 nor receipts |
 //! | `address` | whether `from` and `to` may stand |
 //! | `stanza`, `iq`, `outcome` | what a bound session's peer may send, and what that leads to |
 //! | `siblings` | what the sessions of one account see of each other |
@@ -35,6 +36,7 @@ mod manager;
 mod negotiation;
 mod outcome;
 mod peer;
+mod ping;
 mod registry;
 mod search;
 mod session_entry;

@@ -44,7 +44,7 @@ pub(super) async fn handle(
             }
         }
         match element.name() {
-            "iq" => return iq_stanza(session, core, element, out).await,
+            "iq" => return iq_stanza(session, core, element, now, out).await,
             "message" => {
                 message(session, core, &element, out).await;
                 return Outcome::Continue;
@@ -111,7 +111,13 @@ pub(super) async fn acknowledged(
     }
 }
 
-async fn iq_stanza(session: &mut BoundSession, core: &Core, element: Element, out: &mut Vec<u8>) -> Outcome {
+async fn iq_stanza(
+    session: &mut BoundSession,
+    core: &Core,
+    element: Element,
+    now: Instant,
+    out: &mut Vec<u8>,
+) -> Outcome {
     let iq = match Iq::from_element(element) {
         Ok(iq) => iq,
         Err(invalid) => {
@@ -123,7 +129,7 @@ async fn iq_stanza(session: &mut BoundSession, core: &Core, element: Element, ou
     };
     match iq.kind {
         IqKind::Result | IqKind::Error => {
-            session.pong(core, &iq.id, out).await;
+            session.pong(core, &iq.id, now, out).await;
             Outcome::Continue
         }
         IqKind::Get | IqKind::Set => iq::request(session, core, &iq, out).await,
