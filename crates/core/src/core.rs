@@ -1,7 +1,10 @@
 //! Wires the managers, their ports and their tasks together.
 
-use std::sync::Arc;
-use std::sync::Weak;
+mod dispatcher;
+mod hint_tracker;
+mod release_cache;
+
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -9,18 +12,38 @@ use tidings_xmpp::stream::server::{FeatureCache, RegisterOffer, Settings};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use self::dispatcher::Dispatcher;
 use crate::auth::AuthManager;
-use crate::bus::{Hint, Hints, LocalBus};
+use crate::bus::{Bus, LocalBus, Publisher};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, RegistrationPolicy};
 use crate::events::Events;
 use crate::notification::NotificationManager;
 use crate::presence::PresenceManager;
 use crate::session::{self, SessionManager};
-use crate::store::{CommitFeed, Next, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// How often small things are written: last seen, keys' last use.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What a core needs from outside.
+pub struct Ports {
+    /// What must survive.
+    pub store: Arc<dyn Store>,
+    /// Hints to and from the nodes that share the store.
+    pub bus: Arc<dyn Bus>,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+}
+
+impl Ports {
+    /// For a process that has its store for itself.
+    pub fn local(store: Arc<dyn Store>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Self { store, bus: Arc::new(LocalBus::default()), clock, random }
+    }
+}
 
 /// The managers and their ports, wired together; the doors hold it by `Arc`.
 pub struct Core {
@@ -61,21 +84,19 @@ impl Core {
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn start(
-        config: Config,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-    ) -> Result<Arc<Self>, StoreError> {
+    pub async fn start(config: Config, ports: Ports) -> Result<Arc<Self>, StoreError> {
+        let Ports { store, bus, clock, random } = ports;
         let config = Arc::new(config);
         let events = Events::default();
-        let commits = store.watch();
-        let (bus, hints) = LocalBus::new();
+        // Both before anything is read: what changes from here on is heard of.
+        let (commits, messages) = (store.watch(), bus.subscribe());
+        let publisher = Arc::new(Publisher::new(Arc::clone(&bus), random_u64(random.as_ref())));
         let auth = AuthManager::open(
             Arc::clone(&store),
             Arc::clone(&clock),
             Arc::clone(&random),
             Arc::clone(&config),
+            Arc::clone(&publisher),
         )
         .await?;
         let notification = NotificationManager::new(
@@ -84,11 +105,10 @@ impl Core {
             Arc::clone(&clock),
             Arc::clone(&random),
             events.clone(),
-            Arc::new(bus),
             session::encoded_len,
         );
         let core = Arc::new(Self {
-            session: SessionManager::new(Arc::clone(&store), config.domain.clone()),
+            session: SessionManager::new(Arc::clone(&store), Arc::clone(&publisher), config.domain.clone()),
             presence: PresenceManager::new(Arc::clone(&store), Arc::clone(&clock), events.clone()),
             negotiation: Arc::new(FeatureCache::new(negotiation_settings(&config))),
             auth,
@@ -100,10 +120,11 @@ impl Core {
             random,
             tasks: Mutex::default(),
         });
+        let dispatcher = Dispatcher::new(Arc::downgrade(&core), commits, bus, messages, publisher);
         *core.tasks.lock() = Tasks {
             finishing: core.notification.spawn_tasks(),
             background: vec![
-                tokio::spawn(dispatch(Arc::downgrade(&core), commits, hints)),
+                tokio::spawn(dispatcher.run()),
                 tokio::spawn(sweep(Arc::downgrade(&core))),
                 tokio::spawn(flush(Arc::downgrade(&core))),
             ],
@@ -128,9 +149,7 @@ impl Core {
     }
 
     pub(crate) fn random_u64(&self) -> u64 {
-        let mut bytes = [0; 8];
-        self.random.fill(&mut bytes);
-        u64::from_ne_bytes(bytes)
+        random_u64(self.random.as_ref())
     }
 
     async fn write_small_things(&self) -> Result<(), StoreError> {
@@ -157,33 +176,10 @@ fn negotiation_settings(config: &Config) -> Settings {
     }
 }
 
-/// Brings what the store commits to the sessions, in order.
-async fn dispatch(core: Weak<Core>, mut commits: CommitFeed, mut hints: Hints) {
-    loop {
-        tokio::select! {
-            biased;
-            Some(hint) = hints.queue.recv() => {
-                let Some(core) = core.upgrade() else { return };
-                let Hint::Released(delivery, target) = hint;
-                core.session.hand_out(&delivery, &target).await;
-                if hints.take_lost() {
-                    tracing::warn!("hints were lost; all sessions read their queues");
-                    core.session.resync_all().await;
-                }
-            }
-            next = commits.next() => {
-                let (Some(next), Some(core)) = (next, core.upgrade()) else { return };
-                match next {
-                    Next::Committed(committed) => core.notification.committed(committed),
-                    Next::Lost => {
-                        tracing::warn!("the store's commits came too fast; all sessions read their queues");
-                        core.notification.commits_were_lost();
-                        core.session.resync_all().await;
-                    }
-                }
-            }
-        }
-    }
+fn random_u64(random: &dyn Random) -> u64 {
+    let mut bytes = [0; 8];
+    random.fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
 }
 
 async fn sweep(core: Weak<Core>) {

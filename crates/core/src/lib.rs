@@ -23,4 +23,4 @@ pub mod presence;
 pub mod session;
 pub mod store;
 
-pub use self::core::Core;
+pub use self::core::{Core, Ports};

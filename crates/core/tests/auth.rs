@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tidings_core::auth::{AuthError, AuthManager, RegisterError, RegistrationRequest, ScramHash};
+use tidings_core::bus::Publisher;
 use tidings_core::clock::{Clock, SystemRandom};
 use tidings_core::config::{Config, RegistrationPolicy};
 use tidings_core::model::{AccountId, Role, Scope, Timestamp};
@@ -48,7 +49,15 @@ async fn open(store: &Arc<MemoryStore>, clock: &Arc<Still>, change: impl FnOnce(
     let mut config = Config::default();
     change(&mut config);
     let store: Arc<dyn Store> = Arc::clone(store) as _;
-    AuthManager::open(store, Arc::clone(clock) as _, Arc::new(SystemRandom), Arc::new(config)).await.unwrap()
+    AuthManager::open(
+        store,
+        Arc::clone(clock) as _,
+        Arc::new(SystemRandom),
+        Arc::new(config),
+        Arc::new(Publisher::local()),
+    )
+    .await
+    .unwrap()
 }
 
 fn ip(last: u8) -> IpAddr {

@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tidings_core::Core;
 use tidings_core::auth::RegistrationRequest;
 use tidings_core::clock::{Clock as _, SystemClock, SystemRandom};
 use tidings_core::config::Config;
 use tidings_core::model::{Audience, Content, Priority, Role, Timestamp, Topic, Username};
 use tidings_core::notification::Request;
 use tidings_core::session::{Connection, Control, Peer};
+use tidings_core::{Core, Ports};
 use tidings_http::{Deployment, Http, Settings};
 use tidings_store::MemoryStore;
 use tidings_xmpp::sasl::TlsBinding;
@@ -36,10 +36,12 @@ const NAMES: [&str; 24] = [
 #[tokio::main]
 async fn main() {
     let config = Config { domain: "push.example.org".into(), ..Config::default() };
-    let core =
-        Core::start(config, Arc::new(MemoryStore::new()), Arc::new(SystemClock), Arc::new(SystemRandom))
-            .await
-            .unwrap();
+    let core = Core::start(
+        config,
+        Ports::local(Arc::new(MemoryStore::new()), Arc::new(SystemClock), Arc::new(SystemRandom)),
+    )
+    .await
+    .unwrap();
     for (name, role) in [("admin", Role::Administrator), ("sender", Role::Sender), ("viewer", Role::Viewer)] {
         core.auth.put_operator(name, PASSWORD, role).await.unwrap();
     }

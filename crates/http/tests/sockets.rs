@@ -9,9 +9,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use tidings_core::Core;
 use tidings_core::clock::SystemRandom;
 use tidings_core::config::Config;
+use tidings_core::{Core, Ports};
 use tidings_http::{Http, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,7 +22,10 @@ use tower::ServiceExt as _;
 /// A server with the key `secret`.
 async fn start() -> Http {
     let store = Arc::new(tidings_store::MemoryStore::new());
-    let core = Core::start(Config::default(), store, Arc::new(common::StoppedClock), Arc::new(SystemRandom));
+    let core = Core::start(
+        Config::default(),
+        Ports::local(store, Arc::new(common::StoppedClock), Arc::new(SystemRandom)),
+    );
     let core = core.await.unwrap();
     core.auth.add_process_key("secret");
     Http::new(core, Settings::default())

@@ -420,16 +420,17 @@ async fn an_idle_connection_is_small() {
 
 #[tokio::test]
 async fn an_idle_connection_of_the_product_is_small() {
-    use tidings_core::Core;
     use tidings_core::clock::{SystemClock, SystemRandom};
     use tidings_core::config::Config;
     use tidings_core::session::Connection;
+    use tidings_core::{Core, Ports};
 
     use crate::session::CoreSessionFactory;
 
     let store = Arc::new(tidings_store::MemoryStore::new());
     let clock = Arc::new(SystemClock);
-    let core = Core::start(Config::default(), store, clock, Arc::new(SystemRandom)).await.unwrap();
+    let core =
+        Core::start(Config::default(), Ports::local(store, clock, Arc::new(SystemRandom))).await.unwrap();
     let server =
         Running::start(CoreSessionFactory(core), &Settings::default(), testing::certificates()).unwrap();
     let peer = Peer { address: "192.0.2.1:1000".parse().unwrap() };

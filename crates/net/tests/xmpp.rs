@@ -14,12 +14,12 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tidings_core::Core;
 use tidings_core::auth::RegistrationRequest;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::Config;
 use tidings_core::model::{Audience, Content, Counters, NotificationId, Priority};
 use tidings_core::notification::Request;
+use tidings_core::{Core, Ports};
 use tidings_net::{CertificateSource, Certificates, Security, Server, Settings};
 use tidings_store::MemoryStore;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -49,7 +49,9 @@ impl World {
         let certificates = Certificates::open(source, SystemClock.now()).unwrap();
         let config = Config { domain: DOMAIN.into(), ..Config::default() };
         let store = Arc::new(MemoryStore::new());
-        let core = Core::start(config, store, Arc::new(SystemClock), Arc::new(SystemRandom)).await.unwrap();
+        let core = Core::start(config, Ports::local(store, Arc::new(SystemClock), Arc::new(SystemRandom)))
+            .await
+            .unwrap();
         let request = RegistrationRequest {
             username: "ana".into(),
             password: "secret".into(),

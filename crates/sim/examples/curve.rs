@@ -22,11 +22,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidings_core::Core;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::Config;
 use tidings_core::model::{Audience, Content, NewAccount, ScramKeys, Username};
 use tidings_core::notification::Request;
+use tidings_core::{Core, Ports};
 use tidings_store::{SqliteOptions, SqliteStore};
 use tokio::task::JoinSet;
 
@@ -59,7 +59,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 async fn open(path: &Path) -> Arc<Core> {
     let store = Arc::new(SqliteStore::open(path, SqliteOptions::default()).expect("a store"));
-    Core::start(Config::default(), store, Arc::new(SystemClock), Arc::new(SystemRandom))
+    Core::start(Config::default(), Ports::local(store, Arc::new(SystemClock), Arc::new(SystemRandom)))
         .await
         .expect("it starts")
 }

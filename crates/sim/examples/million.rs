@@ -27,13 +27,13 @@ use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use tidings_core::Core;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::Config;
 use tidings_core::model::{Audience, Content, NewAccount, Priority, ScramKeys, Username};
 use tidings_core::notification::Request;
 use tidings_core::session::Peer;
 use tidings_core::store::Store;
+use tidings_core::{Core, Ports};
 use tidings_net::{CertificateSource, Certificates, Security, Server, Settings};
 use tidings_store::MemoryStore;
 use tidings_xmpp::sasl::{ClientBinding, SaltedPassword, ScramClient, ScramHash, ScramSecret, derive_keys};
@@ -64,9 +64,12 @@ async fn main() {
     config.limits.auth_seconds = 86_400;
     // These devices do not answer the ping; a run on a busy machine takes longer than the default's 20 minutes.
     config.limits.idle_seconds = 24 * 3600;
-    let core = Core::start(config, Arc::clone(&store) as _, Arc::new(SystemClock), Arc::new(SystemRandom))
-        .await
-        .expect("it starts");
+    let core = Core::start(
+        config,
+        Ports::local(Arc::clone(&store) as _, Arc::new(SystemClock), Arc::new(SystemRandom)),
+    )
+    .await
+    .expect("it starts");
     let dir = tempfile::tempdir().expect("a directory");
     let source =
         CertificateSource::SelfSigned { directory: dir.path().to_owned(), domain: "localhost".to_owned() };

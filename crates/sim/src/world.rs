@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use tidings_core::Core;
 use tidings_core::clock::Clock;
 use tidings_core::config::Config;
 use tidings_core::model::{
@@ -15,6 +14,7 @@ use tidings_core::model::{
 use tidings_core::notification::Request;
 use tidings_core::session::{Connection, Control, Peer};
 use tidings_core::store::Store;
+use tidings_core::{Core, Ports};
 use tidings_store::MemoryStore;
 use tidings_xmpp::sasl::{ScramHash, TlsBinding, derive_keys};
 use tokio::time::Instant;
@@ -150,7 +150,7 @@ impl World {
             });
         }
         let random = Arc::new(SeededRandom::new(rng.draw()));
-        let core = Core::start(config, store, Arc::clone(&clock) as _, random).await.unwrap();
+        let core = Core::start(config, Ports::local(store, Arc::clone(&clock) as _, random)).await.unwrap();
         Self { rng, core, clock, ends, sent: Vec::new(), outcome: Outcome::default() }
     }
 

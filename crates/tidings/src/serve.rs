@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_core::Core;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::store::Store;
+use tidings_core::{Core, Ports};
 use tidings_http::{Deployment, Http};
 use tidings_net::{CertificateSource, Certificates};
 use tidings_store::{SqliteOptions, SqliteStore};
@@ -73,7 +73,7 @@ impl Running {
         let certificates = Certificates::open(certificate_source(settings), clock.now())
             .map_err(|error| Failure::failed(error.to_string()))?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir.database(), SqliteOptions::default())?);
-        let core = Core::start(settings.core(), store, clock, random).await?;
+        let core = Core::start(settings.core(), Ports::local(store, clock, random)).await?;
         let admin_password = credentials(&core, &dir, secrets).await?;
 
         let http_listener = listen(settings.listen.http).await?;

@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 
 use super::{AuthManager, Grant};
+use crate::bus::Hint;
 use crate::model::{ApiKey, KeyId, Scope, Timestamp};
 use crate::store::StoreError;
 
@@ -79,6 +80,7 @@ impl AuthManager {
         };
         self.store.create_key(key.clone()).await?;
         self.keys.0.write().insert(key.hash, Entry::new(key.clone(), false));
+        self.publisher.publish(Hint::Keys);
         Ok((key, secret))
     }
 
@@ -120,7 +122,24 @@ impl AuthManager {
     /// same, until the process restarts.
     pub async fn revoke_key(&self, id: &KeyId) -> Result<bool, StoreError> {
         self.keys.0.write().retain(|_, entry| entry.process || entry.key.id != *id);
-        self.store.revoke_key(id).await
+        let was = self.store.revoke_key(id).await?;
+        self.publisher.publish(Hint::Keys);
+        Ok(was)
+    }
+
+    /// Another node has made or revoked a key: reads them again.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub(crate) async fn reload_keys(&self) -> Result<(), StoreError> {
+        let stored = Keys::new(self.store.keys().await?).0.into_inner();
+        let mut keys = self.keys.0.write();
+        // Those that are known keep the time of their last use, which may not be written yet.
+        keys.retain(|hash, entry| entry.process || stored.contains_key(hash));
+        for (hash, entry) in stored {
+            keys.entry(hash).or_insert(entry);
+        }
+        Ok(())
     }
 
     /// Writes when keys were last used; called now and then.

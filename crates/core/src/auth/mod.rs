@@ -23,6 +23,7 @@ use self::keys::Keys;
 pub use self::password::{ITERATIONS, MAX_PASSWORD};
 use self::password_cache::PasswordCache;
 use self::throttle::Throttle;
+use crate::bus::Publisher;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::model::{AccountId, KeyId, Scope, ScramKeys, Username};
@@ -127,6 +128,7 @@ pub struct AuthManager {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     config: Arc<Config>,
+    publisher: Arc<Publisher>,
     /// Derives decoy keys for unknown usernames; the same after a restart.
     secret: Vec<u8>,
     registrations: Throttle,
@@ -150,6 +152,7 @@ impl AuthManager {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         config: Arc<Config>,
+        publisher: Arc<Publisher>,
     ) -> Result<Self, StoreError> {
         // Derivations leave half of the machine to the sessions that are bound.
         let half = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
@@ -168,6 +171,7 @@ impl AuthManager {
             clock,
             random,
             config,
+            publisher,
         })
     }
 }

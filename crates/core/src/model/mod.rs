@@ -13,5 +13,5 @@ pub use self::name::{InvalidName, Topic, Username};
 pub use self::notification::{
     Audience, Content, Counters, Notification, NotificationId, NotificationState, Priority, Seq, Target,
 };
-pub use self::session::{Encoding, SessionId, Show, Status};
+pub use self::session::{Encoding, EndReason, SessionId, Show, Status};
 pub use self::time::Timestamp;

@@ -47,7 +47,7 @@ impl FromStr for NotificationId {
 
 /// A notification's sequence number in the order of release: later is larger, none is
 /// used twice. A scheduled notification gets its number when it is released.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Seq(pub u64);
 
 /// How urgent a notification is. Order holds per account and priority; a higher

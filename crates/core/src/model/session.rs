@@ -1,5 +1,7 @@
 //! What is said of a session: how it is handed notifications, and where it stands.
 
+use serde::{Deserialize, Serialize};
+
 /// A session's number in this process; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);
@@ -67,4 +69,15 @@ impl Show {
             Self::DoNotDisturb => "dnd",
         }
     }
+}
+
+/// Why a session is ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EndReason {
+    /// Another session took the resource.
+    Conflict,
+    /// An operator ended it.
+    Operator,
+    /// The account is gone or its password changed.
+    Account,
 }

@@ -15,12 +15,10 @@ pub use self::latency::{LATENCY_BOUNDS, Latency};
 pub use self::request::{AcceptError, Accepted, FieldError, Request};
 use self::schedule::NextDue;
 use self::settle::SettleQueue;
-use crate::bus::{Bus, Hint};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::events::{Event, Events};
 use crate::model::{AccountId, Content, NotificationId, Seq, Timestamp, Username};
-use crate::session::Delivery;
 use crate::store::{
     Acceptance, Committed, Feed, Idempotency, NewNotification, NotificationRecord, Page, Positions, Released,
     Settlement, Store, StoreError, Totals,
@@ -40,7 +38,6 @@ struct Inner {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     events: Events,
-    bus: Arc<dyn Bus>,
     /// How long a content is as a stanza's: the session manager knows.
     encoded_len: fn(&Content) -> usize,
     settlements: SettleQueue,
@@ -56,7 +53,6 @@ impl NotificationManager {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         events: Events,
-        bus: Arc<dyn Bus>,
         encoded_len: fn(&Content) -> usize,
     ) -> Self {
         let inner = Inner {
@@ -65,7 +61,6 @@ impl NotificationManager {
             clock,
             random,
             events,
-            bus,
             encoded_len,
             settlements: SettleQueue::new(),
             next_due: NextDue::default(),
@@ -116,15 +111,16 @@ impl NotificationManager {
         self.inner.accept(request).await
     }
 
-    /// The store has committed something: hands it out, tells those who watch, and has the
-    /// scheduler look when it ends.
-    pub(crate) fn committed(&self, committed: Committed) {
+    /// The store has committed something: the API's and the console's watchers are told, and
+    /// the scheduler, what is due.
+    pub(crate) fn committed(&self, committed: &Committed) {
         match committed {
-            Committed::Released(released) => {
-                self.inner.next_due.expires(released.notification.expires_at);
-                self.inner.hand_out(released);
+            Committed::Released(Released { notification, recipients, .. }) => {
+                let (id, priority, recipients) = (notification.id, notification.priority, *recipients);
+                self.inner.events.send(Event::Accepted { id, recipients, priority });
+                self.inner.next_due.expires(notification.expires_at);
             }
-            Committed::Scheduled { send_at } => self.inner.next_due.releases(send_at),
+            Committed::Scheduled { send_at } => self.inner.next_due.releases(*send_at),
         }
     }
 
@@ -261,15 +257,5 @@ impl Inner {
             }
             Acceptance::Mismatch => Err(AcceptError::IdempotencyMismatch),
         }
-    }
-
-    fn hand_out(&self, released: Released) {
-        let Released { notification, target, recipients } = released;
-        self.events.send(Event::Accepted {
-            id: notification.id,
-            recipients,
-            priority: notification.priority,
-        });
-        self.bus.publish(Hint::Released(Arc::new(Delivery::new(notification)), target));
     }
 }

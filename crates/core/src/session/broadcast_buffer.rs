@@ -35,13 +35,13 @@ impl BroadcastBuffer {
 
     pub(crate) fn push(&self, delivery: Arc<Delivery>) {
         let mut buffer = self.0.write();
-        buffer.bytes += size(&delivery);
+        buffer.bytes += delivery.size();
         buffer.entries.push_back(delivery);
         while buffer.entries.len() > MAX_BROADCASTS || (buffer.bytes > MAX_BYTES && buffer.entries.len() > 1)
         {
             if let Some(old) = buffer.entries.pop_front() {
                 buffer.first += 1;
-                buffer.bytes -= size(&old);
+                buffer.bytes -= old.size();
             }
         }
     }
@@ -65,17 +65,6 @@ impl BroadcastBuffer {
         batch.extend(wanted.map(|(_, delivery)| Arc::clone(delivery)));
         Some(from + (batch.len() - before) as u64)
     }
-}
-
-fn size(delivery: &Delivery) -> usize {
-    let content = &delivery.notification.content;
-    [&content.title, &content.message, &content.uri, &content.image]
-        .into_iter()
-        .flatten()
-        .map(String::len)
-        .sum::<usize>()
-        + content.data.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
-        + 256
 }
 
 #[cfg(test)]

@@ -17,9 +17,10 @@ use super::lifecycle;
 use super::negotiation::{Advance, NegotiationDriver, Transition};
 use super::outcome::Outcome;
 use super::peer::Peer;
-use super::session_entry::{Command, EndReason};
+use super::session_entry::Command;
 use super::stanza;
 use crate::Core;
+use crate::model::EndReason;
 
 /// What the driver does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

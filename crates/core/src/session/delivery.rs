@@ -23,6 +23,14 @@ impl Delivery {
         Self { notification, headline: OnceLock::new(), legacy: OnceLock::new() }
     }
 
+    /// What it takes in memory, roughly.
+    pub(crate) fn size(&self) -> usize {
+        let content = &self.notification.content;
+        let texts = [&content.title, &content.message, &content.uri, &content.image];
+        let data = content.data.iter().map(|(key, value)| key.len() + value.len());
+        texts.into_iter().flatten().map(String::len).chain(data).sum::<usize>() + 256
+    }
+
     /// The stanza in `encoding`, but for its `to`.
     pub(crate) fn template(&self, encoding: Encoding, config: &Config) -> &Template {
         match encoding {

@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use super::broadcast_buffer::BroadcastBuffer;
 use super::delivery::Delivery;
 use super::registry::{Registry, Shard};
-use super::session_entry::{EndReason, SessionEntry};
-use crate::model::{AccountId, SessionId, Show, Status, Target, Timestamp, Topic, Username};
+use super::session_entry::SessionEntry;
+use crate::bus::{Hint, Publisher};
+use crate::model::{AccountId, EndReason, SessionId, Show, Status, Target, Timestamp, Topic, Username};
 use crate::store::Store;
 
 /// A session as the API and the console show it.
@@ -44,15 +45,17 @@ pub struct SessionInfo {
 /// See the [module's documentation](super).
 pub struct SessionManager {
     store: Arc<dyn Store>,
+    publisher: Arc<Publisher>,
     pub(super) registry: Registry,
     changing_topics: tokio::sync::Mutex<()>,
     pub(super) broadcasts: BroadcastBuffer,
 }
 
 impl SessionManager {
-    pub(crate) fn new(store: Arc<dyn Store>, domain: String) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, publisher: Arc<Publisher>, domain: String) -> Self {
         Self {
             store,
+            publisher,
             registry: Registry::new(domain),
             changing_topics: tokio::sync::Mutex::default(),
             broadcasts: BroadcastBuffer::default(),
@@ -87,6 +90,11 @@ impl SessionManager {
         if let Some(session) = found {
             self.registry.end(session, EndReason::Operator);
         }
+        self.publisher.publish(Hint::End {
+            account: account.id,
+            resource: Some(resource.to_owned()),
+            reason: EndReason::Operator,
+        });
         Ok(found.is_some())
     }
 
@@ -159,6 +167,16 @@ impl SessionManager {
                 self.registry.end(&session, EndReason::Account);
             }
         }
+        self.publisher.publish(Hint::End { account, resource: None, reason: EndReason::Account });
+    }
+
+    /// Another node says that sessions of an account are to end: those with this resource, or all.
+    pub(crate) fn end_here(&self, account: AccountId, resource: Option<&str>, reason: EndReason) {
+        for session in self.registry.sessions(account) {
+            if resource.is_none_or(|resource| *session.resource == *resource) {
+                self.registry.end(&session, reason);
+            }
+        }
     }
 
     /// Looks an account's topics up so that its sessions are found by them.
@@ -175,6 +193,15 @@ impl SessionManager {
     }
 
     async fn topics_changed(&self, account: AccountId) -> crate::store::Result<()> {
+        self.publisher.publish(Hint::Topics(account));
+        self.reindex_topics(account).await
+    }
+
+    /// An account's topics have changed, here or on another node.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub(crate) async fn reindex_topics(&self, account: AccountId) -> crate::store::Result<()> {
         if self.registry.sessions(account).is_empty() {
             return Ok(());
         }
@@ -198,8 +225,21 @@ impl SessionManager {
                 self.broadcasts.push(Arc::clone(delivery));
                 self.each_session(SessionEntry::wake).await;
             }
-            Target::Topic(topic) => self.deliver(delivery, &self.registry.subscribers(topic)).await,
-            Target::Accounts(accounts) => self.deliver(delivery, accounts).await,
+            Target::Topic(topic) => {
+                self.each_of(&self.registry.subscribers(topic), |session| session.deliver(delivery)).await;
+            }
+            Target::Accounts(accounts) => self.each_of(accounts, |session| session.deliver(delivery)).await,
+        }
+    }
+
+    /// As [`hand_out`](Self::hand_out), where only the store has the notification.
+    pub(crate) async fn resync(&self, target: &Target) {
+        match target {
+            Target::All => self.resync_all().await,
+            Target::Topic(topic) => {
+                self.each_of(&self.registry.subscribers(topic), SessionEntry::resync).await;
+            }
+            Target::Accounts(accounts) => self.each_of(accounts, SessionEntry::resync).await,
         }
     }
 
@@ -208,11 +248,11 @@ impl SessionManager {
         self.each_session(SessionEntry::resync).await;
     }
 
-    async fn deliver(&self, delivery: &Arc<Delivery>, accounts: &[AccountId]) {
+    async fn each_of(&self, accounts: &[AccountId], tell: impl Fn(&SessionEntry)) {
         for chunk in accounts.chunks(1024) {
             for account in chunk {
                 if let Some(entry) = self.registry.shard(*account).accounts.get(account) {
-                    entry.sessions.iter().for_each(|session| session.deliver(delivery));
+                    entry.sessions.iter().for_each(|session| tell(session));
                 }
             }
             if accounts.len() > chunk.len() {

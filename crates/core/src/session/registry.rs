@@ -18,9 +18,9 @@ use tokio::time::{Instant, timeout};
 
 use super::bound_session::BoundSession;
 use super::detached::DetachedSessions;
-use super::session_entry::{Command, EndReason, SessionEntry};
+use super::session_entry::{Command, SessionEntry};
 use super::{siblings, sm};
-use crate::model::{AccountId, SessionId, Show, Status, Topic};
+use crate::model::{AccountId, EndReason, SessionId, Show, Status, Topic};
 
 const SHARDS: usize = 64;
 /// How long a connection has to give up its session to one that resumes it.

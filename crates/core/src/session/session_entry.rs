@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::delivery::Delivery;
-use crate::model::{AccountId, SessionId, Show, Status, Timestamp, Username};
+use crate::model::{AccountId, EndReason, SessionId, Show, Status, Timestamp, Username};
 
 /// Notifications that wait for a session's task to run. Past that the session
 /// reads from the store instead.
@@ -52,17 +52,6 @@ pub(crate) enum Command {
     Stanza(Arc<[u8]>),
     /// The client resumes on another connection, which waits for this sender: detach.
     Transfer(oneshot::Sender<()>),
-}
-
-/// Why a session is ended from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum EndReason {
-    /// Another session took the resource.
-    Conflict,
-    /// An operator ended it.
-    Operator,
-    /// The account is gone or its password changed.
-    Account,
 }
 
 pub(crate) struct NewSessionEntry {

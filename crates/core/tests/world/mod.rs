@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
-use tidings_core::Core;
 use tidings_core::auth::RegistrationRequest;
 use tidings_core::clock::{Clock, SystemRandom};
 use tidings_core::config::Config;
 use tidings_core::model::{Audience, Content, Counters, NotificationId, Timestamp, Username};
 use tidings_core::notification::{Accepted, Request};
 use tidings_core::session::{Connection, Control, Peer};
+use tidings_core::{Core, Ports};
 use tidings_store::MemoryStore;
 use tidings_xmpp::sasl::TlsBinding;
 use tokio::time::Instant;
@@ -41,7 +41,9 @@ impl World {
         change(&mut config);
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_123)));
         let store = Arc::new(MemoryStore::new());
-        let core = Core::start(config, store, Arc::clone(&clock) as _, Arc::new(SystemRandom)).await.unwrap();
+        let core = Core::start(config, Ports::local(store, Arc::clone(&clock) as _, Arc::new(SystemRandom)))
+            .await
+            .unwrap();
         Self { core, clock }
     }
 

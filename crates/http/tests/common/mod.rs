@@ -14,10 +14,10 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
-use tidings_core::Core;
 use tidings_core::clock::{Clock, SystemRandom};
 use tidings_core::config::Config;
 use tidings_core::model::{Scope, Timestamp};
+use tidings_core::{Core, Ports};
 use tidings_http::{Http, Settings};
 use tidings_store::MemoryStore;
 use tower::ServiceExt as _;
@@ -77,7 +77,9 @@ impl World {
 
     pub async fn with(config: Config, settings: Settings) -> Self {
         let store = Arc::new(MemoryStore::new());
-        let core = Core::start(config, store, Arc::new(StoppedClock), Arc::new(SystemRandom)).await.unwrap();
+        let core = Core::start(config, Ports::local(store, Arc::new(StoppedClock), Arc::new(SystemRandom)))
+            .await
+            .unwrap();
         let mut keys = Vec::new();
         for scope in [Scope::Admin, Scope::Read, Scope::Send] {
             keys.push(core.auth.create_key(scope.as_str(), scope).await.unwrap().1);

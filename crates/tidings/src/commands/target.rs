@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use tidings_core::auth::AuthManager;
+use tidings_core::bus::Publisher;
 use tidings_core::clock::{SystemClock, SystemRandom};
 use tidings_core::store::Store;
 use tidings_store::{SqliteOptions, SqliteStore};
@@ -70,8 +71,14 @@ impl Target {
             let store: Arc<dyn Store> =
                 Arc::new(SqliteStore::open(&dir.database(), SqliteOptions::default())?);
             let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-            let auth =
-                AuthManager::open(Arc::clone(&store), clock, random, Arc::new(settings.core())).await?;
+            let auth = AuthManager::open(
+                Arc::clone(&store),
+                clock,
+                random,
+                Arc::new(settings.core()),
+                Arc::new(Publisher::local()),
+            )
+            .await?;
             Ok::<_, Failure>((store, auth))
         };
         let (store, auth) = runtime()?.block_on(open)?;

@@ -14,11 +14,11 @@ use tempfile::TempDir;
 use tidings_client::{
     Account, ClientError, Device, DeviceBuilder, KnownBy, Notification, Status, StatusUpdates, Trust,
 };
-use tidings_core::Core;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::{Config, RegistrationPolicy};
 use tidings_core::model::{Audience, Content, Counters, NotificationId, Topic, Username};
 use tidings_core::notification::Request;
+use tidings_core::{Core, Ports};
 use tidings_net::{CertificateSource, Certificates, Server, Settings};
 use tidings_store::{SqliteOptions, SqliteStore};
 use tokio::net::{TcpListener, TcpStream};
@@ -61,10 +61,12 @@ impl World {
 
     async fn start(&mut self) {
         let store = SqliteStore::open(&self.dir.path().join("tidings.db"), SqliteOptions::default()).unwrap();
-        let core =
-            Core::start(self.config.clone(), Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom))
-                .await
-                .unwrap();
+        let core = Core::start(
+            self.config.clone(),
+            Ports::local(Arc::new(store), Arc::new(SystemClock), Arc::new(SystemRandom)),
+        )
+        .await
+        .unwrap();
         let certificates = Certificates::open(self.certificate(), SystemClock.now()).unwrap();
         let settings = Settings { xmpp: Some(self.xmpp), xmpps: Some(self.xmpps), ..Settings::default() };
         let server = Server::start(Arc::clone(&core), &settings, certificates).unwrap();
