@@ -5,6 +5,7 @@ use std::mem;
 
 use tidings_core::model::{Priority, Topic};
 
+use crate::by_priority::ByPriority;
 use crate::open_index::OpenIndex;
 use crate::varint;
 
@@ -19,23 +20,23 @@ pub(crate) type Subscription = (Topic, u64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cursor {
     /// All broadcasts up to here are settled, ended, or were never for the account.
-    settled_up_to: [u64; 3],
+    settled_up_to: ByPriority<u64>,
     /// Settled beyond, because something before is still pending.
-    acked_beyond: [BTreeSet<u64>; 3],
+    acked_beyond: ByPriority<BTreeSet<u64>>,
 }
 
 impl Cursor {
     /// The cursor of an account that was created when this was the newest number.
     pub fn starting_at(seq: u64) -> Self {
-        Self { settled_up_to: [seq; 3], acked_beyond: Default::default() }
+        Self { settled_up_to: ByPriority([seq; 3]), acked_beyond: Default::default() }
     }
 
     /// Reads what [`positions`](Self::positions) and [`encode_beyond`](Self::encode_beyond)
     /// say; `None` for bytes that are not theirs.
     pub fn decode(positions: [u64; 3], beyond: Option<&[u8]>) -> Option<Self> {
-        let mut cursor = Self { settled_up_to: positions, acked_beyond: Default::default() };
+        let mut cursor = Self { settled_up_to: ByPriority(positions), acked_beyond: Default::default() };
         if let Some(mut beyond) = beyond {
-            for seqs in &mut cursor.acked_beyond {
+            for seqs in &mut cursor.acked_beyond.0 {
                 let length = usize::try_from(varint::take(&mut beyond)?).ok()?;
                 let (packed, rest) = beyond.split_at_checked(length)?;
                 seqs.extend(varint::decode(packed)?);
@@ -47,17 +48,17 @@ impl Cursor {
 
     /// How far the cursor is, by priority.
     pub fn positions(&self) -> [u64; 3] {
-        self.settled_up_to
+        self.settled_up_to.0
     }
 
     /// What is settled beyond, in bytes: three lists, each behind its length. `None` where
     /// there is nothing.
     pub fn encode_beyond(&self) -> Option<Vec<u8>> {
-        if self.acked_beyond.iter().all(BTreeSet::is_empty) {
+        if self.acked_beyond.0.iter().all(BTreeSet::is_empty) {
             return None;
         }
         let mut bytes = Vec::new();
-        for seqs in &self.acked_beyond {
+        for seqs in &self.acked_beyond.0 {
             let packed = varint::encode(seqs.iter().copied());
             varint::put(&mut bytes, packed.len() as u64);
             bytes.extend(packed);
@@ -67,21 +68,19 @@ impl Cursor {
 
     /// What was settled beyond the cursor.
     pub fn acked_beyond(&self, priority: Priority) -> &BTreeSet<u64> {
-        &self.acked_beyond[priority.index()]
+        &self.acked_beyond[priority]
     }
 
     /// The newest broadcast of this priority that was settled; at least where the account
     /// began.
     pub fn newest_settled(&self, priority: Priority) -> u64 {
-        let index = priority.index();
-        self.acked_beyond[index].last().copied().unwrap_or(0).max(self.settled_up_to[index])
+        self.acked_beyond[priority].last().copied().unwrap_or(0).max(self.settled_up_to[priority])
     }
 
     /// Whether a broadcast that is meant for the account was not settled by it, nor passed by
     /// its cursor.
     pub fn is_unsettled(&self, seq: u64, priority: Priority) -> bool {
-        let index = priority.index();
-        seq > self.settled_up_to[index] && !self.acked_beyond[index].contains(&seq)
+        seq > self.settled_up_to[priority] && !self.acked_beyond[priority].contains(&seq)
     }
 
     /// Where the account's pending broadcasts of a priority are: for all accounts (`None`) and
@@ -92,7 +91,7 @@ impl Cursor {
         priority: Priority,
         subscriptions: &'a [Subscription],
     ) -> impl Iterator<Item = (Option<&'a Topic>, u64)> + use<'a> {
-        let settled = self.settled_up_to[priority.index()];
+        let settled = self.settled_up_to[priority];
         let topics = subscriptions.iter().map(move |(topic, since)| (Some(topic), settled.max(*since)));
         std::iter::once((None, settled)).chain(topics)
     }
@@ -118,8 +117,8 @@ impl Cursor {
             Some(broadcast) if broadcast.topic.is_some() => return true,
             Some(broadcast) => broadcast.priority,
         };
-        let acked = &self.acked_beyond[priority.index()];
-        let after = self.settled_up_to[priority.index()].saturating_add(1);
+        let acked = &self.acked_beyond[priority];
+        let after = self.settled_up_to[priority].saturating_add(1);
         let end = acked.last().copied().unwrap_or(0).max(seq).saturating_add(1);
         if after >= end {
             return false;
@@ -136,20 +135,20 @@ impl Cursor {
     /// pending for the account, and nothing changes.
     pub fn settle(&mut self, seq: u64, open: &OpenIndex, subscriptions: &[Subscription]) -> Option<Vec<u64>> {
         let broadcast = open.get(seq)?;
-        let (priority, index) = (broadcast.priority, broadcast.priority.index());
+        let priority = broadcast.priority;
         let meant = is_meant(subscriptions, broadcast.topic.as_ref(), seq);
         if !meant || !self.is_unsettled(seq, priority) {
             return None;
         }
-        self.acked_beyond[index].insert(seq);
+        self.acked_beyond[priority].insert(seq);
         let stop = self.first_pending(priority, open, subscriptions).unwrap_or(u64::MAX);
-        let beyond = self.acked_beyond[index].split_off(&stop);
-        let passed = mem::replace(&mut self.acked_beyond[index], beyond);
+        let beyond = self.acked_beyond[priority].split_off(&stop);
+        let passed = mem::replace(&mut self.acked_beyond[priority], beyond);
         let Some(reached) = passed.last().copied() else { return Some(Vec::new()) };
-        let ended = open.ended(priority).range(self.settled_up_to[index].saturating_add(1)..=reached);
+        let ended = open.ended(priority).range(self.settled_up_to[priority].saturating_add(1)..=reached);
         let skipped = ended
             .filter(|(seq, topic)| !passed.contains(seq) && is_meant(subscriptions, topic.as_ref(), **seq));
-        self.settled_up_to[index] = reached;
+        self.settled_up_to[priority] = reached;
         Some(skipped.map(|(seq, _)| *seq).collect())
     }
 
@@ -160,13 +159,13 @@ impl Cursor {
         open: &OpenIndex,
         subscriptions: &[Subscription],
     ) -> Option<u64> {
-        let acked = &self.acked_beyond[priority.index()];
+        let acked = &self.acked_beyond[priority];
         let top = acked.last().copied()?;
         let first = |seqs: &BTreeSet<u64>, after: u64| {
             let after = after.saturating_add(1);
             if after >= top { None } else { seqs.range(after..top).find(|seq| !acked.contains(seq)).copied() }
         };
-        let settled = self.settled_up_to[priority.index()];
+        let settled = self.settled_up_to[priority];
         // Usually there is none for a topic, and the account's need not be gone through.
         let topics = first(open.for_topics(priority), settled).map_or(&[][..], |_| subscriptions);
         let sources = self.sources(priority, topics);

@@ -1,5 +1,6 @@
 //! Stores for Tidings: implementations of [`tidings_core::store::Store`].
 
+mod by_priority;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod cursor;

@@ -5,18 +5,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tidings_core::model::{NotificationId, Priority, Topic};
 
+use crate::by_priority::ByPriority;
+
 /// Broadcasts, for all accounts or for a topic, that are pending for at least one account.
 #[derive(Debug, Default)]
 pub(crate) struct OpenIndex {
     broadcasts: HashMap<u64, OpenBroadcast>,
     /// For all, by priority.
-    all: [BTreeSet<u64>; 3],
+    all: ByPriority<BTreeSet<u64>>,
     /// For any topic, by priority.
-    topical: [BTreeSet<u64>; 3],
-    topics: HashMap<Topic, [BTreeSet<u64>; 3]>,
+    topical: ByPriority<BTreeSet<u64>>,
+    topics: HashMap<Topic, ByPriority<BTreeSet<u64>>>,
     keys: HashMap<String, BTreeSet<u64>>,
     /// Those that ended while pending, by priority: `None` for all accounts.
-    ended: [BTreeMap<u64, Option<Topic>>; 3],
+    ended: ByPriority<BTreeMap<u64, Option<Topic>>>,
 }
 
 /// A broadcast that is pending for an account.
@@ -34,28 +36,28 @@ pub(crate) struct OpenBroadcast {
 impl OpenIndex {
     /// Notes that one ended while pending.
     pub fn note_ended(&mut self, seq: u64, priority: Priority, topic: Option<Topic>) {
-        self.ended[priority.index()].insert(seq, topic);
+        self.ended[priority].insert(seq, topic);
     }
 
     /// Forgets an ended one.
     pub fn forget_ended(&mut self, seq: u64) {
-        for ended in &mut self.ended {
+        for ended in &mut self.ended.0 {
             ended.remove(&seq);
         }
     }
 
     /// Those that ended while pending.
     pub fn ended(&self, priority: Priority) -> &BTreeMap<u64, Option<Topic>> {
-        &self.ended[priority.index()]
+        &self.ended[priority]
     }
 
     pub fn insert(&mut self, seq: u64, broadcast: OpenBroadcast) {
-        let index = broadcast.priority.index();
+        let priority = broadcast.priority;
         if let Some(topic) = &broadcast.topic {
-            self.topical[index].insert(seq);
-            self.topics.entry(topic.clone()).or_default()[index].insert(seq);
+            self.topical[priority].insert(seq);
+            self.topics.entry(topic.clone()).or_default()[priority].insert(seq);
         } else {
-            self.all[index].insert(seq);
+            self.all[priority].insert(seq);
         }
         if let Some(key) = &broadcast.collapse_key {
             self.keys.entry(key.clone()).or_default().insert(seq);
@@ -65,17 +67,17 @@ impl OpenIndex {
 
     pub fn remove(&mut self, seq: u64) {
         let Some(broadcast) = self.broadcasts.remove(&seq) else { return };
-        let index = broadcast.priority.index();
+        let priority = broadcast.priority;
         if let Some(topic) = &broadcast.topic {
-            self.topical[index].remove(&seq);
+            self.topical[priority].remove(&seq);
             if let Some(of_topic) = self.topics.get_mut(topic) {
-                of_topic[index].remove(&seq);
-                if of_topic.iter().all(BTreeSet::is_empty) {
+                of_topic[priority].remove(&seq);
+                if of_topic.0.iter().all(BTreeSet::is_empty) {
                     self.topics.remove(topic);
                 }
             }
         } else {
-            self.all[index].remove(&seq);
+            self.all[priority].remove(&seq);
         }
         if let Some(key) = broadcast.collapse_key
             && let Some(of_key) = self.keys.get_mut(&key)
@@ -102,14 +104,14 @@ impl OpenIndex {
     /// Those for one topic, or for all accounts.
     pub fn of(&self, topic: Option<&Topic>, priority: Priority) -> Option<&BTreeSet<u64>> {
         match topic {
-            Some(topic) => self.topics.get(topic).map(|of_topic| &of_topic[priority.index()]),
-            None => Some(&self.all[priority.index()]),
+            Some(topic) => self.topics.get(topic).map(|of_topic| &of_topic[priority]),
+            None => Some(&self.all[priority]),
         }
     }
 
     /// Those for any topic.
     pub fn for_topics(&self, priority: Priority) -> &BTreeSet<u64> {
-        &self.topical[priority.index()]
+        &self.topical[priority]
     }
 
     /// Those with a collapse key, in order.

@@ -10,7 +10,7 @@ use tidings_core::store::{Acceptance, Idempotency, NewNotification, Settlement, 
 use tokio::sync::Barrier;
 
 use super::handles::Handles;
-use super::world::{NOTHING, START, account, at, counters, fed, note, topic, users};
+use super::world::{NOTHING, START, account, at, counters, fed, new_account, note, topic, users};
 
 const CALLERS: usize = 8;
 /// Notifications of each caller.
@@ -60,18 +60,20 @@ async fn accounts(store: &Handles) -> [AccountId; 2] {
     both
 }
 
-/// Reads as a session does: what comes after what it has read, and never what lies before.
-async fn read_on(store: Arc<dyn Store>, account: AccountId, over: Arc<AtomicBool>) -> Vec<u128> {
-    let (mut after, mut found) = (NOTHING, Vec::new());
+/// Reads as a session does, and settles what it has read: the cursor moves on.
+async fn read_and_settle(store: Arc<dyn Store>, account: AccountId, over: Arc<AtomicBool>) -> Vec<u128> {
+    let (mut newest, mut found) = (Seq(0), Vec::new());
     loop {
         let last = over.load(Ordering::Acquire);
-        let feed = store.feed(account, after, START, 7).await.unwrap();
+        let feed = store.feed(account, NOTHING, START, 7).await.unwrap();
         for notification in &feed.pending {
-            let position = &mut after[notification.priority.index()];
-            assert!(notification.seq > *position, "{:?} after {position:?}", notification.seq);
-            *position = notification.seq;
+            assert!(notification.seq > newest, "{:?} after {newest:?}", notification.seq);
+            newest = notification.seq;
             found.push(notification.id.0);
         }
+        let batch = feed.pending.iter().map(|one| Settlement { account, seq: one.seq });
+        let settled = store.settle(batch.collect()).await.unwrap();
+        assert_eq!(settled.delivered.len(), feed.pending.len());
         if last && !feed.more {
             return found;
         }
@@ -94,22 +96,28 @@ async fn compare_heads(store: Arc<dyn Store>, account: AccountId, over: Arc<Atom
 }
 
 pub(super) async fn accept_in_one_order_for_every_reader(store: &Handles) {
-    let both = accounts(store).await;
+    let watching = accounts(store).await;
     let over = Arc::new(AtomicBool::new(false));
     let mut readers = Vec::new();
     let mut heads = Vec::new();
-    for (number, account) in [both, both].into_iter().flatten().enumerate() {
-        readers.push(tokio::spawn(read_on(store.of_caller(number / 2), account, Arc::clone(&over))));
-        heads.push(tokio::spawn(compare_heads(store.of_caller(number / 2), account, Arc::clone(&over))));
+    for (number, name) in ["carl", "dora", "emil", "fred"].into_iter().enumerate() {
+        let account = account(store, name).await;
+        store.subscribe(account, topic("news")).await.unwrap();
+        let reading = read_and_settle(store.of_caller(number), account, Arc::clone(&over));
+        readers.push(tokio::spawn(reading));
+        let watching = watching[number / 2];
+        heads.push(tokio::spawn(compare_heads(store.of_caller(number), watching, Arc::clone(&over))));
     }
-    at_once(store, |caller, store| async move {
+    let all = || users(&["anna", "bert", "carl", "dora", "emil", "fred"]);
+    at_once(store, move |caller, store| async move {
         for number in numbers(caller) {
-            store.accept(note(number, audience(number))).await.unwrap();
+            let audience = if number % 3 == 1 { all() } else { audience(number) };
+            store.accept(note(number, audience)).await.unwrap();
         }
     })
     .await;
     over.store(true, Ordering::Release);
-    let expected = fed(store, both[0]).await;
+    let expected = fed(store, watching[0]).await;
     assert_eq!(expected.len(), CALLERS * EACH);
     for reader in readers {
         assert_eq!(reader.await.unwrap(), expected, "skipped, or in another order");
@@ -268,7 +276,7 @@ pub(super) async fn create_a_name_and_subscribe_once(store: &Handles) {
     for round in 0..EACH {
         let name = format!("device-{round}");
         let created = at_once(store, move |_, store| {
-            let new = super::world::new_account(&name);
+            let new = new_account(&name);
             async move { store.create_account(new).await.ok() }
         })
         .await;

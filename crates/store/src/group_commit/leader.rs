@@ -173,7 +173,7 @@ impl<Q: 'static, R: 'static, M: Monitor<State<Q, R>>> Lead<'_, Q, R, M> {
     }
 
     /// Gives the lead to the thread afterwards, even if nothing waits.
-    pub fn to_thread(&mut self) {
+    pub fn leave_to_thread(&mut self) {
         self.to_thread = true;
     }
 }

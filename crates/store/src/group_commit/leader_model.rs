@@ -115,7 +115,7 @@ impl World {
                 }
                 if how == Commit::NeedsMaintenance {
                     self.needs_maintenance.store(true, Ordering::Relaxed);
-                    lead.to_thread();
+                    lead.leave_to_thread();
                 }
                 true
             }

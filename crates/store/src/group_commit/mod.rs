@@ -236,7 +236,7 @@ impl<W: GroupWriter, M: Monitor<Guarded<W>>> Committer<W, M> {
         }));
         match led {
             Ok(false) => {}
-            Ok(true) => lead.to_thread(),
+            Ok(true) => lead.leave_to_thread(),
             Err(_) => tracing::error!("a commit or the maintenance after it panicked"),
         }
     }

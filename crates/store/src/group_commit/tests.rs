@@ -462,9 +462,8 @@ async fn no_panic_takes_the_lead_with_it() {
         }
         // Where undoing a group panics as well, the next one does it.
         let store = Store::start(OPTIONS);
-        let (mut seen, at) = (store.seen.lock(), At::Rollback);
-        (seen.fails, seen.panics) = (Some(At::Commit), Some(at));
-        drop(seen);
+        store.seen.lock().fails = Some(At::Commit);
+        store.seen.lock().panics = Some(At::Rollback);
         assert_eq!(store.write_by_worker(1, inline).await, Err(StoreError::Full));
         is_alive(&store, inline).await;
     }
@@ -603,7 +602,8 @@ async fn a_caller_that_stops_waiting_is_committed_all_the_same() {
     let store = Store::start(OPTIONS);
     let (release, held) = store.hold(false);
     let mut asked = Box::pin(store.write(1, false));
-    poll_fn(|context| Poll::Ready(assert!(asked.as_mut().poll(context).is_pending()))).await;
+    let first = poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await;
+    assert!(first.is_pending());
     drop(asked);
     drop(release);
     held.await.unwrap().unwrap();

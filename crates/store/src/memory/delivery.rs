@@ -91,11 +91,9 @@ impl State {
     /// Notes that an account is done with a broadcast.
     fn reach(&mut self, account: AccountId, seq: Seq) {
         let Some(item) = self.by_seq(seq).filter(|item| item.is_broadcast()) else { return };
-        let index = item.priority().index();
+        let priority = item.priority();
         let Some(entry) = self.accounts.get_mut(&account) else { return };
-        if let Some(reached) = entry.reached.get_mut(index) {
-            *reached = seq.max(*reached);
-        }
+        entry.reached[priority] = seq.max(entry.reached[priority]);
         let needs_topics = entry.cursor.needs_topics(seq.0, &self.open_index);
         let topics = if needs_topics { entry.subscriptions() } else { Vec::new() };
         entry.skipped.extend(entry.cursor.settle(seq.0, &self.open_index, &topics).unwrap_or_default());
@@ -112,9 +110,7 @@ impl State {
         let seq = item.seq();
         let had = match &item.target {
             Target::Accounts(_) => item.copies.get(&account) == Some(&CopyState::Delivered),
-            Target::All | Target::Topic(_) => {
-                entry.reached.get(item.priority().index()).is_some_and(|reached| seq <= *reached)
-            }
+            Target::All | Target::Topic(_) => seq <= entry.reached[item.priority()],
         };
         if !self.deliver(account, seq) && !had {
             return false;

@@ -8,6 +8,7 @@ use tidings_core::model::{
 };
 use tidings_core::store::{AuditEntry, Committed, NotificationRecord, Page, Totals, WebSession};
 
+use crate::by_priority::ByPriority;
 use crate::cursor::{Cursor, Subscription};
 use crate::open_index::OpenIndex;
 
@@ -52,7 +53,7 @@ pub(super) struct Entry {
     /// What is pending for it.
     pub pending: BTreeSet<Seq>,
     /// The newest broadcast that was settled, by priority.
-    pub reached: [Seq; 3],
+    pub reached: ByPriority<Seq>,
     /// The cursor that other stores keep instead. No answer comes from it: it must agree.
     pub cursor: Cursor,
     /// What the cursor passed without the account having had it.
@@ -234,7 +235,8 @@ impl State {
                 wrong.push(format!("account {}: {seq} is settled: {settled}, by the cursor: {passed}", id.0));
             }
         }
-        for (priority, reached) in Priority::DESCENDING.map(|one| (one, entry.reached[one.index()])) {
+        for priority in Priority::DESCENDING {
+            let reached = entry.reached[priority];
             let newest = entry.cursor.newest_settled(priority);
             if newest != reached.max(entry.account.registered_at).0 {
                 wrong.push(format!("account {}: {reached:?} was settled, {newest} by the cursor", id.0));

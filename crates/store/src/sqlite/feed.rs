@@ -12,6 +12,7 @@ use super::convert::{self, int, limit as sql_limit, uint};
 use super::error::{Error, Result};
 use super::readers::in_snapshot;
 use super::totals::StoredTotals;
+use crate::by_priority::ByPriority;
 use crate::cursor::is_subscribed;
 
 /// A feed, and what of the account's copies a newer one replaced meanwhile:
@@ -51,7 +52,7 @@ fn read(
     }
     let Some(cursor) = AccountCursor::load(connection, account)? else { return Ok(read) };
     for priority in Priority::DESCENDING {
-        let mut after = after[priority.index()].0;
+        let mut after = ByPriority(after)[priority].0;
         loop {
             // One more than there is room for tells whether there are more.
             let wanted = limit.saturating_add(1) - read.feed.pending.len();
@@ -227,7 +228,7 @@ fn queued_count(connection: &Connection, account: AccountId) -> Result<u64> {
 }
 
 /// Broadcasts that are pending for an account, read once to count for many.
-pub(super) struct OpenBroadcastSeqs(HashMap<String, [Vec<u64>; 3]>);
+pub(super) struct OpenBroadcastSeqs(HashMap<String, ByPriority<Vec<u64>>>);
 
 impl OpenBroadcastSeqs {
     pub fn load(connection: &Connection) -> Result<Self> {
@@ -236,14 +237,14 @@ impl OpenBroadcastSeqs {
              WHERE open = 1 AND topic IS NOT NULL ORDER BY topic, priority, seq",
         )?;
         let mut rows = statement.query([])?;
-        let mut topics = HashMap::<String, [Vec<u64>; 3]>::new();
+        let mut topics = HashMap::<String, ByPriority<Vec<u64>>>::new();
         while let Some(row) = rows.next()? {
             let topic = row.get_ref(0)?.as_str().map_err(|_| Error::corrupt("topic"))?;
-            let index = convert::priority(row.get(1)?)?.index();
+            let priority = convert::priority(row.get(1)?)?;
             let seq = uint(row.get(2)?);
             match topics.get_mut(topic) {
-                Some(of_topic) => of_topic[index].push(seq),
-                None => topics.entry(topic.to_owned()).or_default()[index].push(seq),
+                Some(of_topic) => of_topic[priority].push(seq),
+                None => topics.entry(topic.to_owned()).or_default()[priority].push(seq),
             }
         }
         Ok(Self(topics))
@@ -257,8 +258,8 @@ impl OpenBroadcastSeqs {
         for priority in Priority::DESCENDING {
             for (topic, after) in cursor.get().sources(priority, subscriptions) {
                 let of_topic = self.0.get(topic.map_or("", Topic::as_str));
-                let seqs = of_topic.map(|of_topic| of_topic[priority.index()].as_slice()).unwrap_or_default();
-                let beyond = &seqs[seqs.partition_point(|seq| *seq <= after)..];
+                let seqs = of_topic.map(|of_topic| of_topic[priority].as_slice()).unwrap_or_default();
+                let (_, beyond) = seqs.split_at(seqs.partition_point(|seq| *seq <= after));
                 let acked = cursor.get().acked_beyond(priority).iter();
                 let settled = acked.filter(|seq| beyond.binary_search(seq).is_ok()).count();
                 pending += (beyond.len() - settled) as u64;
