@@ -12,7 +12,8 @@ use tidings_core::clock::{Clock, SystemClock};
 use tidings_core::model::{
     AccountId, Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Timestamp, Username,
 };
-use tidings_core::store::{Committed, NewNotification, Next, Settlement, Store};
+use tidings_core::store::prelude::*;
+use tidings_core::store::{Committed, NewNotification, Next, Settlement};
 use tidings_store::{SqliteOptions, SqliteStore};
 use tidings_xmpp::ext::push::{PushMessage, headline_template};
 use tidings_xmpp::ext::sm::Nonza;

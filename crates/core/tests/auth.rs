@@ -10,7 +10,8 @@ use tidings_core::bus::Publisher;
 use tidings_core::clock::{Clock, SystemRandom};
 use tidings_core::config::{Config, RegistrationPolicy};
 use tidings_core::model::{AccountId, Role, Scope, Timestamp};
-use tidings_core::store::{AccountChange, Store};
+use tidings_core::store::AccountChange;
+use tidings_core::store::prelude::*;
 use tidings_store::MemoryStore;
 use tidings_xmpp::sasl::derive_keys;
 

@@ -32,7 +32,7 @@ use tidings_core::config::Config;
 use tidings_core::model::{Audience, Content, NewAccount, Priority, ScramKeys, Username};
 use tidings_core::notification::Request;
 use tidings_core::session::Peer;
-use tidings_core::store::Store;
+use tidings_core::store::prelude::*;
 use tidings_core::{Core, Ports};
 use tidings_net::{CertificateSource, Certificates, Security, Server, Settings};
 use tidings_store::MemoryStore;

@@ -13,7 +13,7 @@ use tidings_core::model::{
 };
 use tidings_core::notification::Request;
 use tidings_core::session::{Connection, Control, Peer};
-use tidings_core::store::Store;
+use tidings_core::store::prelude::*;
 use tidings_core::{Core, Ports};
 use tidings_store::MemoryStore;
 use tidings_xmpp::sasl::{ScramHash, TlsBinding, derive_keys};

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use tidings_core::clock::{Clock as _, SystemClock};
 use tidings_core::model::{NewAccount, ScramKeys, Timestamp, Username};
-use tidings_core::store::{Seen, Store};
+use tidings_core::store::Seen;
+use tidings_core::store::prelude::*;
 use tidings_store::{SqliteOptions, SqliteStore};
 
 /// Writes under way at once.

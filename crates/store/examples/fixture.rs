@@ -15,8 +15,9 @@ use tidings_core::model::{
     AccountId, ApiKey, Audience, Content, KeyId, NewAccount, NotificationId, Operator, Priority, Role, Scope,
     ScramKeys, Seq, Timestamp, Topic, Username,
 };
+use tidings_core::store::prelude::*;
 use tidings_core::store::{
-    Acceptance, AccountChange, Idempotency, NewNotification, Seen, Settlement, Store, WebSession,
+    Acceptance, AccountChange, Idempotency, NewNotification, Seen, Settlement, WebSession,
 };
 use tidings_store::{SqliteOptions, SqliteStore};
 

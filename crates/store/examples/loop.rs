@@ -17,8 +17,9 @@ use std::time::Instant;
 use tidings_core::model::{
     AccountId, Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp, Username,
 };
+use tidings_core::store::prelude::*;
 use tidings_core::store::{
-    AccountOrder, AccountQuery, AccountSortKey, Committed, NewNotification, Next, Seen, Settlement, Store,
+    AccountOrder, AccountQuery, AccountSortKey, Committed, NewNotification, Next, Seen, Settlement,
 };
 use tidings_store::{SqliteOptions, SqliteStore};
 

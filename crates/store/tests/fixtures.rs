@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use tidings_core::model::{AccountId, Audience, Content, NotificationId, Priority, Username};
-use tidings_core::store::{Acceptance, Committed, Idempotency, NewNotification, Next, Settlement, Store};
+use tidings_core::store::prelude::*;
+use tidings_core::store::{Acceptance, Committed, Idempotency, NewNotification, Next, Settlement};
 use tidings_store::{SqliteOptions, SqliteStore};
 
 use self::describe::{NOTHING, at, describe, hash, name};

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use tidings_core::clock::{Clock, SystemClock};
 use tidings_core::model::{Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Username};
-use tidings_core::store::{NewNotification, Store};
+use tidings_core::store::NewNotification;
+use tidings_core::store::prelude::*;
 use tidings_store::{SqliteOptions, SqliteStore};
 use tidings_xmpp::sasl::{ScramHash, derive_keys};
 use tokio::task::JoinSet;

@@ -182,7 +182,12 @@ impl SettleQueue {
                     self.tell(settled, &batch, events);
                     break;
                 }
-                Err(error @ (StoreError::Busy | StoreError::Full | StoreError::Failed(_))) => {
+                Err(
+                    error @ (StoreError::Busy
+                    | StoreError::Full
+                    | StoreError::Unavailable(_)
+                    | StoreError::Failed(_)),
+                ) => {
                     if *self.closed.borrow() {
                         let count = batch.settlements.len();
                         tracing::warn!(%error, count, "settlements were not written; these devices get theirs again");

@@ -39,7 +39,7 @@ pub enum Next {
     Lost,
 }
 
-/// What is committed from the moment of [`Store::watch`](super::Store::watch) on.
+/// What is committed from the moment of [`NotificationStore::watch`](super::NotificationStore::watch) on.
 #[derive(Debug)]
 pub struct CommitFeed {
     shared: Arc<Shared>,

@@ -191,7 +191,7 @@ impl From<StoreError> for Problem {
             StoreError::Full => Self::new(ProblemKind::DiskFull)
                 .detail("the server's disk is full; nothing was changed")
                 .retry_after(60),
-            StoreError::Incompatible(_) | StoreError::Failed(_) => {
+            StoreError::Incompatible(_) | StoreError::Unavailable(_) | StoreError::Failed(_) => {
                 tracing::error!(%error, "the store failed");
                 // Disks and file systems recover, or the operator frees space: worth a repeat, not a fault of the request.
                 Self::new(ProblemKind::StoreFailed)
@@ -258,6 +258,7 @@ mod tests {
         for (error, kind, seconds) in [
             (StoreError::Busy, ProblemKind::Overloaded, "1"),
             (StoreError::Full, ProblemKind::DiskFull, "60"),
+            (StoreError::Unavailable("the connection was lost".into()), ProblemKind::StoreFailed, "30"),
             (StoreError::Failed("disk I/O error".into()), ProblemKind::StoreFailed, "30"),
         ] {
             let problem = Problem::from(error);

@@ -6,7 +6,8 @@ use tempfile::TempDir;
 use tidings_core::model::{
     AccountId, Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp, Username,
 };
-use tidings_core::store::{AccountOrder, CommitFeed, Committed, NewNotification, Next, Settlement, Store};
+use tidings_core::store::prelude::*;
+use tidings_core::store::{AccountOrder, CommitFeed, Committed, NewNotification, Next, Settlement};
 
 use super::readers::in_snapshot;
 use super::*;

@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use tidings_core::model::{NewAccount, ScramKeys, Timestamp, Topic, Username};
-use tidings_core::store::Store;
+use tidings_core::store::prelude::*;
 use tidings_store::{SqliteOptions, SqliteStore};
 use tidings_xmpp::sasl::{ScramHash, derive_keys};
 

@@ -1,0 +1,7 @@
+//! The port, trait by trait.
+
+mod account;
+mod admin;
+mod health;
+mod notification;
+mod topic;

@@ -1,0 +1,27 @@
+//! Topics and subscriptions, method by method: by the writer or by a reader.
+
+use async_trait::async_trait;
+use tidings_core::model::{AccountId, Topic};
+use tidings_core::store::{Page, Result, TopicStore};
+
+use super::SMALL;
+use crate::sqlite::{SqliteStore, topics};
+
+#[async_trait]
+impl TopicStore for SqliteStore {
+    async fn subscribe(&self, account: AccountId, topic: Topic) -> Result<bool> {
+        self.writer.call(SMALL, move |writer| writer.subscribe(account, &topic)).await
+    }
+
+    async fn unsubscribe(&self, account: AccountId, topic: Topic) -> Result<bool> {
+        self.writer.call(SMALL, move |writer| writer.unsubscribe(account, &topic)).await
+    }
+
+    async fn subscriptions(&self, account: AccountId) -> Result<Vec<Topic>> {
+        self.readers.call_inline(move |connection| topics::subscriptions(connection, account)).await
+    }
+
+    async fn topics(&self, after: Option<String>, limit: usize) -> Result<Page<(Topic, u64), String>> {
+        self.readers.call(move |connection| topics::topics(connection, after.as_deref(), limit)).await
+    }
+}
