@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::monitor::Monitor;
@@ -66,6 +67,8 @@ pub(crate) enum Refused {
 pub(crate) struct CommitQueue<Q, R, M> {
     monitor: M,
     capacity: usize,
+    /// What was put in and is not [answered](Self::answered).
+    waiting: AtomicUsize,
     items: PhantomData<fn(Q, R)>,
 }
 
@@ -79,7 +82,7 @@ pub(crate) struct Lead<'a, Q: 'static, R: 'static, M: Monitor<State<Q, R>>> {
 impl<Q: 'static, R: Clone + 'static, M: Monitor<State<Q, R>>> CommitQueue<Q, R, M> {
     /// `monitor` guards a new state.
     pub fn new(monitor: M, capacity: usize) -> Self {
-        Self { monitor, capacity, items: PhantomData }
+        Self { monitor, capacity, waiting: AtomicUsize::new(0), items: PhantomData }
     }
 
     pub fn monitor(&self) -> &M {
@@ -96,6 +99,7 @@ impl<Q: 'static, R: Clone + 'static, M: Monitor<State<Q, R>>> CommitQueue<Q, R, 
         if state.queue.len() >= self.capacity {
             return Err(Refused::Full);
         }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         state.queue.push_back(item);
         if state.leader != Leader::None {
             return Ok(None);
@@ -147,6 +151,21 @@ impl<Q: 'static, R: Clone + 'static, M: Monitor<State<Q, R>>> CommitQueue<Q, R, 
                 }
             }
         }
+    }
+
+    /// How many wait: in the queue, or taken and not answered.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How many there may be in the queue.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// So many that were taken wait no longer.
+    pub fn answered(&self, count: usize) {
+        self.waiting.fetch_sub(count, Ordering::Relaxed);
     }
 
     /// Takes nothing more.

@@ -21,7 +21,7 @@ mod work;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
@@ -87,8 +87,6 @@ struct Committer<W, M> {
     options: Options,
     /// Whether the last commit took long.
     slow: AtomicBool,
-    /// Calls that wait for their commit.
-    waiting: AtomicUsize,
     commits: AtomicU64,
     /// Calls in those commits.
     writes: AtomicU64,
@@ -113,7 +111,6 @@ impl<W: GroupWriter, M: Monitor<Guarded<W>>> GroupCommit<W, M> {
             writer: Mutex::new(Some(writer)),
             options,
             slow: AtomicBool::new(false),
-            waiting: AtomicUsize::new(0),
             commits: AtomicU64::new(0),
             writes: AtomicU64::new(0),
         });
@@ -151,7 +148,7 @@ impl<W: GroupWriter, M: Monitor<Guarded<W>>> GroupCommit<W, M> {
 
     /// Calls that wait for their commit, and how many may.
     pub fn backlog(&self) -> (usize, usize) {
-        (self.committer.waiting.load(Ordering::Relaxed), self.committer.options.capacity)
+        (self.committer.queue.waiting(), self.committer.queue.capacity())
     }
 
     /// Commits so far, and the calls in them.
@@ -194,19 +191,15 @@ impl<W: GroupWriter, M: Monitor<Guarded<W>>> Committer<W, M> {
     fn ask(&self, queued: Queued<W>, inline: bool) -> Result<()> {
         let inline = inline && self.options.inline && !self.slow.load(Ordering::Relaxed);
         let caller = inline.then(with_more_workers).flatten();
-        self.waiting.fetch_add(1, Ordering::Relaxed);
         match self.queue.push(queued, caller) {
-            Ok(None) => {}
-            Ok(Some(lead)) => self.commit_as(lead, false),
-            Err(refused) => {
-                self.waiting.fetch_sub(1, Ordering::Relaxed);
-                return Err(match refused {
-                    Refused::Closed => closed(),
-                    Refused::Full => StoreError::Busy,
-                });
+            Ok(None) => Ok(()),
+            Ok(Some(lead)) => {
+                self.commit_as(lead, false);
+                Ok(())
             }
+            Err(Refused::Closed) => Err(closed()),
+            Err(Refused::Full) => Err(StoreError::Busy),
         }
-        Ok(())
     }
 
     /// The thread's work, until the store is closed and nothing is left.
@@ -222,7 +215,7 @@ impl<W: GroupWriter, M: Monitor<Guarded<W>>> Committer<W, M> {
     /// worker of the runtime its task, and the lead is given back in any case.
     fn commit_as(&self, mut lead: Lead<'_, Queued<W>, Handle, M>, by_thread: bool) {
         let led = catch_unwind(AssertUnwindSafe(|| {
-            let group = Group { works: self.take(&lead), waiting: &self.waiting };
+            let group = Group { works: self.take(&lead), queue: &self.queue };
             let mut writer = self.writer.lock();
             let Some(writer) = writer.as_mut() else { return false };
             // Nothing is there where only maintenance is needed.
@@ -252,7 +245,7 @@ impl<W: GroupWriter, M: Monitor<Guarded<W>>> Committer<W, M> {
         })
     }
 
-    fn commit(&self, writer: &mut W, mut group: Group<'_, W>) {
+    fn commit(&self, writer: &mut W, mut group: Group<'_, W, M>) {
         let started = self.queue.monitor().now();
         let committed = guarded("a commit", || run_group(writer, &mut group.works)).and_then(|done| done);
         let after = match &committed {
@@ -276,15 +269,15 @@ impl<W: GroupWriter, M: Monitor<Guarded<W>>> Committer<W, M> {
 }
 
 /// What is in one commit.
-struct Group<'a, W> {
+struct Group<'a, W: GroupWriter, M: Monitor<Guarded<W>>> {
     works: Vec<Queued<W>>,
-    waiting: &'a AtomicUsize,
+    queue: &'a CommitQueue<Queued<W>, Handle, M>,
 }
 
-impl<W> Group<'_, W> {
+impl<W: GroupWriter, M: Monitor<Guarded<W>>> Group<'_, W, M> {
     fn answer(mut self, committed: &Result<()>) {
         for queued in self.works.drain(..) {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.queue.answered(1);
             // The caller's waker is not the store's: its panic must not cost others their answer.
             let answered = guarded("an answer", || queued.work.answer(committed.clone()));
             if let Err(error) = answered {
@@ -294,10 +287,10 @@ impl<W> Group<'_, W> {
     }
 }
 
-impl<W> Drop for Group<'_, W> {
+impl<W: GroupWriter, M: Monitor<Guarded<W>>> Drop for Group<'_, W, M> {
     /// Those that were not answered wait no longer: their callers are told that by the channel.
     fn drop(&mut self) {
-        self.waiting.fetch_sub(self.works.len(), Ordering::Relaxed);
+        self.queue.answered(self.works.len());
     }
 }
 
