@@ -19,6 +19,7 @@ use super::outcome::Outcome;
 use super::peer::Peer;
 use super::session_entry::Command;
 use super::stanza;
+use super::stanza_rate::StanzaRate;
 use crate::Core;
 use crate::model::EndReason;
 
@@ -51,7 +52,7 @@ pub struct Connection {
     since: Instant,
     /// It was asked whether it is still there, and has been silent since.
     probed: bool,
-    bucket: Bucket,
+    rate: StanzaRate,
 }
 
 enum Phase {
@@ -89,7 +90,7 @@ impl Connection {
             phase: Phase::Negotiating(Box::new(negotiating)),
             since: now,
             probed: false,
-            bucket: Bucket::default(),
+            rate: StanzaRate::default(),
             core,
         }
     }
@@ -121,7 +122,7 @@ impl Connection {
                 },
             };
             if self.settlements() != settlements {
-                self.bucket.give_back();
+                self.rate.give_back();
             }
             if control != Control::Continue {
                 return control;
@@ -255,7 +256,7 @@ impl Connection {
             _ => None,
         };
         let Some(frame) = self.reader.read(input)? else { return Ok(None) };
-        if bound.is_some() && !self.bucket.take(self.core.config.limits.stanzas_per_second, self.since) {
+        if bound.is_some() && !self.rate.take(self.core.config.limits.stanzas_per_second, self.since) {
             return Err(StreamError::with_text(
                 StreamCondition::PolicyViolation,
                 "too many stanzas a second",
@@ -468,35 +469,6 @@ fn frame_limits(core: &Core, authenticated: bool) -> FrameLimits {
         bytes: if authenticated { limits.stanza_bytes } else { limits.stanza_bytes_before_auth },
         depth: limits.depth,
         attributes: limits.attributes,
-    }
-}
-
-/// Stanzas a second, averaged over ten seconds.
-#[derive(Default)]
-struct Bucket {
-    /// Stanzas taken from the bucket, and not yet given back by time.
-    taken: u32,
-    since: Option<Instant>,
-}
-
-impl Bucket {
-    fn take(&mut self, per_second: u32, now: Instant) -> bool {
-        if per_second == 0 {
-            return true;
-        }
-        let since = *self.since.get_or_insert(now);
-        let refill = now.saturating_duration_since(since).as_secs().saturating_mul(u64::from(per_second));
-        if refill > 0 {
-            self.taken = self.taken.saturating_sub(u32::try_from(refill).unwrap_or(u32::MAX));
-            self.since = Some(now);
-        }
-        self.taken = self.taken.saturating_add(1);
-        self.taken <= per_second.saturating_mul(10)
-    }
-
-    /// A stanza that settles what was sent is one that the server asked for.
-    fn give_back(&mut self) {
-        self.taken = self.taken.saturating_sub(1);
     }
 }
 

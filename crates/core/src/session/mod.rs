@@ -6,10 +6,10 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `connection` | one stream from its first byte to its last |
+//! | `connection`, `stanza_rate` | one stream from its first byte to its last; how much a peer may send |
 //! | `negotiation` | the negotiation's questions, answered; who the peer has proven to be |
 //! | `binding` | from an authenticated account to a session |
-//! | `bound_session` | a bound session: feed, window, acknowledgements |
+//! | `bound_session` | a bound session; its feed and its acknowledgements are files below |
 //! | `lifecycle` | how a session ends, or waits for its client |
 //! | `delivery` | a notification on its way to sessions, encoded once for all |
 //! | `collapse` | what a newer notification of the same batch has replaced |
@@ -43,6 +43,7 @@ mod session_entry;
 mod siblings;
 mod sm;
 mod stanza;
+mod stanza_rate;
 
 use std::net::IpAddr;
 use std::sync::OnceLock;

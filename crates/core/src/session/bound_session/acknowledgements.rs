@@ -1,0 +1,138 @@
+//! What a session's peer has acknowledged, and how it is asked to: by XEP-0198, by receipts,
+//! or by the ping rule. What was acknowledged is settled in the store.
+
+use std::collections::VecDeque;
+
+use tidings_xmpp::ext::sm::HandledCountTooHigh;
+use tidings_xmpp::ns;
+use tokio::time::Instant;
+
+use super::BoundSession;
+use crate::Core;
+use crate::model::{NotificationId, Seq};
+use crate::session::ping;
+
+impl BoundSession {
+    /// After new notifications: asks once for all of them, unless an answer is still awaited.
+    pub(super) fn ask_for_acknowledgement(
+        &mut self,
+        core: &Core,
+        before: Option<u32>,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) {
+        if self.mark() != before {
+            self.ask(core, now, out);
+        }
+    }
+
+    fn ask(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) {
+        if self.outstanding.is_empty() {
+            return;
+        }
+        let room = self.room(core);
+        match &mut self.sm {
+            Some(sm) => sm.request(out),
+            None => {
+                if let Some(number) = self.ping.await_answer(room, now) {
+                    self.write_ping(core, number, out);
+                }
+            }
+        }
+    }
+
+    pub(super) fn write_ping(&self, core: &Core, number: u32, out: &mut Vec<u8>) {
+        let id = ping::id(number);
+        out.extend_from_slice(
+            format!("<iq type='get' id='{id}' from='{}' to='", core.config.domain).as_bytes(),
+        );
+        out.extend_from_slice(&self.entry.to);
+        out.extend_from_slice(format!("'><ping xmlns='{}'/></iq>", ns::PING).as_bytes());
+    }
+
+    /// Asks whether the peer is still there.
+    pub(in crate::session) fn probe(&mut self, core: &Core, out: &mut Vec<u8>) {
+        match &mut self.sm {
+            Some(sm) => sm.probe(out),
+            None => self.write_ping(core, 0, out),
+        }
+    }
+
+    /// The peer has handled all stanzas up to `h` (XEP-0198 section 4).
+    ///
+    /// # Errors
+    /// When that is more than was sent; nothing is settled then.
+    pub(in crate::session) async fn acknowledged(
+        &mut self,
+        core: &Core,
+        h: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandledCountTooHigh> {
+        let Some(sm) = &mut self.sm else { return Ok(()) };
+        let acknowledged = sm.acknowledged(h)?;
+        let settled = self.pop(|number| acknowledged.covers(number));
+        self.settle(core, settled).await;
+        if !self.outstanding.is_empty()
+            && let Some(sm) = &mut self.sm
+        {
+            sm.request_again(out);
+        }
+        Ok(())
+    }
+
+    /// An answer that may be one to a ping of ours.
+    pub(in crate::session) async fn pong(&mut self, core: &Core, id: &str, now: Instant, out: &mut Vec<u8>) {
+        let Some(number) = ping::number(id) else { return };
+        if let Some(covers) = self.ping.answered(number) {
+            let settled = self.pop(|number| covers.wrapping_sub(number) < u32::MAX / 2);
+            self.settle(core, settled).await;
+            self.ask(core, now, out);
+        }
+    }
+
+    /// A XEP-0184 receipt, or androidpn's own, for notification `id`.
+    pub(in crate::session) async fn receipt(&mut self, core: &Core, id: NotificationId, standard: bool) {
+        if standard {
+            self.ping.receipt();
+        }
+        match self.outstanding.iter().position(|outstanding| outstanding.id == id) {
+            Some(index) => {
+                let settled = self.outstanding.remove(index).map(|outstanding| outstanding.seq);
+                self.settlements = self.settlements.wrapping_add(1);
+                self.release_memory();
+                self.settle(core, settled.into_iter().collect()).await;
+            }
+            None => {
+                if let Err(error) = core.notification.receipt(self.entry.account, id).await {
+                    tracing::warn!(%error, "a receipt was not written");
+                }
+            }
+        }
+    }
+
+    /// Takes the acknowledged from the front.
+    fn pop(&mut self, acknowledged: impl Fn(u32) -> bool) -> Vec<Seq> {
+        let count =
+            self.outstanding.iter().take_while(|outstanding| acknowledged(outstanding.number)).count();
+        if count > 0 {
+            self.settlements = self.settlements.wrapping_add(1);
+        }
+        let settled = self.outstanding.drain(..count).map(|outstanding| outstanding.seq).collect();
+        self.release_memory();
+        settled
+    }
+
+    async fn settle(&self, core: &Core, settled: Vec<Seq>) {
+        if !settled.is_empty() {
+            core.notification.settle(self.entry.account, settled).await;
+        }
+    }
+
+    fn release_memory(&mut self) {
+        if self.outstanding.is_empty() {
+            // An idle session holds nothing.
+            self.outstanding = VecDeque::new();
+            self.ping.settled();
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What a session is fed: hints while they tell all there is, the store otherwise.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{BoundSession, FeedState, Outstanding};
+use crate::Core;
+use crate::model::{Priority, Seq};
+use crate::session::collapse::collapse;
+use crate::session::delivery::Delivery;
+use crate::store::{Feed, StoreError};
+
+/// How long a session waits after the store failed before it reads again.
+const RETRY: Duration = Duration::from_secs(2);
+
+impl BoundSession {
+    /// The session became available, or its feed must start over.
+    pub(in crate::session) fn start_feed(&mut self) {
+        self.feed = FeedState::Behind;
+    }
+
+    /// The session is not available any more.
+    pub(in crate::session) fn stop_feed(&mut self) {
+        self.feed = FeedState::Off;
+        self.held_until = None;
+        self.retry_at = None;
+    }
+
+    /// Sends what there is to send, as far as the window and the driver's buffer allow.
+    pub(in crate::session) async fn pump(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) {
+        let before = self.mark();
+        loop {
+            match self.feed {
+                FeedState::Off => return,
+                FeedState::Live => {
+                    if self.drain_hints(core, now, out) {
+                        break;
+                    }
+                    self.feed = FeedState::Behind;
+                }
+                FeedState::Behind => {
+                    if !self.may_read(core, now, out) || !self.read_store(core, now, out).await {
+                        break;
+                    }
+                }
+            }
+        }
+        self.ask_for_acknowledgement(core, before, now, out);
+    }
+
+    /// Whether hints alone feed this session now: the caller may then use
+    /// [`pump_hints`](Self::pump_hints), which never waits.
+    pub(in crate::session) fn is_live(&self) -> bool {
+        self.feed == FeedState::Live
+    }
+
+    /// Sends what came as hints. False when the store must be read.
+    pub(in crate::session) fn pump_hints(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
+        let before = self.mark();
+        let done = self.drain_hints(core, now, out);
+        if !done {
+            self.feed = FeedState::Behind;
+        }
+        self.ask_for_acknowledgement(core, before, now, out);
+        done
+    }
+
+    fn drain_hints(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
+        let Some(batch) = self.take_hints(core) else { return false };
+        let sent_up_to = self.sent_up_to;
+        // One that is older than what was sent before must be read: the store knows its place and
+        // whether it was replaced. (Hints of several nodes may overtake each other.) What comes
+        // after one that must be read is read with it, in order.
+        batch
+            .iter()
+            .all(|delivery| delivery.notification.seq > sent_up_to && self.offer(core, delivery, now, out))
+    }
+
+    /// What came as hints since the last time, in the order in which to send it. `None` when
+    /// the store must be read.
+    fn take_hints(&mut self, core: &Core) -> Option<Vec<Arc<Delivery>>> {
+        let broadcasts = &core.session.broadcasts;
+        // With each notification the batch has all that were handed out before it: first those
+        // of the broadcasts until now, last those before the newest of the queued.
+        let end = broadcasts.end();
+        let mut batch = self.entry.take_queued()?;
+        let direct_and_topics = batch.len();
+        let newest = batch.iter().map(|delivery| delivery.notification.seq).max().unwrap_or_default();
+        self.next_broadcast = broadcasts.read(self.next_broadcast, end, newest, &mut batch)?;
+        if batch.len() > 1 {
+            collapse(&mut batch, direct_and_topics)?;
+            batch
+                .sort_by_key(|delivery| (Reverse(delivery.notification.priority), delivery.notification.seq));
+        }
+        batch.retain(|delivery| delivery.notification.seq > self.head);
+        Some(batch)
+    }
+
+    /// Sends one notification, or leaves it for later. False when the store must be read for it.
+    fn offer(&mut self, core: &Core, delivery: &Delivery, now: Instant, out: &mut Vec<u8>) -> bool {
+        if self.inactive {
+            if delivery.notification.priority == Priority::Low {
+                self.hold(core, now);
+                return true;
+            }
+            if self.held_until.take().is_some() {
+                // What was held back goes out with this one; the store has it all.
+                self.release_low = true;
+                return false;
+            }
+        }
+        if !self.room(core) || self.buffer_full(core, out) {
+            return false;
+        }
+        self.send(core, delivery, out);
+        true
+    }
+
+    fn may_read(&mut self, core: &Core, now: Instant, out: &[u8]) -> bool {
+        self.room(core) && !self.buffer_full(core, out) && self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// Reads pending notifications from the store and sends them. True when
+    /// there may be more to do at once.
+    async fn read_store(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
+        self.retry_at = None;
+        // Hints up to here are in what the store answers; later ones come after it.
+        drop(self.entry.take_queued());
+        self.next_broadcast = core.session.broadcasts.end();
+        let limit = core.config.session.window + 1;
+        let feed = match self.pending(core, limit).await {
+            Ok(feed) => feed,
+            Err(error) => {
+                // A busy store has said why; a crowd of sessions need not repeat it.
+                match error {
+                    StoreError::Busy => {}
+                    error => {
+                        tracing::warn!(%error, jid = %self.entry.username, "cannot read pending notifications; trying again");
+                    }
+                }
+                self.retry_at = Some(now + RETRY);
+                return false;
+            }
+        };
+        self.head = feed.head;
+        let mut complete = !feed.more;
+        let releasing = self.release_low
+            || self.held_until.is_some()
+                && feed.pending.iter().any(|n| n.priority != Priority::Low && !self.in_flight(n.seq));
+        for notification in feed.pending {
+            if self.in_flight(notification.seq) {
+                continue;
+            }
+            if self.inactive && notification.priority == Priority::Low && !releasing {
+                self.hold(core, now);
+                continue;
+            }
+            if !self.room(core) || self.buffer_full(core, out) {
+                complete = false;
+                break;
+            }
+            self.send(core, &Delivery::new(notification), out);
+        }
+        if releasing {
+            self.held_until = None;
+        }
+        if complete {
+            self.release_low = false;
+            self.feed = FeedState::Live;
+        }
+        complete
+    }
+
+    /// What the store has for this session, which is found by its topics from then on.
+    async fn pending(&self, core: &Core, limit: usize) -> Result<Feed, StoreError> {
+        let account = self.entry.account;
+        if !core.session.registry.knows_topics(account) {
+            if let Some(head) = core.store.head_if_idle(account).await? {
+                core.session.learn_topics(account, Vec::new());
+                return Ok(Feed { pending: Vec::new(), more: false, head });
+            }
+            // Available first, indexed second, read third: what is sent meanwhile comes
+            // as a hint or is read, and mostly both.
+            core.session.index_topics(account).await?;
+        }
+        core.notification.feed(account, limit).await
+    }
+
+    fn send(&mut self, core: &Core, delivery: &Delivery, out: &mut Vec<u8>) {
+        let notification = &delivery.notification;
+        delivery.template(self.encoding, &core.config).write(&self.entry.to, out);
+        let number = match &mut self.sm {
+            Some(sm) => sm.count_sent(),
+            None => self.ping.count_sent(),
+        };
+        self.sent_up_to = notification.seq.max(self.sent_up_to);
+        self.outstanding.push_back(Outstanding { number, seq: notification.seq, id: notification.id });
+    }
+
+    fn in_flight(&self, seq: Seq) -> bool {
+        self.outstanding.iter().any(|outstanding| outstanding.seq == seq)
+    }
+
+    pub(super) fn room(&self, core: &Core) -> bool {
+        self.outstanding.len() < core.config.session.window
+    }
+
+    fn buffer_full(&mut self, core: &Core, out: &[u8]) -> bool {
+        let full = out.len() >= core.config.limits.outgoing_bytes;
+        self.backpressured |= full;
+        full
+    }
+
+    pub(super) fn mark(&self) -> Option<u32> {
+        self.outstanding.back().map(|outstanding| outstanding.number)
+    }
+
+    /// XEP-0352. True when something held back may go out now.
+    pub(in crate::session) fn set_inactive(&mut self, inactive: bool) -> bool {
+        self.inactive = inactive;
+        !inactive && self.release_held()
+    }
+
+    fn hold(&mut self, core: &Core, now: Instant) {
+        let span = Duration::from_secs(core.config.session.inactive_hold_seconds);
+        self.held_until.get_or_insert(now + span);
+    }
+
+    pub(super) fn release_held(&mut self) -> bool {
+        let held = self.held_until.take().is_some();
+        if held && self.feed == FeedState::Live {
+            self.feed = FeedState::Behind;
+        }
+        held
+    }
+
+    /// Whether the store should be read now.
+    pub(in crate::session) fn wants_pump(&self, core: &Core, now: Instant) -> bool {
+        self.feed == FeedState::Behind
+            && !self.backpressured
+            && self.room(core)
+            && self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// What there is to send is read again, unless the session is not available.
+    pub(super) fn start_feed_over(&mut self) {
+        if self.feed != FeedState::Off {
+            self.feed = FeedState::Behind;
+        }
+    }
+}
