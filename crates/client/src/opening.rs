@@ -35,7 +35,7 @@ pub(crate) fn stanza_id(connection: u64, number: u64) -> String {
     format!("c{connection}-{number}")
 }
 
-/// The wish for notifications in our own form.
+/// The request for notifications in our own form.
 fn enable(id: String) -> Element {
     let (kind, payload) = Request::Enable.to_payload();
     debug_assert!(kind == IqKind::Set);

@@ -77,7 +77,7 @@ impl Tls {
     pub(crate) fn new(trust: &Trust, known: Option<KnownBy>, direct: bool) -> Result<Self, UnfitTrust> {
         let provider = Arc::new(provider());
         let policy = match trust {
-            Trust::Insecure => TrustPolicy::Anybody,
+            Trust::Insecure => TrustPolicy::AnyServer,
             Trust::Ca(certificates) => TrustPolicy::authorities(certificates, &provider)?,
             Trust::FirstUse => TrustPolicy::Known(Mutex::new(known)),
         };
@@ -99,7 +99,7 @@ impl Tls {
     pub(crate) fn known(&self) -> Option<KnownBy> {
         match &self.verifier.policy {
             TrustPolicy::Known(known) => *known.lock().unwrap_or_else(PoisonError::into_inner),
-            TrustPolicy::Anybody | TrustPolicy::Authorities { .. } => None,
+            TrustPolicy::AnyServer | TrustPolicy::Authorities { .. } => None,
         }
     }
 }
@@ -157,7 +157,7 @@ struct Verifier {
 }
 
 enum TrustPolicy {
-    Anybody,
+    AnyServer,
     Authorities { exact: Vec<CertificateDer<'static>>, signers: Option<Arc<WebPkiServerVerifier>> },
     Known(Mutex<Option<KnownBy>>),
 }
@@ -231,7 +231,7 @@ impl ServerCertVerifier for Verifier {
             signers.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
         };
         match &self.policy {
-            TrustPolicy::Anybody => Ok(ServerCertVerified::assertion()),
+            TrustPolicy::AnyServer => Ok(ServerCertVerified::assertion()),
             TrustPolicy::Authorities { exact, .. } if exact.contains(end_entity) => {
                 Ok(ServerCertVerified::assertion())
             }

@@ -77,7 +77,7 @@ impl Peer {
         assert!(more.is_err(), "{more:?}");
     }
 
-    /// A new session's wishes, all said ahead.
+    /// A new session's requests, all said ahead.
     async fn greeting(&mut self, inactive: bool) {
         let bind = self.next().await;
         assert!(bind.to_string().contains("<bind"), "{bind}");
@@ -180,7 +180,7 @@ async fn a_session_that_is_gone_costs_one_more_round_trip() {
         match element.name() {
             "iq" if element.to_string().contains("topic='news'") => topics += 1,
             "a" => {
-                // The answer to its wish is handled, the notification is not yet.
+                // The answer to its request is handled, the notification is not yet.
                 assert_eq!(element.attribute("h"), Some("1"));
                 break;
             }

@@ -27,7 +27,7 @@ pub enum ScramError {
     /// The binding type is unknown, or the connection has no such data.
     #[error("the channel binding type is not supported")]
     BindingType,
-    /// The client believes that no binding was offered, but one was: someone
+    /// The client believes that no binding was offered, but one was: an attacker
     /// between the two removed it.
     #[error("the offer of channel binding was removed on the way")]
     Downgrade,
