@@ -86,9 +86,10 @@ pub fn check(data: &[u8]) {
         }
     }
     // What follows the end of a stream is dropped; a document with anything there is refused.
-    if sound && whole.last() == Some(&Seen::Close) {
-        if let Some(stanzas) = stanzas_of_document(&stream) {
-            assert_eq!(stanzas, accepted.len(), "a parser sees other stanzas");
-        }
+    if sound
+        && whole.last() == Some(&Seen::Close)
+        && let Some(stanzas) = stanzas_of_document(&stream)
+    {
+        assert_eq!(stanzas, accepted.len(), "a parser sees other stanzas");
     }
 }

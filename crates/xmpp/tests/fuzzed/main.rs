@@ -1,6 +1,7 @@
 //! A short run of the fuzz targets of `fuzz/`, with inputs that are the same each time: valid stanzas, changed at
 //! random places by random bytes and by pieces that often matter.
 #![allow(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
     clippy::expect_used,
