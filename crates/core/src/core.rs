@@ -13,12 +13,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use self::dispatcher::Dispatcher;
+use crate::audit::AuditLog;
 use crate::auth::AuthManager;
 use crate::bus::{Bus, LocalBus, Publisher};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, RegistrationPolicy};
 use crate::events::Events;
-use crate::notification::NotificationManager;
+use crate::notification::{Dependencies, NotificationManager};
 use crate::presence::PresenceManager;
 use crate::session::{self, SessionManager};
 use crate::store::{Store, StoreError};
@@ -49,8 +50,8 @@ impl Ports {
 pub struct Core {
     /// What the operator set.
     pub config: Arc<Config>,
-    /// What must survive.
-    pub store: Arc<dyn Store>,
+    /// What must survive. The managers own its rules; doors ask them.
+    pub(crate) store: Arc<dyn Store>,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -60,7 +61,7 @@ pub struct Core {
     /// Accounts, credentials, keys.
     pub auth: AuthManager,
     /// Who is connected.
-    pub session: SessionManager,
+    pub session: Arc<SessionManager>,
     /// Who is available.
     pub presence: PresenceManager,
     /// What is sent.
@@ -85,30 +86,65 @@ impl Core {
     /// # Errors
     /// When the store does not answer.
     pub async fn start(config: Config, ports: Ports) -> Result<Arc<Self>, StoreError> {
+        let bus = Arc::clone(&ports.bus);
+        // Both before anything is read: what changes from here on is heard of.
+        let (commits, messages) = (ports.store.watch(), bus.subscribe());
+        let (core, publisher) = Self::wire(config, ports).await?;
+        let dispatcher = Dispatcher::new(Arc::downgrade(&core), commits, bus, messages, publisher);
+        *core.tasks.lock() = Tasks {
+            finishing: core.notification.spawn_tasks(),
+            background: vec![
+                tokio::spawn(dispatcher.run()),
+                tokio::spawn(sweep(Arc::downgrade(&core))),
+                tokio::spawn(flush(Arc::downgrade(&core))),
+            ],
+        };
+        Ok(core)
+    }
+
+    /// Wires the managers around a store and starts no task, for what is changed while no server
+    /// runs: nothing is released, expires or is delivered by it.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn open(config: Config, ports: Ports) -> Result<Arc<Self>, StoreError> {
+        Ok(Self::wire(config, ports).await?.0)
+    }
+
+    async fn wire(config: Config, ports: Ports) -> Result<(Arc<Self>, Arc<Publisher>), StoreError> {
         let Ports { store, bus, clock, random } = ports;
         let config = Arc::new(config);
         let events = Events::default();
-        // Both before anything is read: what changes from here on is heard of.
-        let (commits, messages) = (store.watch(), bus.subscribe());
-        let publisher = Arc::new(Publisher::new(Arc::clone(&bus), random_u64(random.as_ref())));
+        let publisher = Arc::new(Publisher::new(bus, random_u64(random.as_ref())));
+        let audit = AuditLog::new(Arc::clone(&store), Arc::clone(&clock));
+        let session = Arc::new(SessionManager::new(
+            Arc::clone(&store),
+            Arc::clone(&publisher),
+            audit.clone(),
+            config.domain.clone(),
+        ));
         let auth = AuthManager::open(
             Arc::clone(&store),
             Arc::clone(&clock),
             Arc::clone(&random),
             Arc::clone(&config),
             Arc::clone(&publisher),
+            audit.clone(),
+            Arc::clone(&session) as _,
         )
         .await?;
-        let notification = NotificationManager::new(
-            Arc::clone(&config),
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            Arc::clone(&random),
-            events.clone(),
-            session::encoded_len,
-        );
+        let notification = NotificationManager::new(Dependencies {
+            config: Arc::clone(&config),
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            events: events.clone(),
+            audit,
+            sessions: Arc::clone(&session) as _,
+            encoded_len: session::encoded_len,
+        });
         let core = Arc::new(Self {
-            session: SessionManager::new(Arc::clone(&store), Arc::clone(&publisher), config.domain.clone()),
+            session,
             presence: PresenceManager::new(Arc::clone(&store), Arc::clone(&clock), events.clone()),
             negotiation: Arc::new(FeatureCache::new(negotiation_settings(&config))),
             auth,
@@ -120,16 +156,7 @@ impl Core {
             random,
             tasks: Mutex::default(),
         });
-        let dispatcher = Dispatcher::new(Arc::downgrade(&core), commits, bus, messages, publisher);
-        *core.tasks.lock() = Tasks {
-            finishing: core.notification.spawn_tasks(),
-            background: vec![
-                tokio::spawn(dispatcher.run()),
-                tokio::spawn(sweep(Arc::downgrade(&core))),
-                tokio::spawn(flush(Arc::downgrade(&core))),
-            ],
-        };
-        Ok(core)
+        Ok((core, publisher))
     }
 
     /// Finishes what is under way (settlements, last seen) and closes the store.

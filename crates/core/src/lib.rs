@@ -11,16 +11,20 @@
 //! What the managers need from outside comes in through ports: [`store`],
 //! [`bus`], [`clock`]. No socket is known here; only [`session`] speaks XML.
 
+pub mod audit;
 pub mod auth;
 pub mod bus;
 pub mod clock;
 pub mod config;
 mod core;
+pub mod error;
 pub mod events;
+mod health;
 pub mod model;
 pub mod notification;
 pub mod presence;
 pub mod session;
+mod sessions;
 pub mod store;
 
 pub use self::core::{Core, Ports};

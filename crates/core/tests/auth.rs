@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use tidings_core::auth::{AuthError, AuthManager, RegisterError, RegistrationRequest, ScramHash};
-use tidings_core::bus::Publisher;
+use tidings_core::audit::Actor;
+use tidings_core::auth::{AccountEdit, AuthError, RegistrationRequest, ScramHash};
 use tidings_core::clock::{Clock, SystemRandom};
 use tidings_core::config::{Config, RegistrationPolicy};
+use tidings_core::error::ChangeError;
 use tidings_core::model::{AccountId, Role, Scope, Timestamp};
 use tidings_core::store::AccountChange;
 use tidings_core::store::prelude::*;
+use tidings_core::{Core, Ports};
 use tidings_store::MemoryStore;
 use tidings_xmpp::sasl::derive_keys;
 
@@ -34,31 +36,23 @@ impl Clock for Still {
 struct World {
     store: Arc<MemoryStore>,
     clock: Arc<Still>,
-    auth: AuthManager,
+    core: Arc<Core>,
 }
 
 impl World {
     async fn new(change: impl FnOnce(&mut Config)) -> Self {
         let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(Still::default()));
-        let auth = open(&store, &clock, change).await;
-        Self { store, clock, auth }
+        let core = open(&store, &clock, change).await;
+        Self { store, clock, core }
     }
 }
 
 #[expect(clippy::unwrap_used, reason = "a test's own set-up")]
-async fn open(store: &Arc<MemoryStore>, clock: &Arc<Still>, change: impl FnOnce(&mut Config)) -> AuthManager {
+async fn open(store: &Arc<MemoryStore>, clock: &Arc<Still>, change: impl FnOnce(&mut Config)) -> Arc<Core> {
     let mut config = Config::default();
     change(&mut config);
     let store: Arc<dyn Store> = Arc::clone(store) as _;
-    AuthManager::open(
-        store,
-        Arc::clone(clock) as _,
-        Arc::new(SystemRandom),
-        Arc::new(config),
-        Arc::new(Publisher::local()),
-    )
-    .await
-    .unwrap()
+    Core::open(config, Ports::local(store, Arc::clone(clock) as _, Arc::new(SystemRandom))).await.unwrap()
 }
 
 fn ip(last: u8) -> IpAddr {
@@ -72,11 +66,11 @@ fn wants(username: &str, password: &str) -> RegistrationRequest {
 #[tokio::test]
 async fn a_registered_account_logs_in() {
     let world = World::new(|_| ()).await;
-    let auth = &world.auth;
+    let auth = &world.core.auth;
     let account = auth.register(wants("Alice", "correct horse"), ip(1)).await.unwrap();
     assert_eq!(account.username.as_str(), "alice", "case is folded");
     let taken = auth.register(wants("alice", "other"), ip(1)).await;
-    assert_eq!(taken.unwrap_err(), RegisterError::Conflict);
+    assert_eq!(taken.unwrap_err(), ChangeError::Conflict("username"));
 
     for name in ["alice", "ALICE", "alice@localhost", "alice@LOCALHOST"] {
         let identity = auth.check_password(name, "correct horse", ip(1)).await.unwrap();
@@ -93,16 +87,16 @@ async fn a_registered_account_logs_in() {
 #[tokio::test]
 async fn scram_keys_are_those_of_the_password() {
     let world = World::new(|_| ()).await;
-    let account = world.auth.register(wants("alice", "secret"), ip(1)).await.unwrap();
+    let account = world.core.auth.register(wants("alice", "secret"), ip(1)).await.unwrap();
     for hash in [ScramHash::Sha1, ScramHash::Sha256] {
-        let found = world.auth.scram("alice", hash, ip(1)).await.unwrap();
+        let found = world.core.auth.scram("alice", hash, ip(1)).await.unwrap();
         assert_eq!(found.proven.unwrap().account, account.id);
         assert_eq!((found.keys.iterations, found.keys.salt.len()), (4096, 16));
         let expected = derive_keys(hash, "secret", &found.keys.salt, 4096);
         assert_eq!((found.keys.stored_key, found.keys.server_key), expected);
     }
-    let sha1 = world.auth.scram("alice", ScramHash::Sha1, ip(1)).await.unwrap();
-    let sha256 = world.auth.scram("alice", ScramHash::Sha256, ip(1)).await.unwrap();
+    let sha1 = world.core.auth.scram("alice", ScramHash::Sha1, ip(1)).await.unwrap();
+    let sha256 = world.core.auth.scram("alice", ScramHash::Sha256, ip(1)).await.unwrap();
     assert_ne!(sha1.keys.salt, sha256.keys.salt);
 }
 
@@ -110,38 +104,42 @@ async fn scram_keys_are_those_of_the_password() {
 async fn a_stranger_looks_like_a_user_also_after_a_restart() {
     let world = World::new(|_| ()).await;
     for name in ["nobody", "not a name", "x@elsewhere", ""] {
-        let first = world.auth.scram(name, ScramHash::Sha256, ip(1)).await.unwrap();
+        let first = world.core.auth.scram(name, ScramHash::Sha256, ip(1)).await.unwrap();
         assert_eq!(first.proven, Err(AuthError::NotAuthorized));
         assert_eq!((first.keys.iterations, first.keys.salt.len()), (4096, 16));
         assert_eq!((first.keys.stored_key.len(), first.keys.server_key.len()), (32, 32));
         let again = open(&world.store, &world.clock, |_| ()).await;
-        let again = again.scram(name, ScramHash::Sha256, ip(1)).await.unwrap();
+        let again = again.auth.scram(name, ScramHash::Sha256, ip(1)).await.unwrap();
         assert_eq!(first.keys, again.keys, "{name}");
     }
     let other = World::new(|_| ()).await;
-    let here = world.auth.scram("nobody", ScramHash::Sha1, ip(1)).await.unwrap();
-    let there = other.auth.scram("nobody", ScramHash::Sha1, ip(1)).await.unwrap();
+    let here = world.core.auth.scram("nobody", ScramHash::Sha1, ip(1)).await.unwrap();
+    let there = other.core.auth.scram("nobody", ScramHash::Sha1, ip(1)).await.unwrap();
     assert_ne!(here.keys.salt, there.keys.salt, "each server has its own secret");
 }
 
 #[tokio::test]
 async fn a_changed_password_replaces_the_remembered_one() {
     let world = World::new(|_| ()).await;
-    let auth = &world.auth;
-    let account = auth.register(wants("alice", "old"), ip(1)).await.unwrap().id;
+    let auth = &world.core.auth;
+    let account = auth.register(wants("alice", "old"), ip(1)).await.unwrap();
+    let set_password = async |password: &str| {
+        let edit = AccountEdit { password: Some(password.into()), ..AccountEdit::default() };
+        auth.change_account(&Actor::CommandLine, account.reference(), edit).await
+    };
     auth.check_password("alice", "old", ip(1)).await.unwrap();
     auth.check_password("alice", "old", ip(1)).await.unwrap();
-    auth.set_password(account, "new").await.unwrap();
+    set_password("new").await.unwrap();
     assert_eq!(auth.check_password("alice", "old", ip(1)).await.unwrap_err(), AuthError::NotAuthorized);
     auth.check_password("alice", "new", ip(1)).await.unwrap();
-    let unfit = auth.set_password(account, "a\u{7}b").await.unwrap_err();
-    assert!(matches!(unfit, RegisterError::NotAcceptable(_)));
+    let unfit = set_password("a\u{7}b").await.unwrap_err();
+    assert!(matches!(unfit, ChangeError::Invalid(_)));
 }
 
 #[tokio::test]
 async fn disabled_is_said_only_to_who_proved_the_password() {
     let world = World::new(|_| ()).await;
-    let auth = &world.auth;
+    let auth = &world.core.auth;
     let account = auth.register(wants("alice", "secret"), ip(1)).await.unwrap().id;
     auth.check_password("alice", "secret", ip(1)).await.unwrap();
     let change = AccountChange { disabled: Some(true), ..AccountChange::default() };
@@ -155,8 +153,8 @@ async fn disabled_is_said_only_to_who_proved_the_password() {
 #[tokio::test(start_paused = true)]
 async fn failures_are_throttled_by_source() {
     let world = World::new(|config| config.limits.login_failures_per_minute = 3).await;
-    let auth = &world.auth;
-    auth.create_account(wants("alice", "secret")).await.unwrap();
+    let auth = &world.core.auth;
+    auth.create_account(&Actor::CommandLine, wants("alice", "secret")).await.unwrap();
     for _ in 0..5 {
         auth.check_password("alice", "secret", ip(1)).await.unwrap();
     }
@@ -175,22 +173,22 @@ async fn failures_are_throttled_by_source() {
 async fn registrations_are_throttled_by_source() {
     let world = World::new(|config| config.limits.registrations_per_minute = 2).await;
     for n in 0..2 {
-        world.auth.register(wants(&format!("user{n}"), "secret"), ip(1)).await.unwrap();
+        world.core.auth.register(wants(&format!("user{n}"), "secret"), ip(1)).await.unwrap();
     }
-    let third = world.auth.register(wants("user2", "secret"), ip(1)).await;
-    assert_eq!(third.unwrap_err(), RegisterError::Throttled);
-    world.auth.register(wants("user2", "secret"), ip(2)).await.unwrap();
-    world.auth.create_account(wants("user3", "secret")).await.unwrap();
+    let third = world.core.auth.register(wants("user2", "secret"), ip(1)).await;
+    assert_eq!(third.unwrap_err(), ChangeError::Throttled);
+    world.core.auth.register(wants("user2", "secret"), ip(2)).await.unwrap();
+    world.core.auth.create_account(&Actor::CommandLine, wants("user3", "secret")).await.unwrap();
     tokio::time::advance(Duration::from_secs(31)).await;
-    world.auth.register(wants("user4", "secret"), ip(1)).await.unwrap();
+    world.core.auth.register(wants("user4", "secret"), ip(1)).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_policy_decides() {
     let closed = World::new(|config| config.registration.policy = RegistrationPolicy::Closed).await;
-    let refused = closed.auth.register(wants("alice", "secret"), ip(1)).await.unwrap_err();
-    assert!(matches!(refused, RegisterError::Forbidden(_)));
-    closed.auth.create_account(wants("alice", "secret")).await.unwrap();
+    let refused = closed.core.auth.register(wants("alice", "secret"), ip(1)).await.unwrap_err();
+    assert!(matches!(refused, ChangeError::Forbidden(_)));
+    closed.core.auth.create_account(&Actor::CommandLine, wants("alice", "secret")).await.unwrap();
 
     let token = World::new(|config| {
         config.registration.policy = RegistrationPolicy::Token;
@@ -199,11 +197,11 @@ async fn the_policy_decides() {
     .await;
     for wrong in [None, Some(""), Some("firs"), Some("third"), Some("firstsecond")] {
         let request = RegistrationRequest { token: wrong.map(Into::into), ..wants("alice", "secret") };
-        let refused = token.auth.register(request, ip(1)).await.unwrap_err();
-        assert!(matches!(refused, RegisterError::Forbidden(_)), "{wrong:?}");
+        let refused = token.core.auth.register(request, ip(1)).await.unwrap_err();
+        assert!(matches!(refused, ChangeError::Forbidden(_)), "{wrong:?}");
     }
     let request = RegistrationRequest { token: Some("second".into()), ..wants("alice", "secret") };
-    token.auth.register(request, ip(1)).await.unwrap();
+    token.core.auth.register(request, ip(1)).await.unwrap();
 }
 
 #[tokio::test]
@@ -223,71 +221,72 @@ async fn unfit_fields_are_named() {
     ];
     for request in cases {
         let username = request.username.clone();
-        let refused = world.auth.register(request, ip(1)).await.unwrap_err();
-        assert!(matches!(refused, RegisterError::NotAcceptable(_)), "{username}: {refused}");
+        let refused = world.core.auth.register(request, ip(1)).await.unwrap_err();
+        assert!(matches!(refused, ChangeError::Invalid(_)), "{username}: {refused}");
     }
     let request = RegistrationRequest { name: Some("  ".into()), ..wants("alice", "secret") };
-    assert_eq!(world.auth.register(request, ip(1)).await.unwrap().name, None);
+    assert_eq!(world.core.auth.register(request, ip(1)).await.unwrap().name, None);
 }
 
 #[tokio::test]
 async fn api_keys_live_until_they_are_revoked() {
     let world = World::new(|_| ()).await;
-    let (key, secret) = world.auth.create_key("shop", Scope::Send).await.unwrap();
+    let (key, secret) = world.core.auth.create_key(&Actor::CommandLine, "shop", Scope::Send).await.unwrap();
     assert!(secret.starts_with("tk_") && secret.len() == 46, "{secret}");
-    let grant = world.auth.check_key(&secret).unwrap();
+    let grant = world.core.auth.check_key(&secret).unwrap();
     assert_eq!((grant.id, grant.name.as_str(), grant.scope), (key.id.clone(), "shop", Scope::Send));
-    assert!(world.auth.check_key(&secret[..45]).is_none());
-    assert!(world.auth.check_key("").is_none());
+    assert!(world.core.auth.check_key(&secret[..45]).is_none());
+    assert!(world.core.auth.check_key("").is_none());
 
     let again = open(&world.store, &world.clock, |_| ()).await;
-    assert!(again.check_key(&secret).is_some(), "it survives a restart");
+    assert!(again.auth.check_key(&secret).is_some(), "it survives a restart");
     assert!(!format!("{:?}", world.store.keys().await.unwrap()).contains(&secret[3..]));
 
-    assert!(world.auth.revoke_key(&key.id).await.unwrap());
-    assert!(world.auth.check_key(&secret).is_none());
-    assert!(!world.auth.revoke_key(&key.id).await.unwrap());
+    world.core.auth.revoke_key(&Actor::CommandLine, &key.id).await.unwrap();
+    assert!(world.core.auth.check_key(&secret).is_none());
+    let again = world.core.auth.revoke_key(&Actor::CommandLine, &key.id).await;
+    assert_eq!(again.unwrap_err(), ChangeError::NotFound("key"));
     assert!(world.store.keys().await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn the_process_key_is_neither_stored_nor_listed() {
     let world = World::new(|_| ()).await;
-    world.auth.add_process_key("from the environment");
-    assert_eq!(world.auth.check_key("from the environment").unwrap().scope, Scope::Admin);
-    assert!(world.auth.keys().is_empty());
-    world.auth.flush().await.unwrap();
+    world.core.auth.add_process_key("from the environment");
+    assert_eq!(world.core.auth.check_key("from the environment").unwrap().scope, Scope::Admin);
+    assert!(world.core.auth.keys().is_empty());
+    world.core.auth.flush().await.unwrap();
     assert!(world.store.keys().await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn last_use_is_written_at_most_once_a_minute() {
     let world = World::new(|_| ()).await;
-    let (_, secret) = world.auth.create_key("shop", Scope::Send).await.unwrap();
+    let (_, secret) = world.core.auth.create_key(&Actor::CommandLine, "shop", Scope::Send).await.unwrap();
     let start = world.clock.now();
     let stored = async || world.store.keys().await.unwrap()[0].last_used;
 
-    world.auth.flush().await.unwrap();
+    world.core.auth.flush().await.unwrap();
     assert_eq!(stored().await, None);
-    world.auth.check_key(&secret).unwrap();
-    assert_eq!(world.auth.keys()[0].last_used, Some(start));
-    world.auth.flush().await.unwrap();
+    world.core.auth.check_key(&secret).unwrap();
+    assert_eq!(world.core.auth.keys()[0].last_used, Some(start));
+    world.core.auth.flush().await.unwrap();
     assert_eq!(stored().await, Some(start));
 
     world.clock.advance(59_000);
-    world.auth.check_key(&secret).unwrap();
-    world.auth.flush().await.unwrap();
+    world.core.auth.check_key(&secret).unwrap();
+    world.core.auth.flush().await.unwrap();
     assert_eq!(stored().await, Some(start));
     world.clock.advance(1000);
-    world.auth.check_key(&secret).unwrap();
-    world.auth.flush().await.unwrap();
+    world.core.auth.check_key(&secret).unwrap();
+    world.core.auth.flush().await.unwrap();
     assert_eq!(stored().await, Some(world.clock.now()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn operators_log_in_with_argon2() {
     let world = World::new(|config| config.limits.login_failures_per_minute = 3).await;
-    let auth = &world.auth;
+    let auth = &world.core.auth;
     let made = auth.ensure_admin(None).await.unwrap().expect("made at first start");
     assert!(made.len() >= 20);
     assert_eq!(auth.ensure_admin(None).await.unwrap(), None, "not made again");
@@ -299,13 +298,13 @@ async fn operators_log_in_with_argon2() {
     assert_eq!(auth.check_operator("admin", &made, ip(1)).await.unwrap_err(), AuthError::NotAuthorized);
     auth.check_operator("admin", "from the environment", ip(1)).await.unwrap();
 
-    auth.put_operator("viewer", "long enough", Role::Viewer).await.unwrap();
+    auth.put_operator(&Actor::CommandLine, "viewer", "long enough", Role::Viewer).await.unwrap();
     assert_eq!(auth.check_operator("viewer", "long enough", ip(1)).await.unwrap().role, Role::Viewer);
     for (name, password) in
         [("", "long enough"), ("a b", "long enough"), ("x", "short"), ("x", "control\u{7}s")]
     {
-        let refused = auth.put_operator(name, password, Role::Viewer).await.unwrap_err();
-        assert!(matches!(refused, RegisterError::NotAcceptable(_)), "{name} {password}");
+        let refused = auth.put_operator(&Actor::CommandLine, name, password, Role::Viewer).await.unwrap_err();
+        assert!(matches!(refused, ChangeError::Invalid(_)), "{name} {password}");
     }
 
     assert_eq!(auth.check_operator("nobody", "x", ip(1)).await.unwrap_err(), AuthError::NotAuthorized);
@@ -321,7 +320,9 @@ async fn many_register_at_once() {
     let world = Arc::new(World::new(|config| config.limits.registrations_per_minute = 0).await);
     let register = |n| {
         let world = Arc::clone(&world);
-        tokio::spawn(async move { world.auth.register(wants(&format!("user{n}"), "secret"), ip(1)).await })
+        tokio::spawn(
+            async move { world.core.auth.register(wants(&format!("user{n}"), "secret"), ip(1)).await },
+        )
     };
     let tasks: Vec<_> = (0..32).map(register).collect();
     let mut ids: Vec<AccountId> = Vec::new();

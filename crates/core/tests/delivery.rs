@@ -4,6 +4,7 @@ mod world;
 
 use std::time::Duration;
 
+use tidings_core::audit::Actor;
 use tidings_core::model::{Audience, Counters, Priority, Topic};
 use world::{World, answer, attribute, pong, to};
 
@@ -154,7 +155,7 @@ async fn expires_schedules_and_cancels() {
         world.send_with(to("ana"), "later", |r| r.send_at = Some(at)).await
     };
     let cancelled = world.send(to("ana"), "cancelled").await;
-    assert_eq!(world.core.notification.cancel(cancelled.id).await.unwrap(), Some(1));
+    assert_eq!(world.core.notification.cancel(&Actor::CommandLine, cancelled.id).await.unwrap(), Some(1));
     let (mut device, received) = world.available("ana", "phone").await;
     assert!(received.contains("short") && !received.contains("now or never"), "{received}");
     assert!(!received.contains("later") && !received.contains("cancelled"), "{received}");

@@ -4,6 +4,8 @@ mod world;
 
 use std::time::Duration;
 
+use tidings_core::audit::Actor;
+use tidings_core::error::ChangeError;
 use world::{Device, World, attribute, to};
 
 const ENABLE: &str = "<enable xmlns='urn:xmpp:sm:3' resume='true'/>";
@@ -157,7 +159,7 @@ async fn a_session_that_is_ended_while_it_changes_hands_is_over() {
             tokio::task::yield_now().await;
         }
         // It stands behind the question of the new connection.
-        assert!(world.core.session.end("ana@push.test/phone").await.unwrap());
+        world.core.session.end(&Actor::CommandLine, "ana@push.test/phone").await.unwrap();
         old.receive().await
     });
     assert!(answer.contains("<failed"), "{answer}");
@@ -171,7 +173,13 @@ async fn an_operator_ends_a_session_by_its_jid() {
     world.account("ana").await;
     let (mut phone, id) = managed(&world).await;
     let mut tablet = world.device("ana", "tablet").await;
-    let end = async |jid| world.core.session.end(jid).await.unwrap();
+    let end = async |jid| match world.core.session.end(&Actor::CommandLine, jid).await {
+        Ok(()) => true,
+        Err(error) => {
+            assert_eq!(error, ChangeError::NotFound("session"));
+            false
+        }
+    };
     for none in ["ana@push.test/desk", "ben@push.test/phone", "ana@else.where/phone", "ana@push.test", "ana"]
     {
         assert!(!end(none).await, "{none}");

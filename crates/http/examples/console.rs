@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tidings_core::audit::Actor;
 use tidings_core::auth::RegistrationRequest;
 use tidings_core::clock::{Clock as _, SystemClock, SystemRandom};
 use tidings_core::config::Config;
@@ -43,7 +44,7 @@ async fn main() {
     .await
     .unwrap();
     for (name, role) in [("admin", Role::Administrator), ("sender", Role::Sender), ("viewer", Role::Viewer)] {
-        core.auth.put_operator(name, PASSWORD, role).await.unwrap();
+        core.auth.put_operator(&Actor::CommandLine, name, PASSWORD, role).await.unwrap();
     }
     core.auth.add_process_key("secret");
     if std::env::args().nth(1).as_deref() != Some("empty") {
@@ -69,13 +70,17 @@ async fn populate(core: Arc<Core>) {
             email: (index % 2 == 0).then(|| format!("u{index}@example.org")),
             token: None,
         };
-        let account = core.auth.create_account(request).await.unwrap();
+        let account = core.auth.create_account(&Actor::CommandLine, request).await.unwrap();
         for topic in ["news", "weather/alps", "status"].into_iter().take(index % 4) {
-            core.session.subscribe(account.id, Topic::parse(topic).unwrap()).await.unwrap();
+            let topic = Topic::parse(topic).unwrap();
+            core.notification.subscribe(&Actor::CommandLine, account.reference(), topic).await.unwrap();
         }
     }
-    core.auth.create_key("orders backend", tidings_core::model::Scope::Send).await.unwrap();
-    core.auth.create_key("grafana", tidings_core::model::Scope::Read).await.unwrap();
+    core.auth
+        .create_key(&Actor::CommandLine, "orders backend", tidings_core::model::Scope::Send)
+        .await
+        .unwrap();
+    core.auth.create_key(&Actor::CommandLine, "grafana", tidings_core::model::Scope::Read).await.unwrap();
     for (index, name) in NAMES.into_iter().enumerate().filter(|(index, _)| index % 4 != 3) {
         tokio::spawn(device(Arc::clone(&core), name, index));
     }

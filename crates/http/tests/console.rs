@@ -5,7 +5,9 @@ mod common;
 
 use axum::body::Body;
 use axum::http::Request;
+use common::browser::{Browser, between};
 use common::{Answer, World};
+use tidings_core::audit::Actor;
 use tidings_core::config::Config;
 use tidings_core::model::Role;
 use tidings_http::Settings;
@@ -15,44 +17,9 @@ const PASSWORD: &str = "correct horse";
 async fn world() -> World {
     let world = World::new().await;
     for (name, role) in [("admin", Role::Administrator), ("sender", Role::Sender), ("viewer", Role::Viewer)] {
-        world.core.auth.put_operator(name, PASSWORD, role).await.unwrap();
+        world.core.auth.put_operator(&Actor::CommandLine, name, PASSWORD, role).await.unwrap();
     }
     world
-}
-
-/// An operator who is logged in.
-struct Browser<'a> {
-    world: &'a World,
-    cookie: String,
-    csrf: String,
-}
-
-impl<'a> Browser<'a> {
-    async fn log_in(world: &'a World, name: &str) -> Self {
-        let answer = world
-            .browse("", "POST", "/login", Some(&format!("username={name}&password={}", "correct+horse")))
-            .await;
-        assert_eq!(answer.status.as_u16(), 303, "{}", answer.text);
-        let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
-        let page = world.browse(&cookie, "GET", "/password", None).await;
-        let csrf = between(&page.text, r#"name="csrf" value=""#, "\"").to_owned();
-        Self { world, cookie, csrf }
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.world.browse(&self.cookie, "GET", path, None).await
-    }
-
-    async fn post(&self, path: &str, form: &str) -> Answer {
-        let form = format!("csrf={}&{form}", self.csrf);
-        self.world.browse(&self.cookie, "POST", path, Some(&form)).await
-    }
-}
-
-#[track_caller]
-fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
-    let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("{start} in {text}"));
-    rest.split_once(end).unwrap().0
 }
 
 #[track_caller]
@@ -103,7 +70,7 @@ async fn the_cookie_and_the_pages_are_locked_down() {
 
     let settings = Settings { public_url: Some("https://push.example".into()), ..Settings::default() };
     let world = World::with(Config::default(), settings).await;
-    world.core.auth.put_operator("admin", PASSWORD, Role::Administrator).await.unwrap();
+    world.core.auth.put_operator(&Actor::CommandLine, "admin", PASSWORD, Role::Administrator).await.unwrap();
     let answer = world.browse("", "POST", "/login", Some("username=admin&password=correct+horse")).await;
     let cookie = answer.header("set-cookie");
     assert!(cookie.starts_with("__Host-tidings=") && cookie.contains("; Secure"), "{cookie}");
@@ -114,7 +81,7 @@ async fn wrong_passwords_are_refused_and_then_throttled() {
     let mut config = Config::default();
     config.limits.login_failures_per_minute = 3;
     let world = World::with(config, Settings::default()).await;
-    world.core.auth.put_operator("admin", PASSWORD, Role::Administrator).await.unwrap();
+    world.core.auth.put_operator(&Actor::CommandLine, "admin", PASSWORD, Role::Administrator).await.unwrap();
     let mut statuses = Vec::new();
     for _ in 0..5 {
         let answer = world.browse("", "POST", "/login", Some("username=admin&password=wrong")).await;

@@ -3,35 +3,12 @@
 
 mod common;
 
-use std::sync::Arc;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use common::World;
+use common::browser::Browser;
+use common::device::device;
+use tidings_core::audit::Actor;
 use tidings_core::model::{Role, Timestamp, Username};
-use tidings_core::session::{Connection, Peer};
 use tidings_core::store::Seen;
-use tidings_xmpp::sasl::TlsBinding;
-use tokio::time::Instant;
-
-/// A device of `name` at this address: online as long as it is kept.
-async fn device(world: &World, name: &str, address: &str) -> Connection {
-    let tls = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
-    let peer = Peer { address: format!("{address}:40000").parse().unwrap() };
-    let mut connection = Connection::new(Arc::clone(&world.core), peer, Some(tls), Instant::now());
-    let open = "<?xml version='1.0'?><stream:stream to='localhost' version='1.0' xmlns='jabber:client' \
-                xmlns:stream='http://etherx.jabber.org/streams'>";
-    let plain = STANDARD.encode(format!("\0{name}\0correct horse"));
-    let auth = format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>");
-    let bind = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
-                <resource>Phone</resource></bind></iq>";
-    let mut out = Vec::new();
-    for xml in [open, &auth, open, bind, "<presence/>"] {
-        connection.receive(xml.as_bytes(), Instant::now(), &mut out).await;
-    }
-    assert!(String::from_utf8_lossy(&out).contains("<jid>"), "{}", String::from_utf8_lossy(&out));
-    connection
-}
 
 /// Follows a listing of the API page by page.
 async fn all(world: &World, path: &str, rows: &str, name: &str) -> Vec<String> {
@@ -56,10 +33,10 @@ async fn users_are_sorted_with_those_online_as_the_last_seen() {
     let mut left = Vec::new();
     for (name, at) in names.into_iter().zip([70, 10, 0, 80, 70, 0]) {
         world.user(name).await;
-        let account = world.core.store.account(&Username::parse(name).unwrap()).await.unwrap().unwrap().id;
+        let account = world.store.account(&Username::parse(name).unwrap()).await.unwrap().unwrap().id;
         left.extend((at > 0).then_some(Seen { account, at: Timestamp(at), offline: true }));
     }
-    world.core.store.touch_accounts(left).await.unwrap();
+    world.store.touch_accounts(left).await.unwrap();
     let _devices = [device(&world, "carl", "192.0.2.1").await, device(&world, "anna", "192.0.2.2").await];
     for (sort, filter, expected) in [
         ("username", "", "anna bert carl dora emil fred"),
@@ -121,7 +98,7 @@ async fn sessions_are_sorted_and_searched() {
 #[tokio::test]
 async fn the_console_sorts_by_its_headings_and_tells_a_users_past() {
     let world = World::new().await;
-    world.core.auth.put_operator("viewer", "correct horse", Role::Viewer).await.unwrap();
+    world.core.auth.put_operator(&Actor::CommandLine, "viewer", "correct horse", Role::Viewer).await.unwrap();
     let login = world.browse("", "POST", "/login", Some("username=viewer&password=correct+horse")).await;
     let cookie = login.header("set-cookie").split(';').next().unwrap().to_owned();
     let get = async |path: &str| world.browse(&cookie, "GET", path, None).await.text.replace("&#38;", "&");
@@ -155,7 +132,7 @@ async fn the_console_sorts_by_its_headings_and_tells_a_users_past() {
         let body = format!(r#"{{"to": {{"user": "user07"}}, "title": "number {number:02}", "ttl": 0}}"#);
         assert_eq!(world.post("/v1/notifications", &body).await.status.as_u16(), 202);
     }
-    world.core.store.expire_due(Timestamp(i64::MAX), 100).await.unwrap();
+    world.store.expire_due(Timestamp(i64::MAX), 100).await.unwrap();
     let page = get("/users/user07").await;
     assert_eq!(page.matches(r#"<span class="tag expired">expired</span>"#).count(), 20);
     let (_, older) = page.split_once(r#"<a class="button" href="/users/user07?cursor="#).unwrap();
@@ -169,4 +146,29 @@ async fn the_console_sorts_by_its_headings_and_tells_a_users_past() {
     );
     let sessions = get("/sessions?sort=-username").await;
     assert!(sessions.contains(r#"aria-sort="descending"><a class="sort" href="/sessions?sort=username""#));
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_a_moment_ago_is_not_shown_as_pending() {
+    let world = World::new().await;
+    world
+        .core
+        .auth
+        .put_operator(&Actor::CommandLine, "root", "correct horse", Role::Administrator)
+        .await
+        .unwrap();
+    let browser = Browser::log_in(&world, "root").await;
+    world.user("anna").await;
+    let mut phone = device(&world, "anna", "192.0.2.1").await;
+    let sent = world.post("/v1/notifications", r#"{"to": {"user": "anna"}, "title": "just read"}"#).await;
+    let id = sent.json()["id"].as_str().unwrap().to_owned();
+    let page = browser.get("/users/anna").await.text;
+    let (pending, past) = page.split_once(r#"id="past""#).unwrap();
+    assert!(pending.contains("just read") && !past.contains("just read"), "{page}");
+
+    phone.send(&format!("<message><received xmlns='urn:xmpp:receipts' id='{id}'/></message>")).await;
+    let page = browser.get("/users/anna").await.text;
+    let (pending, past) = page.split_once(r#"id="past""#).unwrap();
+    assert!(!pending.contains("just read") && past.contains("just read"), "{page}");
+    assert_eq!(world.get("/v1/users/anna").await.json()["pending"], 0);
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tidings_core::audit::Actor;
 use tidings_core::auth::RegistrationRequest;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::Config;
@@ -57,7 +58,7 @@ impl World {
             password: "secret".into(),
             ..RegistrationRequest::default()
         };
-        core.auth.create_account(request).await.unwrap();
+        core.auth.create_account(&Actor::CommandLine, request).await.unwrap();
         let any = Some("127.0.0.1:0".parse().unwrap());
         let settings = Settings { xmpp: any, xmpps: any, ..Settings::default() };
         let server = Server::start(Arc::clone(&core), &settings, Arc::clone(&certificates)).unwrap();

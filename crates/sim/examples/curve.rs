@@ -26,6 +26,7 @@ use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::Config;
 use tidings_core::model::{Audience, Content, NewAccount, ScramKeys, Username};
 use tidings_core::notification::Request;
+use tidings_core::store::prelude::*;
 use tidings_core::{Core, Ports};
 use tidings_store::{SqliteOptions, SqliteStore};
 use tokio::task::JoinSet;
@@ -58,7 +59,10 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 async fn open(path: &Path) -> Arc<Core> {
-    let store = Arc::new(SqliteStore::open(path, SqliteOptions::default()).expect("a store"));
+    start(Arc::new(SqliteStore::open(path, SqliteOptions::default()).expect("a store"))).await
+}
+
+async fn start(store: Arc<SqliteStore>) -> Arc<Core> {
     Core::start(Config::default(), Ports::local(store, Arc::new(SystemClock), Arc::new(SystemRandom)))
         .await
         .expect("it starts")
@@ -66,20 +70,21 @@ async fn open(path: &Path) -> Arc<Core> {
 
 async fn fill(directory: &Path, [full, empty]: [&Path; 2], most: usize, share: usize) {
     open(empty).await.stop().await;
-    let core = open(full).await;
+    let store = Arc::new(SqliteStore::open(full, SqliteOptions::default()).expect("a store"));
+    let core = start(Arc::clone(&store)).await;
     println!("accepting a broadcast, {BROADCASTS} one after another, ms");
     println!(
         "{:>10} {:>8} {:>8} {:>8} {:>12} {:>11} {:>12}",
         "accounts", "median", "p90", "p99", "CPU µs each", "fsync p50", "fsync p99"
     );
-    let mut there = core.store.totals().await.expect("totals").accounts as usize;
+    let mut there = core.notification.totals().await.expect("totals").accounts as usize;
     let mut size = 100;
     while size <= most {
         if size <= there {
             size *= 10;
             continue;
         }
-        accounts(&core, there, size).await;
+        accounts(&store, there, size).await;
         there = size;
         // What filling left behind (a checkpoint, pages to write back) is not acceptance.
         sync(directory, 1);
@@ -126,7 +131,7 @@ fn name(number: usize) -> Username {
     Username::parse(&format!("d{number:07}")).expect("a name")
 }
 
-async fn accounts(core: &Arc<Core>, from: usize, to: usize) {
+async fn accounts(store: &Arc<SqliteStore>, from: usize, to: usize) {
     let keys = |length| ScramKeys {
         salt: vec![7; 16],
         iterations: 4096,
@@ -146,8 +151,8 @@ async fn accounts(core: &Arc<Core>, from: usize, to: usize) {
             sha256: keys(32),
             created_at: SystemClock.now(),
         };
-        let core = Arc::clone(core);
-        under_way.spawn(async move { core.store.create_account(new).await.map(drop).expect("an account") });
+        let store = Arc::clone(store);
+        under_way.spawn(async move { store.create_account(new).await.map(drop).expect("an account") });
     }
     while let Some(created) = under_way.join_next().await {
         created.expect("an account");
@@ -197,7 +202,7 @@ fn start_once(path: &Path) {
         let core = open(path).await;
         let ready = started.elapsed();
         let memory = pss();
-        let totals = core.store.totals().await.expect("totals");
+        let totals = core.notification.totals().await.expect("totals");
         tokio::time::sleep(Duration::from_secs(2)).await;
         println!(
             "{:>9} accounts, {:>9} pending, {:>5} MiB on disk: {:>8.1} ms, {memory:>6.1} MiB, {:>6.1} MiB",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tidings_core::audit::Actor;
 use tidings_core::clock::Clock;
 use tidings_core::config::Config;
 use tidings_core::model::{
@@ -60,6 +61,7 @@ impl Clock for FakeClock {
 pub struct World {
     rng: Rng,
     core: Arc<Core>,
+    store: Arc<MemoryStore>,
     clock: Arc<FakeClock>,
     ends: Vec<End>,
     sent: Vec<Sent>,
@@ -150,8 +152,9 @@ impl World {
             });
         }
         let random = Arc::new(SeededRandom::new(rng.draw()));
-        let core = Core::start(config, Ports::local(store, Arc::clone(&clock) as _, random)).await.unwrap();
-        Self { rng, core, clock, ends, sent: Vec::new(), outcome: Outcome::default() }
+        let ports = Ports::local(Arc::clone(&store) as _, Arc::clone(&clock) as _, random);
+        let core = Core::start(config, ports).await.unwrap();
+        Self { rng, core, store, clock, ends, sent: Vec::new(), outcome: Outcome::default() }
     }
 
     async fn step(&mut self) {
@@ -283,7 +286,7 @@ impl World {
             return;
         }
         let index = self.rng.below(self.sent.len());
-        self.core.notification.cancel(self.sent[index].id).await.unwrap();
+        self.core.notification.cancel(&Actor::CommandLine, self.sent[index].id).await.unwrap();
         self.sent[index].certain = None;
     }
 
@@ -381,7 +384,7 @@ impl World {
 
     async fn check(&mut self) {
         self.core.notification.settled().await;
-        assert_eq!(self.core.store.verify_counters().await.unwrap(), Vec::<String>::new(), "counters");
+        assert_eq!(self.store.verify_counters().await.unwrap(), Vec::<String>::new(), "counters");
         let place: HashMap<String, (usize, Priority)> =
             self.sent.iter().enumerate().map(|(n, sent)| (sent.id.to_string(), (n, sent.priority))).collect();
         for end in &self.ends {

@@ -43,3 +43,9 @@ impl From<tidings_core::store::StoreError> for Failure {
         Self::Failed(error.to_string())
     }
 }
+
+impl From<tidings_core::error::ChangeError> for Failure {
+    fn from(error: tidings_core::error::ChangeError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

@@ -1,65 +1,146 @@
-//! Devices and people: registration, login, change of password.
+//! Devices and people: registration, login, changes of an account.
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
 use subtle::{Choice, ConstantTimeEq};
 
+use super::rules::Rules;
 use super::{
-    AuthError, AuthManager, AuthenticatedAccount, RegisterError, RegistrationRequest, ScramHash, ScramLookup,
+    AccountEdit, AuthError, AuthManager, AuthenticatedAccount, RegistrationRequest, ScramHash, ScramLookup,
     password,
 };
+use crate::audit::Actor;
 use crate::config::RegistrationPolicy;
-use crate::model::{Account, AccountId, Credentials, NewAccount, ScramKeys, Username};
-use crate::store::{AccountChange, StoreError};
-
-/// The longest display name or e-mail address, in bytes.
-const MAX_FIELD: usize = 255;
+use crate::error::{ChangeError, FieldError};
+use crate::model::{Account, AccountId, AccountRef, Credentials, NewAccount, ScramKeys, Username};
+use crate::store::{AccountChange, AccountQuery, AccountRow, AccountSortKey, Page, StoreError};
 
 impl AuthManager {
     /// Creates an account in-band, by policy and limits.
     ///
     /// # Errors
-    /// See [`RegisterError`].
+    /// See [`ChangeError`].
     pub async fn register(
         &self,
         request: RegistrationRequest,
         source: IpAddr,
-    ) -> Result<Account, RegisterError> {
+    ) -> Result<Account, ChangeError> {
         let policy = self.config.registration.policy;
         if policy == RegistrationPolicy::Closed {
-            return Err(RegisterError::Forbidden("registration is closed on this server"));
+            return Err(ChangeError::Forbidden("registration is closed on this server"));
         }
         if !self.registrations.take(source) {
-            return Err(RegisterError::Throttled);
+            return Err(ChangeError::Throttled);
         }
         if policy == RegistrationPolicy::Token && !self.known_token(request.token.as_deref()) {
-            return Err(RegisterError::Forbidden("a valid registration key is needed"));
+            return Err(ChangeError::Forbidden("a valid registration key is needed"));
         }
-        self.create_account(request).await
+        self.create(None, request).await
     }
 
-    /// Creates an account for an operator: no policy, no limit.
+    /// Creates an account: no policy, no limit.
     ///
     /// # Errors
-    /// See [`RegisterError`].
-    pub async fn create_account(&self, request: RegistrationRequest) -> Result<Account, RegisterError> {
-        let username = Username::parse(self.local_part(&request.username))
-            .map_err(|error| RegisterError::NotAcceptable(error.to_string()))?;
-        let name = field("name", request.name)?;
-        let email = field("email", request.email)?;
-        password::check(&request.password).map_err(|why| RegisterError::NotAcceptable(why.into()))?;
+    /// See [`ChangeError`].
+    pub async fn create_account(
+        &self,
+        actor: &Actor,
+        request: RegistrationRequest,
+    ) -> Result<Account, ChangeError> {
+        self.create(Some(actor), request).await
+    }
+
+    /// Every field of it that is wrong.
+    pub fn check_new_account(&self, request: &RegistrationRequest) -> Vec<FieldError> {
+        self.read_new(request).err().unwrap_or_default()
+    }
+
+    /// Without an actor it is the new account itself.
+    async fn create(
+        &self,
+        actor: Option<&Actor>,
+        request: RegistrationRequest,
+    ) -> Result<Account, ChangeError> {
+        let (username, name, email) = self.read_new(&request).map_err(ChangeError::Invalid)?;
         // Saves the derivation; the store has the last word.
         if self.store.account(&username).await?.is_some() {
-            return Err(RegisterError::Conflict);
+            return Err(ChangeError::Conflict("username"));
         }
         let (sha1, sha256) = self.derive(request.password).await?;
         let created_at = self.clock.now();
         let new = NewAccount { username, name, email, sha1, sha256, created_at };
-        self.store.create_account(new).await.map_err(|error| match error {
-            StoreError::Conflict => RegisterError::Conflict,
+        let account = self.store.create_account(new).await.map_err(|error| match error {
+            StoreError::Conflict => ChangeError::Conflict("username"),
             other => other.into(),
-        })
+        })?;
+        let itself = || Actor::Account { username: account.username.clone(), session: None };
+        let actor = actor.cloned().unwrap_or_else(itself);
+        self.audit.note(&actor, "user.create", account.username.as_str()).await?;
+        Ok(account)
+    }
+
+    /// The account with this username or alias.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn account(&self, name: &Username) -> Result<Option<Account>, StoreError> {
+        self.store.account(name).await
+    }
+
+    /// A page of accounts.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn accounts(
+        &self,
+        query: AccountQuery,
+    ) -> Result<Page<AccountRow, AccountSortKey>, StoreError> {
+        self.store.accounts(query).await
+    }
+
+    /// Every field of it that is wrong.
+    pub fn check_edit(&self, edit: &AccountEdit) -> Vec<FieldError> {
+        read_edit(edit).1
+    }
+
+    /// Changes an account, all of it or nothing. Its sessions end where it may not log in as before.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub async fn change_account(
+        &self,
+        actor: &Actor,
+        account: AccountRef<'_>,
+        edit: AccountEdit,
+    ) -> Result<(), ChangeError> {
+        let (mut change, errors) = read_edit(&edit);
+        ChangeError::unless_sound(errors)?;
+        let ends = edit.disabled == Some(true) || edit.password.is_some();
+        if let Some(password) = edit.password {
+            change.keys = Some(self.derive(password).await?);
+        }
+        self.store.change_account(account.id, change).await.map_err(|error| match error {
+            StoreError::Conflict => ChangeError::Conflict("alias"),
+            StoreError::NotFound => ChangeError::NotFound("account"),
+            other => other.into(),
+        })?;
+        if ends {
+            self.sessions.end_account(account.id, actor.session());
+        }
+        Ok(self.audit.note(actor, "user.change", account.username.as_str()).await?)
+    }
+
+    /// Removes an account: what is pending for it counts as cancelled, and its sessions end.
+    ///
+    /// # Errors
+    /// See [`ChangeError`].
+    pub async fn remove_account(&self, actor: &Actor, account: AccountRef<'_>) -> Result<(), ChangeError> {
+        if !self.store.remove_account(account.id).await? {
+            return Err(ChangeError::NotFound("account"));
+        }
+        self.sessions.end_account(account.id, actor.session());
+        Ok(self.audit.note(actor, "user.remove", account.username.as_str()).await?)
     }
 
     /// Starts a SCRAM exchange. The username comes as the peer sent it.
@@ -160,14 +241,16 @@ impl AuthManager {
         }
     }
 
-    /// Gives an account a new password.
-    ///
-    /// # Errors
-    /// [`RegisterError::NotAcceptable`] for an unfit one.
-    pub async fn set_password(&self, account: AccountId, password: &str) -> Result<(), RegisterError> {
-        password::check(password).map_err(|why| RegisterError::NotAcceptable(why.into()))?;
-        let keys = Some(self.derive(password.to_owned()).await?);
-        Ok(self.store.change_account(account, AccountChange { keys, ..AccountChange::default() }).await?)
+    fn read_new(&self, request: &RegistrationRequest) -> Result<NewNames, Vec<FieldError>> {
+        let mut rules = Rules::default();
+        let username = rules.username("username", self.local_part(&request.username));
+        rules.password(&request.password);
+        let name = rules.name(request.name.as_deref());
+        let email = rules.email(request.email.as_deref());
+        match username {
+            Some(username) if rules.errors.is_empty() => Ok((username, name, email)),
+            _ => Err(rules.errors),
+        }
     }
 
     /// The account's credentials, or for an unknown user the name to derive decoy keys from.
@@ -208,16 +291,21 @@ impl AuthManager {
     }
 }
 
-/// A display name or an e-mail address; nothing where it is blank.
-fn field(what: &str, text: Option<String>) -> Result<Option<String>, RegisterError> {
-    let Some(text) = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()) else {
-        return Ok(None);
+/// Username, display name and e-mail address of a new account.
+type NewNames = (Username, Option<String>, Option<String>);
+
+/// What is to be stored of an edit but the password's keys, and what is wrong with it.
+fn read_edit(edit: &AccountEdit) -> (AccountChange, Vec<FieldError>) {
+    let mut rules = Rules::default();
+    let change = AccountChange {
+        name: edit.name.as_ref().map(|name| rules.name(name.as_deref())),
+        email: edit.email.as_ref().map(|email| rules.email(email.as_deref())),
+        alias: edit.alias.as_ref().map(|alias| rules.username("alias", alias.as_deref()?)),
+        disabled: edit.disabled,
+        keys: None,
     };
-    if text.len() > MAX_FIELD {
-        return Err(RegisterError::NotAcceptable(format!("{what}: longer than {MAX_FIELD} bytes")));
+    if let Some(password) = &edit.password {
+        rules.password(password);
     }
-    if text.chars().any(char::is_control) {
-        return Err(RegisterError::NotAcceptable(format!("{what}: has control characters")));
-    }
-    Ok(Some(text))
+    (change, rules.errors)
 }

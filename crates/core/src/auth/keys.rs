@@ -8,8 +8,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 
+use super::rules::Rules;
 use super::{AuthManager, Grant};
+use crate::audit::Actor;
 use crate::bus::Hint;
+use crate::error::{ChangeError, FieldError};
 use crate::model::{ApiKey, KeyId, Scope, Timestamp};
 use crate::store::StoreError;
 
@@ -64,8 +67,14 @@ impl AuthManager {
     /// Makes an API key; the secret is returned this once.
     ///
     /// # Errors
-    /// When the store does not answer.
-    pub async fn create_key(&self, name: &str, scope: Scope) -> Result<(ApiKey, String), StoreError> {
+    /// See [`ChangeError`].
+    pub async fn create_key(
+        &self,
+        actor: &Actor,
+        name: &str,
+        scope: Scope,
+    ) -> Result<(ApiKey, String), ChangeError> {
+        ChangeError::unless_sound(self.check_key_name(name))?;
         let (mut id, mut secret) = ([0; 6], [0; 32]);
         self.random.fill(&mut id);
         self.random.fill(&mut secret);
@@ -81,7 +90,16 @@ impl AuthManager {
         self.store.create_key(key.clone()).await?;
         self.keys.0.write().insert(key.hash, Entry::new(key.clone(), false));
         self.publisher.publish(Hint::Keys);
+        let subject = format!("{} {name} ({})", key.id.0, scope.as_str());
+        self.audit.note(actor, "key.create", &subject).await?;
         Ok((key, secret))
+    }
+
+    /// What is wrong with a key's name.
+    pub fn check_key_name(&self, name: &str) -> Vec<FieldError> {
+        let mut rules = Rules::default();
+        rules.key_name(name);
+        rules.errors
     }
 
     /// A key of scope admin for as long as the process lives (`TIDINGS_API_KEY`).
@@ -115,16 +133,19 @@ impl AuthManager {
         stored
     }
 
-    /// Revokes a key at once. False when there was none.
+    /// Revokes a key at once.
     ///
     /// # Errors
-    /// When the store does not answer. The key is refused from now on all the
+    /// See [`ChangeError`]. Where the store does not answer, the key is refused from now on all the
     /// same, until the process restarts.
-    pub async fn revoke_key(&self, id: &KeyId) -> Result<bool, StoreError> {
+    pub async fn revoke_key(&self, actor: &Actor, id: &KeyId) -> Result<(), ChangeError> {
         self.keys.0.write().retain(|_, entry| entry.process || entry.key.id != *id);
         let was = self.store.revoke_key(id).await?;
         self.publisher.publish(Hint::Keys);
-        Ok(was)
+        if !was {
+            return Err(ChangeError::NotFound("key"));
+        }
+        Ok(self.audit.note(actor, "key.revoke", &id.0).await?)
     }
 
     /// Another node has made or revoked a key: reads them again.

@@ -1,5 +1,8 @@
-//! The auth manager: accounts, SCRAM keys, API keys, operators, registration
-//! policy, throttling.
+//! The auth manager: accounts, SCRAM keys, API keys, operators and their logins,
+//! registration policy, throttling, and the audit log.
+//!
+//! Every door changes accounts, keys and operators through it: the manager checks what is asked by
+//! one rule, stores it, writes it into the audit log, and ends the sessions that may not go on.
 //!
 //! No password is kept, not even hashed plainly: an account has SCRAM keys
 //! (RFC 5802), an API key its SHA-256, an operator an argon2id hash.
@@ -10,7 +13,9 @@ mod keys;
 mod operators;
 mod password;
 mod password_cache;
+mod rules;
 mod throttle;
+mod web_sessions;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -23,11 +28,14 @@ use self::keys::Keys;
 pub use self::password::{ITERATIONS, MAX_PASSWORD};
 use self::password_cache::PasswordCache;
 use self::throttle::Throttle;
+pub use self::web_sessions::{LOGIN_LASTS, WebLogin};
+use crate::audit::{Actor, AuditLog};
 use crate::bus::Publisher;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::model::{AccountId, KeyId, Scope, ScramKeys, Username};
-use crate::store::{Store, StoreError};
+use crate::sessions::Sessions;
+use crate::store::{AuditEntry, Page, Store, StoreError};
 
 /// Accounts whose clear password is remembered as proven: 32 MiB at most.
 const CACHED_PASSWORDS: usize = 1 << 19;
@@ -50,26 +58,6 @@ pub enum AuthError {
     Disabled,
     /// Too many failures from this address.
     #[error("too many failed attempts; wait a minute")]
-    Throttled,
-    /// The store did not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why an account was not created.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum RegisterError {
-    /// The username is taken.
-    #[error("the username is taken")]
-    Conflict,
-    /// The policy does not allow it: closed, or a registration key is missing or wrong.
-    #[error("{0}")]
-    Forbidden(&'static str),
-    /// A field is missing or unfit, and why.
-    #[error("{0}")]
-    NotAcceptable(String),
-    /// Too many registrations from this address.
-    #[error("too many registrations from this address; wait a minute")]
     Throttled,
     /// The store did not answer.
     #[error(transparent)]
@@ -100,6 +88,21 @@ pub struct RegistrationRequest {
     pub token: Option<String>,
 }
 
+/// A change of an account; `None` leaves a field as it is, `Some(None)` removes what it holds.
+#[derive(Clone, Default)]
+pub struct AccountEdit {
+    /// A display name.
+    pub name: Option<Option<String>>,
+    /// An e-mail address.
+    pub email: Option<Option<String>>,
+    /// A second name, taken wherever a username is.
+    pub alias: Option<Option<String>>,
+    /// A new password: the account's sessions end.
+    pub password: Option<String>,
+    /// Whether logins are refused: the account's sessions end.
+    pub disabled: Option<bool>,
+}
+
 /// What a SCRAM exchange starts from. For an unknown user the keys are decoys,
 /// the same each time, and no proof fits them.
 #[derive(Debug, Clone)]
@@ -122,6 +125,12 @@ pub struct Grant {
     pub scope: Scope,
 }
 
+impl From<&Grant> for Actor {
+    fn from(grant: &Grant) -> Self {
+        Self::Key { id: grant.id.clone(), name: grant.name.clone() }
+    }
+}
+
 /// See the [module's documentation](self).
 pub struct AuthManager {
     store: Arc<dyn Store>,
@@ -129,6 +138,8 @@ pub struct AuthManager {
     random: Arc<dyn Random>,
     config: Arc<Config>,
     publisher: Arc<Publisher>,
+    audit: AuditLog,
+    sessions: Arc<dyn Sessions>,
     /// Derives decoy keys for unknown usernames; the same after a restart.
     secret: Vec<u8>,
     registrations: Throttle,
@@ -147,12 +158,14 @@ impl AuthManager {
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn open(
+    pub(crate) async fn open(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         config: Arc<Config>,
         publisher: Arc<Publisher>,
+        audit: AuditLog,
+        sessions: Arc<dyn Sessions>,
     ) -> Result<Self, StoreError> {
         // Derivations leave half of the machine to the sessions that are bound.
         let half = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
@@ -172,7 +185,21 @@ impl AuthManager {
             random,
             config,
             publisher,
+            audit,
+            sessions,
         })
+    }
+
+    /// The audit log, newest first, positions below `before`.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn audit_log(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Page<AuditEntry, u64>, StoreError> {
+        self.audit.entries(before, limit).await
     }
 }
 

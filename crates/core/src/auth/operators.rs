@@ -9,16 +9,13 @@ use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{AuthError, AuthManager, MAX_PASSWORD, RegisterError};
+use super::rules::Rules;
+use super::{AuthError, AuthManager, MAX_PASSWORD};
+use crate::audit::Actor;
 use crate::clock::Random;
+use crate::error::ChangeError;
 use crate::model::{Operator, Role};
 use crate::store::StoreError;
-
-/// The shortest password that an operator may choose, in characters.
-const MIN_PASSWORD: usize = 8;
-
-/// The longest login name, in bytes.
-const MAX_NAME: usize = 64;
 
 /// The operator made at first start.
 const ADMIN: &str = "admin";
@@ -82,31 +79,84 @@ impl AuthManager {
         })
     }
 
-    /// Creates an operator or gives an existing one this role and password.
+    /// All operators, by name.
     ///
     /// # Errors
-    /// [`RegisterError::NotAcceptable`] for an unfit name or password.
-    pub async fn put_operator(&self, name: &str, password: &str, role: Role) -> Result<(), RegisterError> {
-        let unfit = |why: String| Err(RegisterError::NotAcceptable(why));
-        if name.is_empty()
-            || name.len() > MAX_NAME
-            || name.chars().any(|c| c.is_control() || c.is_whitespace())
-        {
-            return unfit(format!("a login name has 1 to {MAX_NAME} bytes and no spaces"));
-        }
-        if password.chars().count() < MIN_PASSWORD {
-            return unfit(format!("the password needs at least {MIN_PASSWORD} characters"));
-        }
-        if password.len() > MAX_PASSWORD {
-            return unfit(format!("the password is longer than {MAX_PASSWORD} bytes"));
-        }
-        if password.chars().any(char::is_control) {
-            return unfit("the password has control characters".to_owned());
-        }
-        Ok(self.store_operator(name, password.to_owned(), role).await?)
+    /// When the store does not answer.
+    pub async fn operators(&self) -> Result<Vec<Operator>, StoreError> {
+        self.store.operators().await
     }
 
-    async fn operator(&self, name: &str) -> Result<Option<Operator>, StoreError> {
+    /// Creates an operator or gives an existing one this role and password; their console logins end.
+    ///
+    /// # Errors
+    /// See [`ChangeError`]; also where operators would take the role of administrator from themselves.
+    pub async fn put_operator(
+        &self,
+        actor: &Actor,
+        name: &str,
+        password: &str,
+        role: Role,
+    ) -> Result<(), ChangeError> {
+        let itself = is(actor, name);
+        if itself && role != Role::Administrator {
+            return Err(ChangeError::invalid("name", "you cannot take your own role away"));
+        }
+        let mut rules = Rules::default();
+        rules.login(name);
+        rules.operator_password(password);
+        ChangeError::unless_sound(rules.errors)?;
+        self.store_operator(name, password.to_owned(), role).await?;
+        if !itself {
+            self.store.end_web_sessions(None, Some(name)).await?;
+        }
+        Ok(self.audit.note(actor, "operator.put", &format!("{name} ({})", role.as_str())).await?)
+    }
+
+    /// Removes an operator and their console logins.
+    ///
+    /// # Errors
+    /// See [`ChangeError`]; also where operators would remove themselves.
+    pub async fn remove_operator(&self, actor: &Actor, name: &str) -> Result<(), ChangeError> {
+        if is(actor, name) {
+            return Err(ChangeError::invalid("name", "you cannot remove yourself"));
+        }
+        if !self.store.remove_operator(name).await? {
+            return Err(ChangeError::NotFound("operator"));
+        }
+        Ok(self.audit.note(actor, "operator.remove", name).await?)
+    }
+
+    /// Gives an operator who is logged in a new password; all their console logins end.
+    ///
+    /// # Errors
+    /// See [`ChangeError`]; the field `current` is wrong where that is not the password.
+    pub async fn change_own_password(
+        &self,
+        name: &str,
+        current: &str,
+        password: &str,
+        source: IpAddr,
+    ) -> Result<(), ChangeError> {
+        let operator = match self.check_operator(name, current, source).await {
+            Ok(operator) => operator,
+            Err(AuthError::NotAuthorized | AuthError::Disabled) => {
+                return Err(ChangeError::invalid("current", "this is not your password"));
+            }
+            Err(AuthError::Throttled) => return Err(ChangeError::Throttled),
+            Err(AuthError::Store(error)) => return Err(error.into()),
+        };
+        let mut rules = Rules::default();
+        rules.operator_password(password);
+        ChangeError::unless_sound(rules.errors)?;
+        self.store_operator(name, password.to_owned(), operator.role).await?;
+        self.store.end_web_sessions(None, Some(name)).await?;
+        let actor = Actor::Operator(name.to_owned());
+        Ok(self.audit.note(&actor, "operator.password", name).await?)
+    }
+
+    /// The operator of this name.
+    pub(super) async fn operator(&self, name: &str) -> Result<Option<Operator>, StoreError> {
         Ok(self.store.operators().await?.into_iter().find(|operator| operator.name == name))
     }
 
@@ -118,6 +168,11 @@ impl AuthManager {
         let created_at = known.map_or_else(|| self.clock.now(), |known| known.created_at);
         self.store.put_operator(Operator { name: name.to_owned(), role, password_hash, created_at }).await
     }
+}
+
+/// Whether this is the actor's own login.
+fn is(actor: &Actor, name: &str) -> bool {
+    matches!(actor, Actor::Operator(own) if own == name)
 }
 
 /// argon2id with the parameters that the crate follows from OWASP: 19 MiB, two passes.

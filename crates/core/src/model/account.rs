@@ -34,6 +34,22 @@ pub struct Account {
     pub registered_at: Seq,
 }
 
+impl Account {
+    /// Which account this is.
+    pub fn reference(&self) -> AccountRef<'_> {
+        AccountRef { id: self.id, username: &self.username }
+    }
+}
+
+/// Which account: its number for the store, its name for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountRef<'a> {
+    /// The store's number.
+    pub id: AccountId,
+    /// The JID's local part.
+    pub username: &'a Username,
+}
+
 /// What authentication needs of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {

@@ -7,7 +7,7 @@ mod notification;
 mod session;
 mod time;
 
-pub use self::account::{Account, AccountId, Credentials, NewAccount, ScramKeys};
+pub use self::account::{Account, AccountId, AccountRef, Credentials, NewAccount, ScramKeys};
 pub use self::key::{ApiKey, KeyId, Operator, Role, Scope};
 pub use self::name::{InvalidName, Topic, Username};
 pub use self::notification::{

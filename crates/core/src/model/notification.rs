@@ -113,6 +113,9 @@ pub struct Content {
     pub data: BTreeMap<String, String>,
 }
 
+/// Names that [`Audience`] shows of many.
+const NAMES_SHOWN: usize = 20;
+
 /// To whom a sender addresses a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audience {
@@ -122,6 +125,25 @@ pub enum Audience {
     Users(Vec<Username>),
     /// Every account subscribed at release.
     Topic(Topic),
+}
+
+/// For people, on one line; of many names the first 20.
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("everyone"),
+            Self::Topic(topic) => write!(f, "topic {topic}"),
+            Self::Users(names) => {
+                for (index, name) in names.iter().take(NAMES_SHOWN).enumerate() {
+                    write!(f, "{}{name}", if index > 0 { ", " } else { "" })?;
+                }
+                match names.len().saturating_sub(NAMES_SHOWN) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
+            }
+        }
+    }
 }
 
 /// To whom a stored notification goes.

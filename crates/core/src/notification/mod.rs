@@ -7,21 +7,24 @@ mod latency;
 mod request;
 mod schedule;
 mod settle;
+mod topics;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::latency::{LATENCY_BOUNDS, Latency};
-pub use self::request::{AcceptError, Accepted, FieldError, Request};
+pub use self::request::{AcceptError, Accepted, Request};
 use self::schedule::NextDue;
 use self::settle::SettleQueue;
+use crate::audit::{Actor, AuditLog};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::events::{Event, Events};
-use crate::model::{AccountId, Content, NotificationId, Seq, Timestamp, Username};
+use crate::model::{AccountId, Content, Notification, NotificationId, Seq, Timestamp, Username};
+use crate::sessions::Sessions;
 use crate::store::{
-    Acceptance, Committed, Feed, Idempotency, NewNotification, NotificationRecord, Page, Positions, Released,
-    Settlement, Store, StoreError, Totals,
+    Acceptance, Committed, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord, Page,
+    Positions, Released, Settlement, Store, StoreError, Totals,
 };
 
 /// How long an idempotency key is remembered.
@@ -32,12 +35,27 @@ pub struct NotificationManager {
     inner: Arc<Inner>,
 }
 
+/// What the manager is given.
+pub(crate) struct Dependencies {
+    pub(crate) config: Arc<Config>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) events: Events,
+    pub(crate) audit: AuditLog,
+    pub(crate) sessions: Arc<dyn Sessions>,
+    /// How long a content is as a stanza's: the session manager knows.
+    pub(crate) encoded_len: fn(&Content) -> usize,
+}
+
 struct Inner {
     config: Arc<Config>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     events: Events,
+    audit: AuditLog,
+    sessions: Arc<dyn Sessions>,
     /// How long a content is as a stanza's: the session manager knows.
     encoded_len: fn(&Content) -> usize,
     settlements: SettleQueue,
@@ -47,20 +65,17 @@ struct Inner {
 }
 
 impl NotificationManager {
-    pub(crate) fn new(
-        config: Arc<Config>,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-        events: Events,
-        encoded_len: fn(&Content) -> usize,
-    ) -> Self {
+    pub(crate) fn new(dependencies: Dependencies) -> Self {
+        let Dependencies { config, store, clock, random, events, audit, sessions, encoded_len } =
+            dependencies;
         let inner = Inner {
             config,
             store,
             clock,
             random,
             events,
+            audit,
+            sessions,
             encoded_len,
             settlements: SettleQueue::new(),
             next_due: NextDue::default(),
@@ -129,17 +144,39 @@ impl NotificationManager {
         self.inner.next_due.releases(Timestamp(i64::MIN));
     }
 
+    /// Accepts what a person sends, and notes it in the audit log. What programs send is not noted
+    /// there: it would be one more write for each, and the history has it.
+    ///
+    /// # Errors
+    /// See [`AcceptError`].
+    pub async fn send(&self, actor: &Actor, request: Request) -> Result<Accepted, AcceptError> {
+        let to = request.audience.to_string();
+        let accepted = self.accept(request).await?;
+        let subject = format!("{} to {to}", accepted.id);
+        self.inner.audit.note(actor, "notification.send", &subject).await?;
+        Ok(accepted)
+    }
+
+    /// Refuses at once what would be accepted while the store is far behind, instead of holding it
+    /// in memory.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`].
+    pub fn check_room(&self) -> Result<(), StoreError> {
+        let (waiting, room) = self.inner.store.backlog();
+        if waiting.saturating_mul(10) > room.saturating_mul(9) { Err(StoreError::Busy) } else { Ok(()) }
+    }
+
     /// Cancels what is scheduled or still pending; the number of accounts that
     /// will not get it. `None` for an unknown id.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn cancel(&self, id: NotificationId) -> Result<Option<u64>, StoreError> {
-        let ended = self.inner.store.cancel(id).await?;
-        Ok(ended.map(|ended| {
-            self.inner.events.send(Event::Cancelled { id, accounts: ended.accounts });
-            ended.accounts
-        }))
+    pub async fn cancel(&self, actor: &Actor, id: NotificationId) -> Result<Option<u64>, StoreError> {
+        let Some(ended) = self.inner.store.cancel(id).await? else { return Ok(None) };
+        self.inner.events.send(Event::Cancelled { id, accounts: ended.accounts });
+        self.inner.audit.note(actor, "notification.cancel", &id.to_string()).await?;
+        Ok(Some(ended.accounts))
     }
 
     /// One notification with its counters.
@@ -180,6 +217,48 @@ impl NotificationManager {
         self.inner.settlements.flush_or_busy().await?;
         let now = self.inner.clock.now();
         self.inner.store.feed(account, Positions::default(), now, limit).await
+    }
+
+    /// What is pending for an account, as a person may see it: most urgent first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn pending(&self, account: AccountId, limit: usize) -> Result<Vec<Notification>, StoreError> {
+        self.write_settlements().await;
+        let now = self.inner.clock.now();
+        Ok(self.inner.store.feed(account, Positions::default(), now, limit).await?.pending)
+    }
+
+    /// How much is pending for an account.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn pending_count(&self, account: AccountId) -> Result<u64, StoreError> {
+        self.write_settlements().await;
+        self.inner.store.pending_count(account).await
+    }
+
+    /// What became of an account's notifications that no longer wait, newest first, positions below
+    /// `before`. A page may come back short, even empty, and still have a next one.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn history(
+        &self,
+        account: AccountId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Page<HistoryEntry, u64>, StoreError> {
+        self.write_settlements().await;
+        self.inner.store.account_history(account, before, limit).await
+    }
+
+    /// Waits for what is acknowledged but not written. Where the store takes no writes, people see
+    /// how things stood before.
+    async fn write_settlements(&self) {
+        if let Err(error) = self.inner.settlements.flush_or_busy().await {
+            tracing::debug!(%error, "what is shown leaves out the newest acknowledgements");
+        }
     }
 
     /// Settles what a session's peer has acknowledged; waits only while the

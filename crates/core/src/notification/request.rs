@@ -5,6 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config::Config;
+use crate::error::{FieldError, in_words};
 use crate::model::{Audience, Content, NotificationId, Priority, Timestamp};
 use crate::store::StoreError;
 
@@ -47,20 +48,11 @@ pub struct Accepted {
     pub recipients: u64,
 }
 
-/// A field that is wrong: its name as in the API, and why, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldError {
-    /// A path such as `to.users[3]`.
-    pub field: String,
-    /// Why.
-    pub detail: String,
-}
-
 /// Why a notification was not accepted. Nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AcceptError {
     /// Fields are wrong.
-    #[error("{}", .0.iter().map(|e| format!("{}: {}", e.field, e.detail)).collect::<Vec<_>>().join("; "))]
+    #[error("{}", in_words(.0))]
     Invalid(Vec<FieldError>),
     /// The idempotency key came with another request before.
     #[error("this Idempotency-Key was used with another request")]

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::events::{Event, Events};
-use crate::model::{AccountId, Show, Timestamp, Username};
+use crate::model::{Account, AccountId, Show, Timestamp, Username};
 use crate::store::{Seen, Store, StoreError};
 
 /// See the [module's documentation](self).
@@ -49,9 +49,14 @@ impl PresenceManager {
         }
     }
 
-    /// When the account was last seen, as far as that is not written yet.
-    pub fn last_seen(&self, account: AccountId) -> Option<Timestamp> {
-        self.seen.lock().get(&account).map(|seen| seen.at)
+    /// When the account was last known alive: now, while a session shows this of it.
+    pub fn last_seen(&self, account: &Account, show: Show) -> Option<Timestamp> {
+        if show != Show::Unavailable {
+            return Some(self.clock.now());
+        }
+        // The store is told only every few seconds.
+        let noted = self.seen.lock().get(&account.id).map(|seen| seen.at);
+        noted.max(account.last_seen)
     }
 
     /// Writes last signs of life; called every few seconds and at the end.

@@ -1,5 +1,7 @@
 //! Requests (`iq` of type get or set) that a bound session's peer may send.
 
+use std::sync::Arc;
+
 use tidings_xmpp::ext::disco::{self, Identity, Info};
 use tidings_xmpp::ext::{androidpn, push, register, roster};
 use tidings_xmpp::ns;
@@ -10,9 +12,10 @@ use tidings_xmpp::xml::Element;
 use super::bound_session::BoundSession;
 use super::outcome::{Outcome, reply};
 use crate::Core;
-use crate::auth::RegisterError;
+use crate::auth::AccountEdit;
+use crate::error::ChangeError;
 use crate::model::{Encoding, NotificationId, Topic, Username};
-use crate::store::{AccountChange, StoreError};
+use crate::store::StoreError;
 
 /// Answers a request; every one gets an answer.
 pub(super) async fn request(session: &mut BoundSession, core: &Core, iq: &Iq, out: &mut Vec<u8>) -> Outcome {
@@ -128,8 +131,7 @@ async fn registration(session: &mut BoundSession, core: &Core, iq: &Iq, payload:
             Ok(Answer::Result(Some(fields.to_element())))
         }
         register::Request::Remove => {
-            core.store.remove_account(entry.account).await.map_err(store_error)?;
-            core.session.end_others(entry.account, Some(entry.id));
+            core.auth.remove_account(&entry.actor(), entry.reference()).await.map_err(change_error)?;
             Ok(Answer::Removed)
         }
         register::Request::Submit(fields) => {
@@ -144,30 +146,36 @@ async fn registration(session: &mut BoundSession, core: &Core, iq: &Iq, payload:
             let Some(password) = fields.password else {
                 return Err(StanzaError::bad_request("a new password is needed"));
             };
-            core.auth.set_password(entry.account, &password).await.map_err(register_error)?;
-            core.session.end_others(entry.account, Some(entry.id));
-            Ok(Answer::Result(None))
+            let edit = AccountEdit { password: Some(password), ..AccountEdit::default() };
+            change(session, core, edit).await
         }
     }
 }
 
+/// A change of the account's own; its other sessions end where they may not go on.
+async fn change(session: &BoundSession, core: &Core, edit: AccountEdit) -> Answered {
+    let entry = &session.entry;
+    let changed = core.auth.change_account(&entry.actor(), entry.reference(), edit).await;
+    changed.map(|()| Answer::Result(None)).map_err(change_error)
+}
+
 async fn push_request(session: &mut BoundSession, core: &Core, iq: &Iq, payload: &Element) -> Answered {
-    let account = session.entry.account;
+    let entry = Arc::clone(&session.entry);
+    let actor = entry.actor();
     match push::Request::from_payload(iq.kind, payload)? {
         push::Request::Enable => session.encoding = Encoding::Headline,
         push::Request::Subscribe(name) => {
             let topic = topic(&name)?;
-            let known = core.store.subscriptions(account).await.map_err(store_error)?;
-            if known.len() >= core.config.limits.topics_per_account && !known.contains(&topic) {
-                return Err(StanzaError::resource_constraint("too many topics"));
-            }
-            core.session.subscribe(account, topic).await.map_err(store_error)?;
+            let subscribed = core.notification.subscribe(&actor, entry.reference(), topic).await;
+            subscribed.map_err(change_error)?;
         }
         push::Request::Unsubscribe(name) => {
-            core.session.unsubscribe(account, topic(&name)?).await.map_err(store_error)?;
+            let topic = topic(&name)?;
+            let ended = core.notification.unsubscribe(&actor, entry.reference(), topic).await;
+            ended.map_err(change_error)?;
         }
         push::Request::Subscriptions => {
-            let topics = core.store.subscriptions(account).await.map_err(store_error)?;
+            let topics = core.notification.topics_of(entry.account).await.map_err(store_error)?;
             return Ok(Answer::Result(Some(push::subscriptions(topics.iter().map(Topic::as_str)))));
         }
     }
@@ -181,10 +189,10 @@ fn topic(name: &str) -> Result<Topic, StanzaError> {
 /// What androidpn's forks added.
 async fn androidpn_request(session: &mut BoundSession, core: &Core, iq: &Iq, payload: &Element) -> Answered {
     let request = androidpn::Request::from_payload(iq.kind, payload)?;
-    let (account, username) = (session.entry.account, session.entry.username.clone());
+    let entry = Arc::clone(&session.entry);
     let own = |name: &Option<String>| {
         let given = name.as_deref().filter(|name| !name.is_empty());
-        given.is_none_or(|name| Username::parse(name).is_ok_and(|name| name == username))
+        given.is_none_or(|name| Username::parse(name).is_ok_and(|name| name == entry.username))
     };
     match request {
         androidpn::Request::Confirm(id) => {
@@ -196,27 +204,16 @@ async fn androidpn_request(session: &mut BoundSession, core: &Core, iq: &Iq, pay
             if !own(&username) {
                 return Err(StanzaError::not_allowed());
             }
-            let alias =
-                Username::parse(&alias).map_err(|error| StanzaError::bad_request(error.to_string()))?;
-            let change = AccountChange { alias: Some(Some(alias)), ..AccountChange::default() };
-            core.store.change_account(account, change).await.map_err(store_error)?;
+            let edit = AccountEdit { alias: Some(Some(alias)), ..AccountEdit::default() };
+            return change(session, core, edit).await;
         }
         androidpn::Request::SetTags { username, tags } => {
             if !own(&username) {
                 return Err(StanzaError::not_allowed());
             }
-            if tags.len() > core.config.limits.topics_per_account {
-                return Err(StanzaError::resource_constraint("too many tags"));
-            }
-            let wanted: Result<Vec<Topic>, _> = tags.iter().map(|tag| Topic::parse(tag)).collect();
-            let wanted = wanted.map_err(|error| StanzaError::bad_request(error.to_string()))?;
-            let known = core.store.subscriptions(account).await.map_err(store_error)?;
-            for topic in known.iter().filter(|topic| !wanted.contains(topic)) {
-                core.session.unsubscribe(account, topic.clone()).await.map_err(store_error)?;
-            }
-            for topic in wanted.into_iter().filter(|topic| !known.contains(topic)) {
-                core.session.subscribe(account, topic).await.map_err(store_error)?;
-            }
+            let wanted = tags.iter().map(|tag| topic(tag)).collect::<Result<_, _>>()?;
+            let set = core.notification.set_topics(&entry.actor(), entry.reference(), wanted).await;
+            set.map_err(change_error)?;
         }
     }
     Ok(Answer::Result(None))
@@ -237,13 +234,16 @@ pub(super) fn store_error(error: StoreError) -> StanzaError {
     }
 }
 
-/// What a peer is told when an account is not created or changed.
-pub(super) fn register_error(error: RegisterError) -> StanzaError {
+/// What a peer is told when a manager does not do it.
+pub(super) fn change_error(error: ChangeError) -> StanzaError {
     match error {
-        RegisterError::Conflict => StanzaError::conflict(),
-        RegisterError::Forbidden(why) => StanzaError::forbidden(why),
-        RegisterError::NotAcceptable(why) => StanzaError::not_acceptable(why),
-        RegisterError::Throttled => StanzaError::resource_constraint(error.to_string()),
-        RegisterError::Store(error) => store_error(error),
+        ChangeError::Conflict(_) => StanzaError::conflict(),
+        ChangeError::NotFound(_) => StanzaError::item_not_found(),
+        ChangeError::Forbidden(why) => StanzaError::forbidden(why),
+        ChangeError::Invalid(_) => StanzaError::not_acceptable(error.to_string()),
+        ChangeError::LimitReached { .. } | ChangeError::Throttled => {
+            StanzaError::resource_constraint(error.to_string())
+        }
+        ChangeError::Store(error) => store_error(error),
     }
 }

@@ -11,7 +11,8 @@ use super::broadcast_buffer::BroadcastBuffer;
 use super::delivery::Delivery;
 use super::registry::{Registry, Shard};
 use super::session_entry::SessionEntry;
-use crate::bus::{Hint, Publisher};
+use crate::audit::AuditLog;
+use crate::bus::Publisher;
 use crate::model::{AccountId, EndReason, SessionId, Show, Status, Target, Timestamp, Topic, Username};
 use crate::store::Store;
 
@@ -44,18 +45,25 @@ pub struct SessionInfo {
 
 /// See the [module's documentation](super).
 pub struct SessionManager {
-    store: Arc<dyn Store>,
-    publisher: Arc<Publisher>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) audit: AuditLog,
     pub(super) registry: Registry,
     changing_topics: tokio::sync::Mutex<()>,
     pub(super) broadcasts: BroadcastBuffer,
 }
 
 impl SessionManager {
-    pub(crate) fn new(store: Arc<dyn Store>, publisher: Arc<Publisher>, domain: String) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        publisher: Arc<Publisher>,
+        audit: AuditLog,
+        domain: String,
+    ) -> Self {
         Self {
             store,
             publisher,
+            audit,
             registry: Registry::new(domain),
             changing_topics: tokio::sync::Mutex::default(),
             broadcasts: BroadcastBuffer::default(),
@@ -67,40 +75,6 @@ impl SessionManager {
     /// One account's sessions.
     pub fn of(&self, account: AccountId) -> Vec<SessionInfo> {
         self.registry.sessions(account).iter().map(|session| self.info(session)).collect()
-    }
-
-    /// Ends the session with this full JID, with stream error `<policy-violation/>`. False
-    /// when there is none.
-    ///
-    /// # Errors
-    /// When the store does not say which account the JID is of.
-    pub async fn end(&self, jid: &str) -> crate::store::Result<bool> {
-        let Some((bare, resource)) = jid.split_once('/') else { return Ok(false) };
-        let Some((username, domain)) = bare.split_once('@') else { return Ok(false) };
-        if !domain.eq_ignore_ascii_case(self.registry.domain()) {
-            return Ok(false);
-        }
-        let Ok(username) = Username::parse(username) else { return Ok(false) };
-        let Some(account) = self.store.account(&username).await? else { return Ok(false) };
-        let sessions = self.registry.sessions(account.id);
-        // The store finds an account by its alias, too; a JID has the username.
-        let has =
-            |session: &&Arc<SessionEntry>| session.username == username && *session.resource == *resource;
-        let found = sessions.iter().find(has);
-        if let Some(session) = found {
-            self.registry.end(session, EndReason::Operator);
-        }
-        self.publisher.publish(Hint::End {
-            account: account.id,
-            resource: Some(resource.to_owned()),
-            reason: EndReason::Operator,
-        });
-        Ok(found.is_some())
-    }
-
-    /// Ends all sessions of an account: it was removed or disabled, or its password changed.
-    pub fn end_account(&self, account: AccountId) {
-        self.end_others(account, None);
     }
 
     /// How many sessions are connected or wait to be resumed.
@@ -128,30 +102,6 @@ impl SessionManager {
         available.map(|session| session.show()).max_by_key(rank).unwrap_or(Show::Unavailable)
     }
 
-    /// Subscribes an account; its sessions get what is sent to the topic from now on.
-    ///
-    /// # Errors
-    /// When the store does not take it.
-    pub async fn subscribe(&self, account: AccountId, topic: Topic) -> crate::store::Result<bool> {
-        let new = self.store.subscribe(account, topic).await?;
-        if new {
-            self.topics_changed(account).await?;
-        }
-        Ok(new)
-    }
-
-    /// Ends a subscription; what was pending by it is cancelled.
-    ///
-    /// # Errors
-    /// When the store does not take it.
-    pub async fn unsubscribe(&self, account: AccountId, topic: Topic) -> crate::store::Result<bool> {
-        let was = self.store.unsubscribe(account, topic).await?;
-        if was {
-            self.topics_changed(account).await?;
-        }
-        Ok(was)
-    }
-
     /// Ends the sessions that have waited long enough to be resumed, by `now`. To be called
     /// every second.
     pub(crate) fn end_expired(&self, now: Instant) {
@@ -159,16 +109,6 @@ impl SessionManager {
     }
 
     // ---- what connections ask ----
-
-    /// Ends an account's sessions but for one.
-    pub(crate) fn end_others(&self, account: AccountId, except: Option<SessionId>) {
-        for session in self.registry.sessions(account) {
-            if Some(session.id) != except {
-                self.registry.end(&session, EndReason::Account);
-            }
-        }
-        self.publisher.publish(Hint::End { account, resource: None, reason: EndReason::Account });
-    }
 
     /// Another node says that sessions of an account are to end: those with this resource, or all.
     pub(crate) fn end_here(&self, account: AccountId, resource: Option<&str>, reason: EndReason) {
@@ -190,11 +130,6 @@ impl SessionManager {
     /// change that came since has brought newer ones.
     pub(crate) fn learn_topics(&self, account: AccountId, topics: Vec<Topic>) {
         self.registry.set_topics(account, topics, false);
-    }
-
-    async fn topics_changed(&self, account: AccountId) -> crate::store::Result<()> {
-        self.publisher.publish(Hint::Topics(account));
-        self.reindex_topics(account).await
     }
 
     /// An account's topics have changed, here or on another node.

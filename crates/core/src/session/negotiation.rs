@@ -233,7 +233,7 @@ impl NegotiationDriver {
             Question::Register { username, password, name, email, token } => {
                 let request = RegistrationRequest { username, password, name, email, token };
                 let registered = Box::pin(core.auth.register(request, source)).await;
-                Answer::Registered(registered.map(|_| ()).map_err(iq::register_error))
+                Answer::Registered(registered.map(|_| ()).map_err(iq::change_error))
             }
             Question::Bind { resource } => Answer::Bind(self.bind(core, resource, false)),
             // There is nothing to enable it for.

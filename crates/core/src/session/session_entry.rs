@@ -7,7 +7,8 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::delivery::Delivery;
-use crate::model::{AccountId, EndReason, SessionId, Show, Status, Timestamp, Username};
+use crate::audit::Actor;
+use crate::model::{AccountId, AccountRef, EndReason, SessionId, Show, Status, Timestamp, Username};
 
 /// Notifications that wait for a session's task to run. Past that the session
 /// reads from the store instead.
@@ -89,6 +90,16 @@ impl SessionEntry {
                 ended: false,
             }),
         }
+    }
+
+    /// Whose session it is.
+    pub(crate) fn reference(&self) -> AccountRef<'_> {
+        AccountRef { id: self.account, username: &self.username }
+    }
+
+    /// Who asks when the session's peer does.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::Account { username: self.username.clone(), session: Some(self.id) }
     }
 
     /// Resolves when there is mail, or was since the last time.

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
+use tidings_core::audit::Actor;
 use tidings_core::auth::RegistrationRequest;
 use tidings_core::clock::{Clock, SystemRandom};
 use tidings_core::config::Config;
 use tidings_core::model::{Audience, Content, Counters, NotificationId, Timestamp, Username};
 use tidings_core::notification::{Accepted, Request};
 use tidings_core::session::{Connection, Control, Peer};
+use tidings_core::store::Store;
 use tidings_core::{Core, Ports};
 use tidings_store::MemoryStore;
 use tidings_xmpp::sasl::TlsBinding;
@@ -28,6 +30,7 @@ impl Clock for TestClock {
 
 pub struct World {
     pub core: Arc<Core>,
+    pub store: Arc<dyn Store>,
     pub clock: Arc<TestClock>,
 }
 
@@ -40,11 +43,10 @@ impl World {
         let mut config = Config { domain: "push.test".into(), ..Config::default() };
         change(&mut config);
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_123)));
-        let store = Arc::new(MemoryStore::new());
-        let core = Core::start(config, Ports::local(store, Arc::clone(&clock) as _, Arc::new(SystemRandom)))
-            .await
-            .unwrap();
-        Self { core, clock }
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let ports = Ports::local(Arc::clone(&store), Arc::clone(&clock) as _, Arc::new(SystemRandom));
+        let core = Core::start(config, ports).await.unwrap();
+        Self { core, store, clock }
     }
 
     /// Moves wall-clock and tokio time, so that whatever is due happens.
@@ -71,7 +73,7 @@ impl World {
             password: "secret".into(),
             ..RegistrationRequest::default()
         };
-        self.core.auth.create_account(request).await.unwrap();
+        self.core.auth.create_account(&Actor::CommandLine, request).await.unwrap();
     }
 
     pub async fn send(&self, audience: Audience, message: &str) -> Accepted {
@@ -94,7 +96,7 @@ impl World {
 
     pub async fn counters(&self, id: NotificationId) -> Counters {
         self.settle().await;
-        let disagreements = self.core.store.verify_counters().await.unwrap();
+        let disagreements = self.store.verify_counters().await.unwrap();
         assert_eq!(disagreements, Vec::<String>::new(), "counters agree");
         self.core.notification.get(id).await.unwrap().unwrap().counters
     }

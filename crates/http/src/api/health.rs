@@ -53,7 +53,7 @@ impl AppState {
         {
             return answer.clone();
         }
-        let answer = timeout(SELF_TEST_TIME, self.core.store.check()).await.unwrap_or(Err(StoreError::Busy));
+        let answer = timeout(SELF_TEST_TIME, self.core.check_store()).await.unwrap_or(Err(StoreError::Busy));
         if let Err(error) = &answer {
             tracing::error!(%error, "the store's self-test failed");
         }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
+use tidings_core::audit::Actor;
 use tidings_core::model::{ApiKey, KeyId, Scope};
 use utoipa::ToSchema;
 
@@ -11,7 +12,7 @@ use super::view::moment;
 use crate::middleware::key::{Key, ToAdminister, ToRead};
 use crate::problem::{self, Problem};
 use crate::request::{Document, Fields, Segment};
-use crate::state::{App, AppState};
+use crate::state::App;
 
 /// An API key; its secret is not known any more.
 #[derive(Debug, Serialize, ToSchema)]
@@ -92,9 +93,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
     let mut fields = Fields::parse(&document)?;
     let name = fields.required_text("name");
-    if let Some(detail) = name.as_deref().and_then(name_fault) {
-        fields.wrong("name", detail);
-    }
+    fields.refused(app.core.auth.check_key_name(name.as_deref().unwrap_or_default()));
     let scope = fields.required_text("scope").and_then(|text| {
         let scope = Scope::parse(&text);
         if scope.is_none() {
@@ -106,7 +105,7 @@ pub(crate) async fn create(
     let (Some(name), Some(scope)) = (name, scope) else {
         return Err(Problem::field("", "name and scope are required"));
     };
-    let (key, secret) = app.create_key(&grant.name, &name, scope).await?;
+    let (key, secret) = app.core.auth.create_key(&Actor::from(&grant), &name, scope).await?;
     Ok((StatusCode::CREATED, Json(CreatedKey { view: key.into(), key: secret })))
 }
 
@@ -125,34 +124,6 @@ pub(crate) async fn revoke(
     Key { grant, .. }: Key<ToAdminister>,
     Segment(id): Segment,
 ) -> Result<StatusCode, Problem> {
-    app.revoke_key(&grant.name, &id).await?;
+    app.core.auth.revoke_key(&Actor::from(&grant), &KeyId(id)).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-impl AppState {
-    /// Makes an API key.
-    pub(crate) async fn create_key(
-        &self,
-        actor: &str,
-        name: &str,
-        scope: Scope,
-    ) -> Result<(ApiKey, String), Problem> {
-        let made = self.core.auth.create_key(name, scope).await?;
-        self.audit(actor, "key.create", &format!("{} {name} ({})", made.0.id.0, scope.as_str())).await?;
-        Ok(made)
-    }
-
-    /// Revokes an API key.
-    pub(crate) async fn revoke_key(&self, actor: &str, id: &str) -> Result<(), Problem> {
-        if !self.core.auth.revoke_key(&KeyId(id.to_owned())).await? {
-            return Err(Problem::not_found("there is no key with this id"));
-        }
-        self.audit(actor, "key.revoke", id).await
-    }
-}
-
-/// What is wrong with a key's name.
-pub(crate) fn name_fault(name: &str) -> Option<&'static str> {
-    let unfit = name.trim().is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control);
-    unfit.then_some("must be 1 to 100 characters, none of them a control character")
 }

@@ -85,7 +85,7 @@ impl AppState {
         match (filter.online, filter.order) {
             (None, UserOrder::LastSeen) => self.users_last_seen(filter, after).await,
             (None, _) => {
-                let page = self.core.store.accounts(query(&filter, after)).await?;
+                let page = self.core.auth.accounts(query(&filter, after)).await?;
                 Ok(placed(page, false))
             }
             (Some(true), _) => Ok(placed(self.users_online(&filter, after).await?, true)),
@@ -163,7 +163,7 @@ impl AppState {
                 limit: at_once,
                 ..AccountQuery::default()
             };
-            items.append(&mut self.core.store.accounts(query).await?.items);
+            items.append(&mut self.core.auth.accounts(query).await?.items);
             after = if whole { None } else { Some(reached) };
             if whole || items.len() >= filter.limit {
                 break;
@@ -180,7 +180,7 @@ impl AppState {
         let mut items: Vec<AccountRow> = Vec::new();
         let mut query = query(filter, after);
         for _ in 0..LOOKED_THROUGH / filter.limit.max(1) {
-            let page = self.core.store.accounts(query.clone()).await?;
+            let page = self.core.auth.accounts(query.clone()).await?;
             query.after = page.next;
             // A search that went as far as it may comes back short.
             let short = page.items.len() < filter.limit;

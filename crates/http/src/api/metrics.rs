@@ -34,7 +34,7 @@ pub(crate) async fn open(State(app): State<App>) -> Result<Response, Problem> {
 impl AppState {
     async fn metrics(&self) -> Result<Response, Problem> {
         let stats = self.stats().await?;
-        let commits = self.core.store.commits();
+        let commits = self.core.store_commits();
         let mut text = Text::default();
         text.head("tidings_build_info", "gauge", "Always 1; the version is a label");
         text.sample("tidings_build_info", &[("version", stats.version)], 1);

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tidings_core::audit::Actor;
 use tidings_core::auth::Grant;
 use tidings_core::model::{Audience, Content, NotificationId, Priority, Timestamp, Topic, Username};
 use tidings_core::notification::{AcceptError, Request};
@@ -23,7 +24,7 @@ use super::view::{AudienceView, NotificationView};
 use crate::middleware::key::{Key, ToFollow, ToRead, ToSend};
 use crate::problem::{self, Problem};
 use crate::request::{Document, Fields, Params, Segment, cursor};
-use crate::state::{App, AppState};
+use crate::state::App;
 
 /// Where notifications are sent to and listed.
 pub(crate) const PATH: &str = "/v1/notifications";
@@ -103,7 +104,7 @@ pub(crate) async fn send(
     IdempotencyKey(idempotency_key): IdempotencyKey,
     Document(document): Document,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    app.admit()?;
+    app.core.notification.check_room()?;
     let mut request = read(&document, app.core.config.limits.users_per_notification)?;
     request.idempotency = idempotency(&grant, idempotency_key.as_ref(), &document)?;
     let single = matches!(&request.audience, Audience::Users(names) if names.len() == 1);
@@ -195,25 +196,13 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn cancel(
     State(app): State<App>,
-    _: Key<ToSend>,
+    Key { grant, .. }: Key<ToSend>,
     Segment(id): Segment,
 ) -> Result<Json<NotificationView>, Problem> {
     let id = parse_id(&id)?;
-    app.core.notification.cancel(id).await?.ok_or_else(unknown_id)?;
+    app.core.notification.cancel(&Actor::from(&grant), id).await?.ok_or_else(unknown_id)?;
     let record = app.core.notification.get(id).await?.ok_or_else(unknown_id)?;
     Ok(Json(record.into()))
-}
-
-impl AppState {
-    /// Refuses a notification at once while the store is far behind, instead of
-    /// holding it in memory.
-    pub(crate) fn admit(&self) -> Result<(), Problem> {
-        let (waiting, room) = self.core.store.backlog();
-        if waiting.saturating_mul(10) > room.saturating_mul(9) {
-            return Err(Problem::overloaded("the store is behind with its writes; nothing was sent"));
-        }
-        Ok(())
-    }
 }
 
 /// Reads a document into a request.
@@ -387,7 +376,7 @@ fn unknown_users(document: &[u8], single: bool, unknown: &[String]) -> Problem {
             None => "to.users".to_owned(),
         }
     };
-    let errors = unknown.iter().map(|name| tidings_core::notification::FieldError {
+    let errors = unknown.iter().map(|name| tidings_core::error::FieldError {
         field: place(name),
         detail: format!("unknown user: {name}"),
     });

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
+use tidings_core::audit::Actor;
 use tidings_core::model::SessionId;
 use tidings_core::session::{SessionInfo, SessionOrder, SessionPlace, SessionQuery};
 use utoipa::ToSchema;
@@ -108,7 +109,7 @@ pub(crate) async fn end(
     Key { grant, .. }: Key<ToAdminister>,
     Segment(jid): Segment,
 ) -> Result<StatusCode, Problem> {
-    app.end_session(&grant.name, &jid).await?;
+    app.core.session.end(&Actor::from(&grant), &jid).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -126,13 +127,5 @@ impl AppState {
             created_at: moment(info.created_at),
             node: self.core.config.node.clone(),
         }
-    }
-
-    /// Ends the session with this full JID.
-    pub(crate) async fn end_session(&self, actor: &str, jid: &str) -> Result<(), Problem> {
-        if !self.core.session.end(jid).await? {
-            return Err(Problem::not_found("there is no session with this JID"));
-        }
-        self.audit(actor, "session.end", jid).await
     }
 }

@@ -64,7 +64,7 @@ impl AppState {
     pub(crate) async fn stats(&self) -> Result<Stats, Problem> {
         let totals = self.core.notification.totals().await?;
         let (logins, logins_refused) = self.core.auth.logins();
-        let (backlog, capacity) = self.core.store.backlog();
+        let (backlog, capacity) = self.core.store_backlog();
         Ok(Stats {
             accounts: totals.accounts,
             sessions: self.core.session.connected() as u64,

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
+use tidings_core::audit::Actor;
 use tidings_core::model::Topic;
 use utoipa::ToSchema;
 
@@ -48,7 +49,7 @@ pub(crate) async fn list(
 ) -> Result<Json<TopicPage>, Problem> {
     let (limit, after) = (params.limit(), params.cursor(LISTING));
     params.finish()?;
-    let page = app.core.store.topics(after, limit).await?;
+    let page = app.core.notification.topics(after, limit).await?;
     let view = |(topic, subscribers): (Topic, u64)| TopicView { topic: topic.to_string(), subscribers };
     Ok(Json(TopicPage {
         topics: page.items.into_iter().map(view).collect(),
@@ -76,10 +77,7 @@ pub(crate) async fn subscribe(
 ) -> Result<StatusCode, Problem> {
     let topic = parse(&topic)?;
     let account = app.account(&username).await?;
-    let subject = format!("{topic} {}", account.username);
-    if app.core.session.subscribe(account.id, topic).await? {
-        app.audit(&grant.name, "topic.subscribe", &subject).await?;
-    }
+    app.core.notification.subscribe(&Actor::from(&grant), account.reference(), topic).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -103,10 +101,7 @@ pub(crate) async fn unsubscribe(
 ) -> Result<StatusCode, Problem> {
     let topic = parse(&topic)?;
     let account = app.account(&username).await?;
-    let subject = format!("{topic} {}", account.username);
-    if app.core.session.unsubscribe(account.id, topic).await? {
-        app.audit(&grant.name, "topic.unsubscribe", &subject).await?;
-    }
+    app.core.notification.unsubscribe(&Actor::from(&grant), account.reference(), topic).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -6,9 +6,10 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tidings_core::auth::RegistrationRequest;
+use tidings_core::audit::Actor;
+use tidings_core::auth::{AccountEdit, RegistrationRequest};
 use tidings_core::model::{Account, Show, Username};
-use tidings_core::store::{AccountChange, AccountRow, StoreError};
+use tidings_core::store::AccountRow;
 use utoipa::ToSchema;
 
 use super::listing::{LISTING, SORTS, UserFilter, UserPlace};
@@ -18,11 +19,6 @@ use crate::percent;
 use crate::problem::{self, Problem};
 use crate::request::{Document, Fields, Params, Segment};
 use crate::state::{App, AppState};
-
-/// Bytes of a display name.
-const NAME_BYTES: usize = 255;
-/// Bytes of an e-mail address (RFC 5321 section 4.5.3.1).
-const EMAIL_BYTES: usize = 254;
 
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -148,25 +144,16 @@ pub(crate) async fn create(
     let mut fields = Fields::parse(&document)?;
     let username = fields.required_text("username");
     let password = fields.required_text("password");
-    let (name, email) = (fields.text("name"), fields.text("email"));
-    if let Some(Err(error)) = username.as_deref().map(Username::parse) {
-        fields.wrong("username", error.to_string());
-    }
-    if password.as_deref() == Some("") {
-        fields.wrong("password", "must not be empty");
-    }
-    check_name(&mut fields, name.as_deref());
-    check_email(&mut fields, email.as_deref());
-    fields.finish()?;
     let request = RegistrationRequest {
         username: username.unwrap_or_default(),
         password: password.unwrap_or_default(),
-        name,
-        email,
+        name: fields.text("name"),
+        email: fields.text("email"),
         token: None,
     };
-    let account = app.core.auth.create_account(request).await?;
-    app.audit(&grant.name, "user.create", account.username.as_str()).await?;
+    fields.refused(app.core.auth.check_new_account(&request));
+    fields.finish()?;
+    let account = app.core.auth.create_account(&Actor::from(&grant), request).await?;
     let location = format!("/v1/users/{}", percent::encode(account.username.as_str()));
     let user = app.user_view(AccountRow { account, pending: 0 });
     let body = Json(UserDetails { user, topics: Vec::new() });
@@ -212,27 +199,16 @@ pub(crate) async fn change(
 ) -> Result<Json<UserDetails>, Problem> {
     let account = app.account(&username).await?;
     let mut fields = Fields::parse(&document)?;
-    let name = fields.text_or_null("name");
-    let email = fields.text_or_null("email");
-    let alias = fields.text_or_null("alias");
-    let password = fields.text("password");
-    let disabled = fields.flag("disabled");
-    check_name(&mut fields, name.as_ref().and_then(Option::as_deref));
-    check_email(&mut fields, email.as_ref().and_then(Option::as_deref));
-    let alias = match alias {
-        Some(Some(text)) => match Username::parse(&text) {
-            Ok(alias) => Some(Some(alias)),
-            Err(error) => {
-                fields.wrong("alias", error.to_string());
-                None
-            }
-        },
-        Some(None) => Some(None),
-        None => None,
+    let edit = AccountEdit {
+        name: fields.text_or_null("name"),
+        email: fields.text_or_null("email"),
+        alias: fields.text_or_null("alias"),
+        password: fields.text("password"),
+        disabled: fields.flag("disabled"),
     };
+    fields.refused(app.core.auth.check_edit(&edit));
     fields.finish()?;
-    let change = AccountChange { name, email, alias, disabled, keys: None };
-    app.change_user(&grant.name, &account, change, password.as_deref()).await?;
+    app.core.auth.change_account(&Actor::from(&grant), account.reference(), edit).await?;
     let account = app.account(account.username.as_str()).await?;
     app.user_details(account).await.map(Json)
 }
@@ -253,7 +229,7 @@ pub(crate) async fn remove(
     Segment(username): Segment,
 ) -> Result<StatusCode, Problem> {
     let account = app.account(&username).await?;
-    app.remove_user(&grant.name, &account).await?;
+    app.core.auth.remove_account(&Actor::from(&grant), account.reference()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -262,7 +238,7 @@ impl AppState {
     pub(crate) async fn account(&self, name: &str) -> Result<Account, Problem> {
         let unknown = || Problem::not_found("there is no user with this name");
         let name = Username::parse(name).map_err(|_| unknown())?;
-        self.core.store.account(&name).await?.ok_or_else(unknown)
+        self.core.auth.account(&name).await?.ok_or_else(unknown)
     }
 
     /// An account as the API shows it.
@@ -270,9 +246,7 @@ impl AppState {
         let AccountRow { account, pending } = row;
         let show = self.core.session.presence(account.id);
         let online = show != Show::Unavailable;
-        // The presence manager knows what the store is told only every few seconds.
-        let noted = || self.core.presence.last_seen(account.id).max(account.last_seen);
-        let last_seen = if online { Some(self.core.clock.now()) } else { noted() };
+        let last_seen = self.core.presence.last_seen(&account, show);
         UserView {
             username: account.username.to_string(),
             alias: account.alias.map(|alias| alias.to_string()),
@@ -289,73 +263,9 @@ impl AppState {
 
     /// An account with what its page shows.
     pub(crate) async fn user_details(&self, account: Account) -> Result<UserDetails, Problem> {
-        let pending = self.core.store.pending_count(account.id).await?;
-        let topics = self.core.store.subscriptions(account.id).await?;
+        let pending = self.core.notification.pending_count(account.id).await?;
+        let topics = self.core.notification.topics_of(account.id).await?;
         let user = self.user_view(AccountRow { account, pending });
         Ok(UserDetails { user, topics: topics.iter().map(ToString::to_string).collect() })
     }
-
-    /// Changes an account; its sessions end when it may not log in as before.
-    pub(crate) async fn change_user(
-        &self,
-        actor: &str,
-        account: &Account,
-        change: AccountChange,
-        password: Option<&str>,
-    ) -> Result<(), Problem> {
-        // The password first: it is what may still be refused.
-        if let Some(password) = password {
-            self.core.auth.set_password(account.id, password).await.map_err(|error| match error {
-                tidings_core::auth::RegisterError::NotAcceptable(why) => Problem::field("password", why),
-                other => other.into(),
-            })?;
-        }
-        let disabled = change.disabled == Some(true);
-        self.core.store.change_account(account.id, change).await.map_err(|error| match error {
-            StoreError::Conflict => Problem::conflict("alias", "the alias is taken"),
-            other => other.into(),
-        })?;
-        if disabled || password.is_some() {
-            self.core.session.end_account(account.id);
-        }
-        self.audit(actor, "user.change", account.username.as_str()).await
-    }
-
-    /// Removes an account and ends its sessions.
-    pub(crate) async fn remove_user(&self, actor: &str, account: &Account) -> Result<(), Problem> {
-        self.core.store.remove_account(account.id).await?;
-        self.core.session.end_account(account.id);
-        self.audit(actor, "user.remove", account.username.as_str()).await
-    }
-
-    /// Notes who did what.
-    pub(crate) async fn audit(&self, actor: &str, action: &str, subject: &str) -> Result<(), Problem> {
-        Ok(self.core.store.audit(self.core.clock.now(), actor, action, subject).await?)
-    }
-}
-
-fn check_name(fields: &mut Fields, name: Option<&str>) {
-    if let Some(detail) = name.and_then(name_fault) {
-        fields.wrong("name", detail);
-    }
-}
-
-fn check_email(fields: &mut Fields, email: Option<&str>) {
-    if let Some(detail) = email.and_then(email_fault) {
-        fields.wrong("email", detail);
-    }
-}
-
-/// What is wrong with a display name.
-pub(crate) fn name_fault(name: &str) -> Option<&'static str> {
-    let unfit = name.len() > NAME_BYTES || name.chars().any(char::is_control);
-    unfit.then_some("must be at most 255 bytes without control characters")
-}
-
-/// What is wrong with an e-mail address, as far as a glance tells.
-pub(crate) fn email_fault(email: &str) -> Option<&'static str> {
-    let unfit = email.len() > EMAIL_BYTES
-        || email.chars().any(|c| c.is_control() || c.is_whitespace())
-        || !email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
-    unfit.then_some("must look like name@example.org, in at most 254 bytes")
 }

@@ -29,7 +29,7 @@ pub(crate) async fn list(
     page: Page,
     mut params: Params,
 ) -> Result<Response, Failure> {
-    let found = app.core.store.audit_log(params.position(LISTING), ROWS).await?;
+    let found = app.core.auth.audit_log(params.position(LISTING), ROWS).await?;
     let next = found.next.map(|n| format!("/audit?cursor={}", cursor::write(LISTING, &n.to_string())));
     Ok(html(&ListPage { page, entries: found.items, next }))
 }

@@ -133,7 +133,7 @@ pub(crate) async fn form(
 pub(crate) async fn submit(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {
     let Posted { page, mut form } = posted;
     page.to_send()?;
-    app.admit()?;
+    app.core.notification.check_room()?;
     let request = read(&mut form, &page.operator, app.core.config.limits.users_per_notification);
     if let Err(AcceptError::Invalid(errors)) = app.core.notification.check(&request) {
         form.wrong_fields(&errors, place);
@@ -156,10 +156,8 @@ pub(crate) async fn submit(State(app): State<App>, posted: Posted) -> Result<Res
         }
     }
     let scheduled = request.send_at.is_some_and(|at| at > app.core.clock.now());
-    match app.core.notification.accept(request).await {
+    match app.core.notification.send(&page.actor(), request).await {
         Ok(accepted) => {
-            let subject = format!("{} to {}", accepted.id, subject(&form));
-            app.audit(&page.operator, "notification.send", &subject).await?;
             let done = if scheduled { "scheduled" } else { "sent" };
             Ok(see(&format!("/notifications/{}?done={done}", accepted.id)))
         }
@@ -196,7 +194,7 @@ impl AppState {
         let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         let accounts = self.core.notification.totals().await?.accounts;
         let online = self.core.session.online();
-        let topics = self.core.store.topics(None, OFFERED).await?.items;
+        let topics = self.core.notification.topics(None, OFFERED).await?.items;
         Ok(html_with_pictures(status, &ComposePage { page, form, fault, accounts, online, topics }))
     }
 
@@ -204,7 +202,7 @@ impl AppState {
     async fn reach(&self, audience: &Audience) -> Result<Reach, StoreError> {
         match audience {
             Audience::All => {
-                let accounts = self.core.store.totals().await?.accounts;
+                let accounts = self.core.notification.totals().await?.accounts;
                 Ok(Reach { accounts, online: Some(self.core.session.online()), unknown: Vec::new() })
             }
             Audience::Users(names) if names.len() > LOOKED_UP => {
@@ -212,7 +210,7 @@ impl AppState {
             }
             Audience::Users(names) => self.reach_of(names).await,
             Audience::Topic(topic) => {
-                let accounts = self.subscribers(topic).await?;
+                let accounts = self.core.notification.subscribers(topic).await?;
                 Ok(Reach {
                     accounts,
                     online: Some(self.core.session.connected_to(topic)),
@@ -226,30 +224,13 @@ impl AppState {
         let mut found = BTreeSet::new();
         let mut unknown = Vec::new();
         for name in names {
-            match self.core.store.account(name).await? {
+            match self.core.auth.account(name).await? {
                 Some(account) => drop(found.insert(account.id)),
                 None => unknown.push(name.to_string()),
             }
         }
         let online = found.iter().filter(|id| self.core.session.presence(**id) != Show::Unavailable).count();
         Ok(Reach { accounts: found.len() as u64, online: Some(online), unknown })
-    }
-
-    async fn subscribers(&self, topic: &Topic) -> Result<u64, StoreError> {
-        // Listings continue after a name: the topic itself is the first after the
-        // largest name before it, which is the name without its last letter.
-        let mut before = topic.as_str().to_owned();
-        before.pop();
-        loop {
-            let page = self.core.store.topics(Some(before), 500).await?;
-            if let Some((_, count)) = page.items.iter().find(|(name, _)| name == topic) {
-                return Ok(*count);
-            }
-            match page.next {
-                Some(next) if next.as_str() < topic.as_str() => before = next,
-                _ => return Ok(0),
-            }
-        }
     }
 }
 
@@ -405,14 +386,6 @@ fn place(field: &str) -> String {
         "to" => if field.contains("topic") { "topic" } else { "users" }.to_owned(),
         "" => "message".to_owned(),
         name => name.to_owned(),
-    }
-}
-
-fn subject(form: &Form) -> String {
-    match form.value("audience") {
-        "all" => "everyone".to_owned(),
-        "topic" => format!("topic {}", form.value("topic").trim()),
-        _ => form.value("users").trim().chars().take(200).collect(),
     }
 }
 

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::header::{HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
+use tidings_core::error::ChangeError;
 use tidings_core::store::StoreError;
 
 use super::answer::{html, see};
@@ -28,6 +29,12 @@ impl From<Problem> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
         Self::Problem(error.into())
     }
 }

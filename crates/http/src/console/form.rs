@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
-use tidings_core::notification::FieldError;
+use tidings_core::error::FieldError;
 
 use super::failure::Failure;
 use super::operator::Operator;

@@ -6,14 +6,14 @@ use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::http::header::HOST;
 use axum::response::Response;
-use tidings_core::model::Scope;
+use tidings_core::model::{KeyId, Scope};
 
 use super::answer::{html_with, see};
 use super::failure::Failure;
 use super::filters;
 use super::form::{Form, Posted};
 use super::page::Page;
-use crate::api::keys::{KeyView, name_fault};
+use crate::api::keys::KeyView;
 use crate::state::{App, AppState};
 
 /// A key that was just made.
@@ -44,12 +44,10 @@ pub(crate) async fn create(
     let Posted { page, mut form } = posted;
     page.to_administer()?;
     let name = form.value("name").trim().to_owned();
-    if let Some(detail) = name_fault(&name) {
-        form.wrong("name", detail);
-    }
+    form.wrong_fields(&app.core.auth.check_key_name(&name), str::to_owned);
     let scope = Scope::parse(form.value("scope"));
     let Some(scope) = scope.filter(|_| form.is_sound()) else { return Ok(app.keys_page(page, form, None)) };
-    let (key, secret) = app.create_key(&page.operator, &name, scope).await?;
+    let (key, secret) = app.core.auth.create_key(&page.actor(), &name, scope).await?;
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:7070");
     let base = app.settings.public_url.clone().unwrap_or_else(|| format!("http://{host}"));
     let curl = match scope {
@@ -64,7 +62,7 @@ pub(crate) async fn create(
 
 pub(crate) async fn revoke(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {
     posted.page.to_administer()?;
-    app.revoke_key(&posted.page.operator, posted.form.value("id")).await?;
+    app.core.auth.revoke_key(&posted.page.actor(), &KeyId(posted.form.value("id").to_owned())).await?;
     Ok(see("/keys?done=revoked"))
 }
 

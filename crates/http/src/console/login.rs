@@ -7,13 +7,13 @@ use axum::extract::{Request, State};
 use axum::http::header::{HeaderValue, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tidings_core::auth::AuthError;
+use tidings_core::auth::{AuthError, LOGIN_LASTS};
 
 use super::answer::{html, html_with, see};
 use super::failure::Failure;
 use super::filters::sentence;
 use super::form::{self, Form, Posted};
-use super::operator::cookie_hash;
+use super::operator::{cookie, secret};
 use crate::peer;
 use crate::problem::{Problem, ProblemKind};
 use crate::request::Params;
@@ -33,8 +33,8 @@ pub(crate) async fn form(
     mut params: Params,
 ) -> Result<Response, Failure> {
     let next = local(&params.text("next").unwrap_or_default());
-    if let Some(hash) = cookie_hash(&headers, &app)
-        && app.core.store.web_session(hash, app.core.clock.now()).await?.is_some()
+    if let Some(secret) = secret(&app.settings, &headers)
+        && app.core.auth.web_login(secret).await?.is_some()
     {
         return Ok(see(&next));
     }
@@ -50,10 +50,9 @@ pub(crate) async fn enter(State(app): State<App>, request: Request) -> Result<Re
     let (name, password) = (form.value("username").trim().to_owned(), form.value("password").to_owned());
     form.forget("password");
     let next = local(form.value("next"));
-    match app.core.auth.check_operator(&name, &password, source).await {
-        Ok(operator) => {
-            app.audit(&operator.name, "operator.login", &source.to_string()).await?;
-            let cookie = app.log_in(&operator.name).await?;
+    match app.core.auth.log_in(&name, &password, source).await {
+        Ok(secret) => {
+            let cookie = cookie(&app.settings, &secret, LOGIN_LASTS);
             Ok(([(SET_COOKIE, cookie)], see(&next)).into_response())
         }
         Err(AuthError::Store(error)) => Err(error.into()),
@@ -75,11 +74,10 @@ pub(crate) async fn leave(
     headers: HeaderMap,
     posted: Posted,
 ) -> Result<Response, Failure> {
-    if let Some(hash) = cookie_hash(&headers, &app) {
-        app.core.store.end_web_sessions(Some(hash), None).await?;
+    if let Some(secret) = secret(&app.settings, &headers) {
+        app.core.auth.log_out(&posted.page.operator, secret).await?;
     }
-    app.audit(&posted.page.operator, "operator.logout", "").await?;
-    let gone = app.cookie("", Duration::ZERO);
+    let gone = cookie(&app.settings, "", Duration::ZERO);
     Ok(([(SET_COOKIE, gone)], see("/login")).into_response())
 }
 

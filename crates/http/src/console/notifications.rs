@@ -161,7 +161,6 @@ pub(crate) async fn cancel(
 ) -> Result<Response, Failure> {
     posted.page.to_send()?;
     let id = parse_id(&id)?;
-    app.core.notification.cancel(id).await?.ok_or_else(unknown_id)?;
-    app.audit(&posted.page.operator, "notification.cancel", &id.to_string()).await?;
+    app.core.notification.cancel(&posted.page.actor(), id).await?.ok_or_else(unknown_id)?;
     Ok(see(&format!("/notifications/{id}?done=cancelled")))
 }

@@ -5,13 +5,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Response};
-use tidings_core::auth::{AuthError, RegisterError};
+use tidings_core::auth::LOGIN_LASTS;
+use tidings_core::error::ChangeError;
 use tidings_core::model::{Operator, Role};
 
 use super::answer::{html, html_with, see};
 use super::failure::Failure;
 use super::filters;
 use super::form::{Form, Posted};
+use super::operator::cookie;
 use super::page::Page;
 use crate::problem::Problem;
 use crate::state::{App, AppState};
@@ -36,21 +38,10 @@ pub(crate) async fn put(State(app): State<App>, posted: Posted) -> Result<Respon
     let password = form.value("password").to_owned();
     form.forget("password");
     let role = Role::parse(form.value("role")).unwrap_or(Role::Viewer);
-    if name == page.operator && role != Role::Administrator {
-        form.wrong("name", "you cannot take your own role away");
-        return app.operators_page(page, form).await;
-    }
-    match app.core.auth.put_operator(&name, &password, role).await {
-        Ok(()) => {
-            // The operator's logins with the old password or role end.
-            if name != page.operator {
-                app.core.store.end_web_sessions(None, Some(&name)).await?;
-            }
-            app.audit(&page.operator, "operator.put", &format!("{name} ({})", role.as_str())).await?;
-            Ok(see("/operators?done=saved"))
-        }
-        Err(RegisterError::NotAcceptable(why)) => {
-            form.wrong(if why.contains("password") { "password" } else { "name" }, why);
+    match app.core.auth.put_operator(&page.actor(), &name, &password, role).await {
+        Ok(()) => Ok(see("/operators?done=saved")),
+        Err(ChangeError::Invalid(errors)) => {
+            form.wrong_fields(&errors, str::to_owned);
             app.operators_page(page, form).await
         }
         Err(error) => Err(Problem::from(error).into()),
@@ -60,14 +51,7 @@ pub(crate) async fn put(State(app): State<App>, posted: Posted) -> Result<Respon
 pub(crate) async fn remove(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {
     let Posted { page, form } = posted;
     page.to_administer()?;
-    let name = form.value("name");
-    if name == page.operator {
-        return Err(Problem::field("name", "you cannot remove yourself").into());
-    }
-    if !app.core.store.remove_operator(name).await? {
-        return Err(Problem::not_found("there is no such operator").into());
-    }
-    app.audit(&page.operator, "operator.remove", name).await?;
+    app.core.auth.remove_operator(&page.actor(), form.value("name")).await?;
     Ok(see("/operators?done=removed"))
 }
 
@@ -87,32 +71,24 @@ pub(crate) async fn change_password(State(app): State<App>, posted: Posted) -> R
     let (current, password) = (form.value("current").to_owned(), form.value("password").to_owned());
     form.forget("current");
     form.forget("password");
-    match app.core.auth.check_operator(&page.operator, &current, page.source).await {
-        Ok(_) => {}
-        Err(AuthError::NotAuthorized | AuthError::Disabled) => {
-            form.wrong("current", "this is not your password");
-            return Ok(html_with(StatusCode::UNPROCESSABLE_ENTITY, &PasswordPage { page, form }));
-        }
-        Err(error) => return Err(Problem::from(error).into()),
-    }
-    match app.core.auth.put_operator(&page.operator, &password, page.role).await {
+    let changed = app.core.auth.change_own_password(&page.operator, &current, &password, page.source);
+    match changed.await {
         Ok(()) => {}
-        Err(RegisterError::NotAcceptable(why)) => {
-            form.wrong("password", why);
+        Err(ChangeError::Invalid(errors)) => {
+            form.wrong_fields(&errors, str::to_owned);
             return Ok(html_with(StatusCode::UNPROCESSABLE_ENTITY, &PasswordPage { page, form }));
         }
         Err(error) => return Err(Problem::from(error).into()),
     }
-    app.core.store.end_web_sessions(None, Some(&page.operator)).await?;
-    app.audit(&page.operator, "operator.password", &page.operator).await?;
-    let cookie = app.log_in(&page.operator).await?;
+    let secret = app.core.auth.start_web_session(&page.operator).await?;
+    let cookie = cookie(&app.settings, &secret, LOGIN_LASTS);
     Ok(([(SET_COOKIE, cookie)], see("/password?done=password")).into_response())
 }
 
 impl AppState {
     async fn operators_page(&self, page: Page, form: Form) -> Result<Response, Failure> {
         page.to_administer()?;
-        let operators = self.core.store.operators().await?;
+        let operators = self.core.auth.operators().await?;
         let fault = form.summary();
         let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         Ok(html_with(status, &ListPage { page, operators, form, fault }))

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::extract::FromRequestParts;
 use axum::http::Uri;
 use axum::http::request::Parts;
+use tidings_core::audit::Actor;
 use tidings_core::model::Role;
 
 use super::failure::Failure;
@@ -54,6 +55,11 @@ impl Page {
             places.push(("/operators", "Operators"));
         }
         places
+    }
+
+    /// Who asks for a change with a form of this page.
+    pub fn actor(&self) -> Actor {
+        Actor::Operator(self.operator.clone())
     }
 
     /// Whether this is where we are.

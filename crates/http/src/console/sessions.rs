@@ -51,6 +51,6 @@ pub(crate) async fn list(
 
 pub(crate) async fn end(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {
     posted.page.to_administer()?;
-    app.end_session(&posted.page.operator, posted.form.value("jid")).await?;
+    app.core.session.end(&posted.page.actor(), posted.form.value("jid")).await?;
     Ok(see("/sessions?done=ended"))
 }

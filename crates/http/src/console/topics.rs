@@ -65,14 +65,11 @@ async fn apply(app: &App, page: &Page, form: &Form, subscribe: bool) -> Result<S
     let topic = Topic::parse(form.value("topic").trim())
         .map_err(|error| Problem::field("topic", error.to_string()))?;
     let account = app.account(form.value("username").trim()).await?;
-    let subject = format!("{topic} {}", account.username);
-    let (changed, action) = if subscribe {
-        (app.core.session.subscribe(account.id, topic).await?, "topic.subscribe")
+    let topics = &app.core.notification;
+    if subscribe {
+        topics.subscribe(&page.actor(), account.reference(), topic).await?;
     } else {
-        (app.core.session.unsubscribe(account.id, topic).await?, "topic.unsubscribe")
-    };
-    if changed {
-        app.audit(&page.operator, action, &subject).await?;
+        topics.unsubscribe(&page.actor(), account.reference(), topic).await?;
     }
     Ok(account.username.to_string())
 }
@@ -84,7 +81,7 @@ impl AppState {
         after: Option<String>,
         fault: Option<String>,
     ) -> Result<Response, Failure> {
-        let found = self.core.store.topics(after, ROWS).await?;
+        let found = self.core.notification.topics(after, ROWS).await?;
         let next = found.next.map(|name| format!("/topics?cursor={}", cursor::write(LISTING, &name)));
         let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         Ok(html_with(status, &ListPage { page, topics: found.items, next, fault }))

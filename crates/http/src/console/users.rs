@@ -5,9 +5,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use tidings_core::auth::RegistrationRequest;
+use tidings_core::auth::{AccountEdit, RegistrationRequest};
+use tidings_core::error::ChangeError;
 use tidings_core::model::{Account, AccountId, Username};
-use tidings_core::store::{AccountChange, AccountQuery, AccountSortKey, HistoryEntry};
+use tidings_core::store::{AccountQuery, AccountSortKey, HistoryEntry};
 
 use super::answer::{html, html_with, see};
 use super::failure::Failure;
@@ -18,7 +19,7 @@ use super::page::Page;
 use super::table::Table;
 use crate::api::listing::{LISTING, SORTS, UserFilter, UserPlace};
 use crate::api::sessions::SessionView;
-use crate::api::users::{UserDetails, UserView, email_fault, name_fault};
+use crate::api::users::{UserDetails, UserView};
 use crate::api::view::moment;
 use crate::percent;
 use crate::problem::Problem;
@@ -100,7 +101,7 @@ pub(crate) async fn complete(
     let contains = AccountQuery { contains: Some(text), limit: OFFERED, ..AccountQuery::default() };
     for (query, start) in [(begins, start.as_str()), (contains, "")] {
         if names.len() < OFFERED {
-            let found = app.core.store.accounts(query).await?.items;
+            let found = app.core.auth.accounts(query).await?.items;
             let found = found.into_iter().map(|row| row.account.username.to_string());
             for name in found.filter(|name| name.starts_with(start)) {
                 if !names.contains(&name) {
@@ -128,29 +129,19 @@ pub(crate) async fn new(page: Page) -> Result<Response, Failure> {
 pub(crate) async fn create(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {
     let Posted { page, mut form } = posted;
     page.to_administer()?;
-    if let Err(error) = Username::parse(form.value("username").trim()) {
-        form.wrong("username", error.to_string());
-    }
-    check(&mut form);
-    let password = form.value("password").to_owned();
+    let request = RegistrationRequest {
+        username: form.value("username").trim().to_owned(),
+        password: form.value("password").to_owned(),
+        name: form.text("name"),
+        email: form.text("email"),
+        token: None,
+    };
     form.forget("password");
-    if form.is_sound() {
-        let request = RegistrationRequest {
-            username: form.value("username").trim().to_owned(),
-            password,
-            name: form.text("name"),
-            email: form.text("email"),
-            token: None,
-        };
-        match app.core.auth.create_account(request).await.map_err(Problem::from) {
-            Ok(account) => {
-                let name = account.username.as_str();
-                app.audit(&page.operator, "user.create", name).await?;
-                return Ok(see(&format!("/users/{}?done=created", percent::encode(name))));
-            }
-            Err(problem) if problem.errors().is_empty() => return Err(problem.into()),
-            Err(problem) => form.wrong_fields(problem.errors(), str::to_owned),
+    match app.core.auth.create_account(&page.actor(), request).await {
+        Ok(account) => {
+            return Ok(see(&format!("/users/{}?done=created", percent::encode(account.username.as_str()))));
         }
+        Err(error) => beside_fields(&mut form, error)?,
     }
     Ok(html_with(StatusCode::UNPROCESSABLE_ENTITY, &NewPage { page, form }))
 }
@@ -222,27 +213,19 @@ pub(crate) async fn change(
     let Posted { page, mut form } = posted;
     page.to_administer()?;
     let account = app.account(&username).await?;
-    check(&mut form);
-    let alias = form.text("alias").map(|text| Username::parse(&text));
-    if let Some(Err(error)) = &alias {
-        form.wrong("alias", error.to_string());
-    }
-    let password = Some(form.value("password").to_owned()).filter(|text| !text.is_empty());
+    let edit = AccountEdit {
+        name: Some(form.text("name")),
+        email: Some(form.text("email")),
+        alias: Some(form.text("alias")),
+        password: Some(form.value("password").to_owned()).filter(|text| !text.is_empty()),
+        disabled: None,
+    };
     form.forget("password");
-    if form.is_sound() {
-        let change = AccountChange {
-            name: Some(form.text("name")),
-            email: Some(form.text("email")),
-            alias: Some(alias.and_then(Result::ok)),
-            ..AccountChange::default()
-        };
-        match app.change_user(&page.operator, &account, change, password.as_deref()).await {
-            Ok(()) => {
-                return Ok(see(&format!("/users/{}?done=saved", percent::encode(account.username.as_str()))));
-            }
-            Err(problem) if problem.errors().is_empty() => return Err(problem.into()),
-            Err(problem) => form.wrong_fields(problem.errors(), str::to_owned),
+    match app.core.auth.change_account(&page.actor(), account.reference(), edit).await {
+        Ok(()) => {
+            return Ok(see(&format!("/users/{}?done=saved", percent::encode(account.username.as_str()))));
         }
+        Err(error) => beside_fields(&mut form, error)?,
     }
     app.user_page(page, account, None, Some(form)).await
 }
@@ -271,8 +254,8 @@ async fn set_disabled(
 ) -> Result<Response, Failure> {
     posted.page.to_administer()?;
     let account = app.account(&username).await?;
-    let change = AccountChange { disabled: Some(disabled), ..AccountChange::default() };
-    app.change_user(&posted.page.operator, &account, change, None).await?;
+    let edit = AccountEdit { disabled: Some(disabled), ..AccountEdit::default() };
+    app.core.auth.change_account(&posted.page.actor(), account.reference(), edit).await?;
     let done = if disabled { "disabled" } else { "enabled" };
     Ok(see(&format!("/users/{}?done={done}", percent::encode(account.username.as_str()))))
 }
@@ -284,7 +267,7 @@ pub(crate) async fn remove(
 ) -> Result<Response, Failure> {
     posted.page.to_administer()?;
     let account = app.account(&username).await?;
-    app.remove_user(&posted.page.operator, &account).await?;
+    app.core.auth.remove_account(&posted.page.actor(), account.reference()).await?;
     Ok(see("/users?done=removed"))
 }
 
@@ -292,7 +275,7 @@ impl AppState {
     /// The account with this very username or alias.
     async fn exactly(&self, name: &str) -> Result<Option<UserView>, Failure> {
         let Ok(name) = Username::parse(name) else { return Ok(None) };
-        let Some(account) = self.core.store.account(&name).await? else { return Ok(None) };
+        let Some(account) = self.core.auth.account(&name).await? else { return Ok(None) };
         Ok(Some(self.user_details(account).await?.user))
     }
 
@@ -305,9 +288,8 @@ impl AppState {
     ) -> Result<Response, Failure> {
         let sessions = self.core.session.of(account.id).into_iter().map(|info| self.session_view(info));
         let sessions = sessions.collect();
-        let now = self.core.clock.now();
-        let feed = self.core.store.feed(account.id, Default::default(), now, PENDING).await?;
-        let pending = feed.pending.into_iter().map(|notification| Pending {
+        let pending = self.core.notification.pending(account.id, PENDING).await?;
+        let pending = pending.into_iter().map(|notification| Pending {
             id: notification.id.to_string(),
             headline: headline(&notification.content),
             priority: notification.priority.as_str(),
@@ -315,7 +297,7 @@ impl AppState {
             expires_at: moment(notification.expires_at),
         });
         let pending = pending.collect();
-        let past = self.core.store.account_history(account.id, before, PAST_ROWS).await?;
+        let past = self.core.notification.history(account.id, before, PAST_ROWS).await?;
         let older = past.next.map(|position| {
             let cursor = cursor::write(PAST, &position.to_string());
             format!("/users/{}?cursor={cursor}#past", percent::encode(account.username.as_str()))
@@ -350,11 +332,12 @@ impl AppState {
     }
 }
 
-fn check(form: &mut Form) {
-    if let Some(detail) = form.text("name").as_deref().and_then(name_fault) {
-        form.wrong("name", detail);
+/// Says beside the fields what is wrong with them; other errors have a page of their own.
+fn beside_fields(form: &mut Form, error: ChangeError) -> Result<(), Failure> {
+    let problem = Problem::from(error);
+    if problem.errors().is_empty() {
+        return Err(problem.into());
     }
-    if let Some(detail) = form.text("email").as_deref().and_then(email_fault) {
-        form.wrong("email", detail);
-    }
+    form.wrong_fields(problem.errors(), str::to_owned);
+    Ok(())
 }

@@ -48,7 +48,7 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
     if fields.text("action").as_deref() != Some("send") {
         return Err(Problem::new(ProblemKind::UnknownAction).detail("the only action here is send"));
     }
-    app.admit()?;
+    app.core.notification.check_room()?;
     let request = SendRequest {
         audience: audience(&mut fields)?,
         content: Content {

@@ -8,8 +8,9 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tidings_core::auth::{AuthError, RegisterError};
-use tidings_core::notification::{AcceptError, FieldError};
+use tidings_core::auth::AuthError;
+use tidings_core::error::{ChangeError, FieldError};
+use tidings_core::notification::AcceptError;
 use tidings_core::store::StoreError;
 use utoipa::ToSchema;
 
@@ -212,21 +213,16 @@ impl From<AcceptError> for Problem {
     }
 }
 
-impl From<RegisterError> for Problem {
-    fn from(error: RegisterError) -> Self {
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
         match error {
-            RegisterError::Conflict => Self::conflict("username", "the username is taken"),
-            RegisterError::Forbidden(why) => Self::new(ProblemKind::Forbidden).detail(why),
-            RegisterError::NotAcceptable(why) => {
-                // The manager says it in words; the API names the field too.
-                let field = ["password", "email", "e-mail", "name"]
-                    .into_iter()
-                    .find(|field| why.contains(field) && !why.contains("username"))
-                    .map_or("username", |field| if field == "e-mail" { "email" } else { field });
-                Self::field(field, why)
-            }
-            RegisterError::Throttled => throttled(),
-            RegisterError::Store(error) => error.into(),
+            ChangeError::Invalid(errors) => Self::fields(errors),
+            ChangeError::Conflict(field) => Self::conflict(field, error.to_string()),
+            ChangeError::NotFound(_) => Self::not_found(error.to_string()),
+            ChangeError::Forbidden(why) => Self::new(ProblemKind::Forbidden).detail(why),
+            ChangeError::LimitReached { field, why } => Self::field(field, why),
+            ChangeError::Throttled => throttled(),
+            ChangeError::Store(error) => error.into(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! JSON documents, read by hand so that every wrong field is named at once.
 
 use serde_json::{Map, Value};
-use tidings_core::notification::FieldError;
+use tidings_core::error::FieldError;
 
 use super::json;
 use crate::problem::{Problem, ProblemKind};
@@ -125,6 +125,15 @@ impl Fields {
         // An empty name means the object itself.
         let field = if name.is_empty() { field.trim_end_matches('.').to_owned() } else { field };
         self.errors.push(FieldError { field, detail: detail.into() });
+    }
+
+    /// Notes what a manager says of fields, of each only where nothing else is wrong with it.
+    pub fn refused(&mut self, errors: Vec<FieldError>) {
+        for error in errors {
+            if !self.errors.iter().any(|known| known.field == error.field) {
+                self.errors.push(error);
+            }
+        }
     }
 
     /// Notes that a field has another type.

@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
-use tidings_core::notification::FieldError;
+use tidings_core::error::FieldError;
 
 use super::cursor;
 use crate::problem::Problem;

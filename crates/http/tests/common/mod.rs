@@ -7,6 +7,9 @@
     reason = "each test program uses its part; tests may fail"
 )]
 
+pub mod browser;
+pub mod device;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -14,9 +17,11 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
+use tidings_core::audit::Actor;
 use tidings_core::clock::{Clock, SystemRandom};
 use tidings_core::config::Config;
 use tidings_core::model::{Scope, Timestamp};
+use tidings_core::store::Store;
 use tidings_core::{Core, Ports};
 use tidings_http::{Http, Settings};
 use tidings_store::MemoryStore;
@@ -33,6 +38,7 @@ impl Clock for StoppedClock {
 
 pub struct World {
     pub core: Arc<Core>,
+    pub store: Arc<dyn Store>,
     pub router: Router,
     pub admin: String,
     pub read: String,
@@ -76,17 +82,16 @@ impl World {
     }
 
     pub async fn with(config: Config, settings: Settings) -> Self {
-        let store = Arc::new(MemoryStore::new());
-        let core = Core::start(config, Ports::local(store, Arc::new(StoppedClock), Arc::new(SystemRandom)))
-            .await
-            .unwrap();
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let ports = Ports::local(Arc::clone(&store), Arc::new(StoppedClock), Arc::new(SystemRandom));
+        let core = Core::start(config, ports).await.unwrap();
         let mut keys = Vec::new();
         for scope in [Scope::Admin, Scope::Read, Scope::Send] {
-            keys.push(core.auth.create_key(scope.as_str(), scope).await.unwrap().1);
+            keys.push(core.auth.create_key(&Actor::CommandLine, scope.as_str(), scope).await.unwrap().1);
         }
         let router = Http::new(Arc::clone(&core), settings).router();
         let [admin, read, send] = keys.try_into().unwrap();
-        Self { core, router, admin, read, send }
+        Self { core, store, router, admin, read, send }
     }
 
     pub async fn raw(&self, request: Request<Body>) -> Answer {

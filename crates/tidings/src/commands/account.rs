@@ -4,9 +4,11 @@ use std::io::{self, BufRead};
 
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
-use tidings_core::auth::{RegisterError, RegistrationRequest};
+use tidings_core::audit::Actor;
+use tidings_core::auth::{AccountEdit, RegistrationRequest};
 use tidings_core::clock::{Random, SystemRandom};
-use tidings_core::model::{AccountId, Username};
+use tidings_core::error::ChangeError;
+use tidings_core::model::{Account, Username};
 use tidings_core::store::AccountQuery;
 use ureq::http::Method;
 
@@ -204,9 +206,13 @@ fn add(
         token: None,
     };
     local.run(async {
-        local.auth.create_account(request).await.map(drop).map_err(|error| match error {
-            RegisterError::Conflict => Failure::failed(format!("there is an account {username} already")),
-            other => Failure::failed(other.to_string()),
+        local.core.auth.create_account(&Actor::CommandLine, request).await.map(drop).map_err(|error| {
+            match error {
+                ChangeError::Conflict(_) => {
+                    Failure::failed(format!("there is an account {username} already"))
+                }
+                other => other.into(),
+            }
         })
     })
 }
@@ -214,8 +220,8 @@ fn add(
 fn passwd(local: &Local, username: &str, password: &str) -> Result<(), Failure> {
     local.run(async {
         let account = find(local, username).await?;
-        let changed = local.auth.set_password(account, password).await;
-        changed.map_err(|error| Failure::failed(error.to_string()))
+        let edit = AccountEdit { password: Some(password.to_owned()), ..AccountEdit::default() };
+        Ok(local.core.auth.change_account(&Actor::CommandLine, account.reference(), edit).await?)
     })
 }
 
@@ -223,17 +229,17 @@ fn remove(local: &Local, usernames: &[String]) -> Result<(), Failure> {
     local.run(async {
         for username in usernames {
             let account = find(local, username).await?;
-            local.store.remove_account(account).await?;
+            local.core.auth.remove_account(&Actor::CommandLine, account.reference()).await?;
             say(username, "removed", None);
         }
         Ok(())
     })
 }
 
-async fn find(local: &Local, username: &str) -> Result<AccountId, Failure> {
+async fn find(local: &Local, username: &str) -> Result<Account, Failure> {
     let unknown = || Failure::failed(format!("there is no account {username}"));
     let name = Username::parse(username).map_err(|_| unknown())?;
-    Ok(local.store.account(&name).await?.ok_or_else(unknown)?.id)
+    local.core.auth.account(&name).await?.ok_or_else(unknown)
 }
 
 fn list(local: &Local, query: Option<String>) -> Result<Vec<Value>, Failure> {
@@ -243,7 +249,7 @@ fn list(local: &Local, query: Option<String>) -> Result<Vec<Value>, Failure> {
         loop {
             let query =
                 AccountQuery { contains: query.clone(), after, limit: 500, ..AccountQuery::default() };
-            let page = local.store.accounts(query).await?;
+            let page = local.core.auth.accounts(query).await?;
             rows.extend(page.items.into_iter().map(|row| {
                 let account = row.account;
                 json!({

@@ -2,6 +2,8 @@
 
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
+use tidings_core::audit::Actor;
+use tidings_core::error::ChangeError;
 use tidings_core::model::{KeyId, Scope};
 use ureq::http::Method;
 
@@ -87,9 +89,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn create(target: &TargetArgs, name: &str, scope: Scope) -> Result<(), Failure> {
-    if name.trim().is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
-        return Err(Failure::usage("NAME: 1 to 100 bytes without control characters"));
-    }
     let (id, secret) = match Target::of(target)? {
         Target::Server(api) => {
             let body = json!({ "name": name, "scope": scope.as_str() });
@@ -99,7 +98,7 @@ fn create(target: &TargetArgs, name: &str, scope: Scope) -> Result<(), Failure> 
             (text("id").ok_or_else(missing)?, text("key").or_else(|| text("secret")).ok_or_else(missing)?)
         }
         Target::Directory(local) => local.run(async {
-            let (key, secret) = local.auth.create_key(name, scope).await?;
+            let (key, secret) = local.core.auth.create_key(&Actor::CommandLine, name, scope).await?;
             Ok((key.id.0, secret))
         })?,
     };
@@ -126,7 +125,7 @@ fn list(target: &TargetArgs, json: bool) -> Result<(), Failure> {
             }
         }
         Target::Directory(local) => {
-            let keys = local.auth.keys();
+            let keys = local.core.auth.keys();
             let row = |key: tidings_core::model::ApiKey| {
                 json!({
                     "id": key.id.0,
@@ -160,10 +159,14 @@ fn revoke(target: &TargetArgs, id: &str) -> Result<(), Failure> {
         }
         Target::Directory(local) => {
             let id = KeyId(id.to_owned());
-            let revoked = local.run(async { Ok(local.auth.revoke_key(&id).await?) })?;
-            if !revoked {
-                return Err(Failure::failed("there is no such key; `tidings key list` shows them"));
-            }
+            local.run(async {
+                local.core.auth.revoke_key(&Actor::CommandLine, &id).await.map_err(|error| match error {
+                    ChangeError::NotFound(_) => {
+                        Failure::failed("there is no such key; `tidings key list` shows them")
+                    }
+                    other => other.into(),
+                })
+            })?;
         }
     }
     output::note(format_args!("key {} is revoked", output::plain(id)));

@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use tidings_core::auth::AuthManager;
-use tidings_core::bus::Publisher;
 use tidings_core::clock::{SystemClock, SystemRandom};
 use tidings_core::store::Store;
+use tidings_core::{Core, Ports};
 use tidings_store::{SqliteOptions, SqliteStore};
 
 use crate::api::{Api, server_variable};
@@ -20,10 +19,9 @@ pub(crate) enum Target {
     Directory(Box<Local>),
 }
 
-/// A data directory, opened without a server.
+/// A data directory, opened without a server: the managers, and no sockets.
 pub(crate) struct Local {
-    pub store: Arc<dyn Store>,
-    pub auth: AuthManager,
+    pub core: Arc<Core>,
     _dir: DataDir,
 }
 
@@ -70,19 +68,11 @@ impl Target {
         let open = async {
             let store: Arc<dyn Store> =
                 Arc::new(SqliteStore::open(&dir.database(), SqliteOptions::default())?);
-            let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-            let auth = AuthManager::open(
-                Arc::clone(&store),
-                clock,
-                random,
-                Arc::new(settings.core()),
-                Arc::new(Publisher::local()),
-            )
-            .await?;
-            Ok::<_, Failure>((store, auth))
+            let ports = Ports::local(store, Arc::new(SystemClock), Arc::new(SystemRandom));
+            Ok::<_, Failure>(Core::open(settings.core(), ports).await?)
         };
-        let (store, auth) = runtime()?.block_on(open)?;
-        Ok(Self::Directory(Box::new(Local { store, auth, _dir: dir })))
+        let core = runtime()?.block_on(open)?;
+        Ok(Self::Directory(Box::new(Local { core, _dir: dir })))
     }
 }
 
@@ -94,7 +84,7 @@ impl Local {
     pub(crate) fn run<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         runtime()?.block_on(async {
             let result = work.await;
-            self.store.close().await;
+            self.core.stop().await;
             result
         })
     }

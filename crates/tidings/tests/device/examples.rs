@@ -24,7 +24,7 @@ async fn register_makes_an_account_once() {
     let builder = || world.device(world.xmpp).trust(Trust::Ca(certificate.clone()));
     let name = soon("a registration", register::register(builder(), &path)).await.unwrap().unwrap();
     let username = Username::parse(&name).unwrap();
-    assert!(world.core().store.account(&username).await.unwrap().is_some());
+    assert!(world.core().auth.account(&username).await.unwrap().is_some());
     let again = soon("a login", register::register(builder(), &path)).await.unwrap();
     assert_eq!(again, Some(name));
     assert_eq!(world.core().session.online(), 0, "it closes its session");

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tidings_client::{
     Account, ClientError, Device, DeviceBuilder, KnownBy, Notification, Status, StatusUpdates, Trust,
 };
+use tidings_core::audit::Actor;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::{Config, RegistrationPolicy};
 use tidings_core::model::{Audience, Content, Counters, NotificationId, Topic, Username};
@@ -341,9 +342,8 @@ async fn a_device_whose_account_is_removed_ends() {
     online(&mut device.status()).await;
     let core = world.core();
     let username = Username::parse(device.username()).unwrap();
-    let account = core.store.account(&username).await.unwrap().unwrap().id;
-    assert!(core.store.remove_account(account).await.unwrap());
-    core.session.end_account(account);
+    let account = core.auth.account(&username).await.unwrap().unwrap();
+    core.auth.remove_account(&Actor::CommandLine, account.reference()).await.unwrap();
     let error = soon("an error", device.next()).await.unwrap_err();
     assert_eq!(error.to_string(), "wrong username or password");
 }
