@@ -11,6 +11,7 @@
 
 pub mod accounts;
 pub mod api;
+pub mod back_ends;
 pub mod device;
 pub mod disk;
 pub mod proxy;
