@@ -21,6 +21,8 @@ pub enum Kind {
 pub struct Device {
     /// Its account.
     pub name: String,
+    /// What it binds, unless it is androidpn's client.
+    resource: &'static str,
     /// How it acknowledges.
     pub kind: Kind,
     /// Ids in the order in which it first saw them.
@@ -56,9 +58,10 @@ const OPEN: &str = "<?xml version='1.0'?><stream:stream to='push.test' version='
 
 impl Device {
     /// A device that has seen nothing.
-    pub fn new(name: String, kind: Kind) -> Self {
+    pub fn new(name: String, resource: &'static str, kind: Kind) -> Self {
         Self {
             name,
+            resource,
             kind,
             seen: Vec::new(),
             sightings: 0,
@@ -67,6 +70,11 @@ impl Device {
             handled: 0,
             link: None,
         }
+    }
+
+    /// What it is called in a report.
+    pub fn label(&self) -> String {
+        format!("{}/{} ({:?})", self.name, self.resource, self.kind)
     }
 
     /// Starts a connection: its first bytes wait to be carried.
@@ -168,8 +176,11 @@ impl Device {
     }
 
     fn bind(&mut self) {
-        let bind = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>phone</resource></bind></iq>";
-        self.step(Stage::Binding, bind);
+        let bind = format!(
+            "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>{}</resource></bind></iq>",
+            self.resource
+        );
+        self.step(Stage::Binding, &bind);
     }
 
     fn step(&mut self, stage: Stage, xml: &str) {

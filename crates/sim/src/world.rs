@@ -1,10 +1,13 @@
 //! The schedule: what happens next, decided by the seed, and what must hold in the end.
 
 use std::collections::{HashMap, HashSet};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tidings_core::audit::Actor;
 use tidings_core::clock::Clock;
 use tidings_core::config::Config;
@@ -12,8 +15,9 @@ use tidings_core::model::{
     Audience, Content, NewAccount, NotificationId, NotificationState, Priority, ScramKeys, Timestamp, Topic,
     Username,
 };
-use tidings_core::notification::Request;
+use tidings_core::notification::{AcceptError, Accepted, Request};
 use tidings_core::session::{Connection, Control, Peer};
+use tidings_core::store::NotificationRecord;
 use tidings_core::store::prelude::*;
 use tidings_core::{Core, Ports};
 use tidings_store::MemoryStore;
@@ -23,10 +27,13 @@ use tokio::time::Instant;
 use crate::device::{Device, Kind};
 use crate::rng::{Rng, SeededRandom};
 
+/// Senders that wait for their answers at the same time.
+const MAX_SENDERS: usize = 6;
+
 /// How long and how wild a schedule is.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// Devices, one account each.
+    /// Devices. The first two may be one account's.
     pub devices: usize,
     /// Steps before everything is allowed to heal.
     pub steps: usize,
@@ -64,13 +71,16 @@ pub struct World {
     store: Arc<MemoryStore>,
     clock: Arc<FakeClock>,
     ends: Vec<End>,
+    accounts: Vec<Username>,
     sent: Vec<Sent>,
+    sending: Vec<Sending>,
     outcome: Outcome,
 }
 
 struct End {
     device: Device,
-    account: Username,
+    /// Which of the accounts.
+    account: usize,
     server: Option<Connection>,
     /// Bytes on their way to the device.
     to_device: Vec<u8>,
@@ -92,9 +102,8 @@ impl End {
             .map(|server| (server.established(), server.backpressured(), server.deadline()));
         let device = &self.device;
         format!(
-            "{} ({:?}): ready {}, saw it {}, {} bytes on the way down; server (established, backpressured, deadline) {server:?}",
-            self.account,
-            device.kind,
+            "{}: ready {}, saw it {}, {} bytes on the way down; server (established, backpressured, deadline) {server:?}",
+            device.label(),
             device.ready(),
             device.seen.iter().any(|seen| seen == id),
             self.to_device.len(),
@@ -103,10 +112,17 @@ impl End {
 }
 
 struct Sent {
-    id: NotificationId,
-    priority: Priority,
-    /// The devices that must see it in the end; `None` where it may end otherwise (cancelled, replaced, unsubscribed).
+    /// Known once the sender has its answer.
+    id: Option<NotificationId>,
+    /// The accounts that must get it in the end; `None` where it may end otherwise (cancelled, replaced,
+    /// unsubscribed).
     certain: Option<Vec<usize>>,
+}
+
+/// A sender that has no answer yet. What it sends is committed at its first poll.
+struct Sending {
+    number: usize,
+    future: Pin<Box<dyn Future<Output = Result<Accepted, AcceptError>>>>,
 }
 
 const TOPICS: [&str; 2] = ["news", "sport"];
@@ -136,16 +152,25 @@ impl World {
         config.session.inactive_hold_seconds = 30;
         config.limits.stanzas_per_second = 0;
         config.limits.outgoing_bytes = 512 + rng.below(4096);
-        let store = Arc::new(MemoryStore::new());
+        let lateness = Mutex::new(Rng::new(rng.draw()));
+        let store = Arc::new(MemoryStore::new().with_late_answers(move || lateness.lock().below(4)));
         let clock = Arc::new(FakeClock(AtomicI64::new(1_800_000_000_000)));
-        let mut ends = Vec::new();
+        let (mut ends, mut accounts) = (Vec::<End>::new(), Vec::new());
         for index in 0..plan.devices {
-            let account = Username::parse(&format!("device{index}")).unwrap();
-            store.create_account(new_account(&account)).await.unwrap();
-            let kind = [Kind::Managed, Kind::Receipts, Kind::Legacy, Kind::Managed][rng.below(4)];
+            let mut kind = [Kind::Managed, Kind::Receipts, Kind::Legacy, Kind::Managed][rng.below(4)];
+            let sibling = index == 1 && rng.one_in(2);
+            if !sibling {
+                let account = Username::parse(&format!("account{}", accounts.len())).unwrap();
+                store.create_account(new_account(&account)).await.unwrap();
+                accounts.push(account);
+            } else if ends.iter().all(|end| end.device.kind == Kind::Legacy) {
+                // Their resource is always the same: two would take it from each other for ever.
+                kind = Kind::Managed;
+            }
+            let resource = if sibling { "tablet" } else { "phone" };
             ends.push(End {
-                device: Device::new(account.to_string(), kind),
-                account,
+                device: Device::new(accounts[accounts.len() - 1].to_string(), resource, kind),
+                account: accounts.len() - 1,
                 server: None,
                 to_device: Vec::new(),
                 topics: HashSet::new(),
@@ -154,15 +179,26 @@ impl World {
         let random = Arc::new(SeededRandom::new(rng.draw()));
         let ports = Ports::local(Arc::clone(&store) as _, Arc::clone(&clock) as _, random);
         let core = Core::start(config, ports).await.unwrap();
-        Self { rng, core, store, clock, ends, sent: Vec::new(), outcome: Outcome::default() }
+        Self {
+            rng,
+            core,
+            store,
+            clock,
+            ends,
+            accounts,
+            sent: Vec::new(),
+            sending: Vec::new(),
+            outcome: Outcome::default(),
+        }
     }
 
     async fn step(&mut self) {
         let index = self.rng.below(self.ends.len());
-        match self.rng.below(32) {
+        match self.rng.below(36) {
             0 => self.cut(index),
             1..=3 if self.ends[index].server.is_none() => self.connect(index),
-            4..=6 => self.send().await,
+            4..=6 => self.send(),
+            32..=35 => self.go_on(),
             7 => self.cancel().await,
             8 => {
                 let millis = 200 + self.rng.below(20_000) as u64;
@@ -240,26 +276,32 @@ impl World {
         }
     }
 
-    async fn send(&mut self) {
+    /// A sender asks; others may be waiting for their answers.
+    fn send(&mut self) {
+        if self.sending.len() >= MAX_SENDERS {
+            return self.go_on();
+        }
         let rng = &mut self.rng;
         let priority = Priority::DESCENDING[rng.below(3)];
-        let text = format!("number {}", self.sent.len());
+        let number = self.sent.len();
+        let text = number.to_string();
+        let accounts = self.accounts.len();
         let (audience, mut certain) = match rng.below(4) {
-            0 => (Audience::All, Some((0..self.ends.len()).collect())),
+            0 => (Audience::All, Some((0..accounts).collect())),
             1 => {
-                // Subscriptions change while this is under way, so no device is certain to get it.
+                // Subscriptions change while this is under way, so no account is certain to get it.
                 (Audience::Topic(Topic::parse(TOPICS[rng.below(2)]).unwrap()), None)
             }
             2 => {
-                let users: Vec<usize> = (0..self.ends.len()).filter(|_| rng.one_in(2)).collect();
+                let users: Vec<usize> = (0..accounts).filter(|_| rng.one_in(2)).collect();
                 if users.is_empty() {
                     return;
                 }
-                (Audience::Users(users.iter().map(|i| self.ends[*i].account.clone()).collect()), Some(users))
+                (Audience::Users(users.iter().map(|i| self.accounts[*i].clone()).collect()), Some(users))
             }
             _ => {
-                let user = rng.below(self.ends.len());
-                (Audience::Users(vec![self.ends[user].account.clone()]), Some(vec![user]))
+                let user = rng.below(accounts);
+                (Audience::Users(vec![self.accounts[user].clone()]), Some(vec![user]))
             }
         };
         let mut request = Request::new(audience, Content { message: Some(text), ..Content::default() });
@@ -276,9 +318,36 @@ impl World {
             1 => request.send_at = Some(self.clock.now().plus(Duration::from_secs(rng.below(40) as u64))),
             _ => {}
         }
-        let accepted = self.core.notification.accept(request).await.unwrap();
-        self.outcome.accepted += 1;
-        self.sent.push(Sent { id: accepted.id, priority, certain });
+        let core = Arc::clone(&self.core);
+        let future = Box::pin(async move { core.notification.accept(request).await });
+        self.sent.push(Sent { id: None, certain });
+        self.sending.push(Sending { number, future });
+        self.poll_sender(self.sending.len() - 1);
+    }
+
+    /// One of those that wait looks whether its answer has come, or waits no longer.
+    fn go_on(&mut self) {
+        if self.sending.is_empty() {
+            return;
+        }
+        let index = self.rng.below(self.sending.len());
+        if self.rng.one_in(12) {
+            // It is accepted, and nothing that follows needs the sender.
+            self.sending.swap_remove(index);
+            self.outcome.accepted += 1;
+        } else {
+            self.poll_sender(index);
+        }
+    }
+
+    fn poll_sender(&mut self, index: usize) {
+        let sending = &mut self.sending[index];
+        let polled = sending.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if let Poll::Ready(accepted) = polled {
+            self.sent[sending.number].id = Some(accepted.unwrap().id);
+            self.sending.swap_remove(index);
+            self.outcome.accepted += 1;
+        }
     }
 
     async fn cancel(&mut self) {
@@ -286,8 +355,10 @@ impl World {
             return;
         }
         let index = self.rng.below(self.sent.len());
-        self.core.notification.cancel(&Actor::CommandLine, self.sent[index].id).await.unwrap();
-        self.sent[index].certain = None;
+        if let Some(id) = self.sent[index].id {
+            self.core.notification.cancel(&Actor::CommandLine, id).await.unwrap();
+            self.sent[index].certain = None;
+        }
     }
 
     /// Something that a device may say at any time.
@@ -338,6 +409,10 @@ impl World {
 
     /// The network is good again; scheduled ones come due; every device drains.
     async fn heal(&mut self) {
+        while !self.sending.is_empty() {
+            self.poll_sender(0);
+            self.let_run().await;
+        }
         // Further than all jumps back together.
         self.clock.0.fetch_add(40 * 3_600_000, Ordering::SeqCst);
         let mut quiet = 0;
@@ -385,62 +460,87 @@ impl World {
     async fn check(&mut self) {
         self.core.notification.settled().await;
         assert_eq!(self.store.verify_counters().await.unwrap(), Vec::<String>::new(), "counters");
-        let place: HashMap<String, (usize, Priority)> =
-            self.sent.iter().enumerate().map(|(n, sent)| (sent.id.to_string(), (n, sent.priority))).collect();
+        let records = self.records().await;
+        assert_eq!(records.len(), self.sent.len(), "all that was sent is in the history, and nothing else");
+        let by_id: HashMap<String, &NotificationRecord> =
+            records.iter().map(|record| (record.notification.id.to_string(), record)).collect();
         for end in &self.ends {
             for id in &end.device.seen {
-                assert!(place.contains_key(id), "{} saw {id}, which was not sent", end.account);
+                assert!(by_id.contains_key(id), "{} saw {id}, which was not sent", end.device.label());
             }
             self.outcome.sightings += end.device.sightings;
         }
-        for (n, sent) in self.sent.iter().enumerate() {
-            let record = self.core.notification.get(sent.id).await.unwrap().unwrap();
-            let counters = record.counters;
-            if counters.pending() > 0 {
-                for end in &self.ends {
-                    eprintln!("{}", end.state(&sent.id.to_string()));
-                }
-            }
-            let sum = counters.delivered + counters.expired + counters.cancelled;
-            assert_eq!(counters.recipients, sum, "number {n} is settled one way or the other: {record:?}");
-            assert!(counters.opened <= counters.delivered);
-            let id = sent.id.to_string();
-            let saw = self.ends.iter().filter(|end| end.device.seen.contains(&id)).count() as u64;
-            assert!(
-                saw >= counters.delivered,
-                "number {n} is counted as delivered {} times, seen by {saw}",
-                counters.delivered
-            );
-            if let Some(certain) = &sent.certain {
-                assert_eq!(counters.delivered, certain.len() as u64, "number {n}: {record:?}");
-                for index in certain {
-                    let end = &self.ends[*index];
-                    assert!(end.device.seen.contains(&id), "{} did not get number {n}", end.account);
-                }
-            }
+        for record in &records {
+            let number: usize = record.notification.content.message.as_ref().unwrap().parse().unwrap();
+            let sent = &self.sent[number];
+            assert!(sent.id.is_none_or(|id| id == record.notification.id), "number {number}");
+            self.check_counters(number, sent, record);
         }
-        self.check_order().await;
+        for end in &self.ends {
+            check_order(&end.device, &by_id);
+        }
     }
 
-    /// First sightings follow the order of release, for each account and priority.
-    async fn check_order(&self) {
-        for end in &self.ends {
-            let mut last = HashMap::new();
-            for id in &end.device.seen {
-                let record = self.core.notification.get(id.parse().unwrap()).await.unwrap().unwrap();
-                // One that was over, and is not after the clock jumped back, comes late.
-                if record.state == NotificationState::Expired {
-                    continue;
-                }
-                let notification = record.notification;
-                let previous = last.insert(notification.priority, notification.seq);
-                assert!(
-                    previous.is_none_or(|previous| previous < notification.seq),
-                    "{} saw {:?} after {previous:?}",
-                    end.account,
-                    notification.seq
-                );
+    /// The history.
+    async fn records(&self) -> Vec<NotificationRecord> {
+        let (mut records, mut before) = (Vec::new(), None);
+        loop {
+            let page = self.core.notification.list(before, 100).await.unwrap();
+            records.extend(page.items);
+            match page.next {
+                Some(next) => before = Some(next),
+                None => return records,
             }
+        }
+    }
+
+    fn check_counters(&self, number: usize, sent: &Sent, record: &NotificationRecord) {
+        let counters = record.counters;
+        let id = record.notification.id.to_string();
+        if counters.pending() > 0 {
+            for end in &self.ends {
+                eprintln!("{}", end.state(&id));
+            }
+        }
+        let sum = counters.delivered + counters.expired + counters.cancelled;
+        assert_eq!(counters.recipients, sum, "number {number} is settled one way or the other: {record:?}");
+        assert!(counters.opened <= counters.delivered);
+        let saw: HashSet<usize> =
+            self.ends.iter().filter(|end| end.device.seen.contains(&id)).map(|end| end.account).collect();
+        assert!(
+            saw.len() as u64 >= counters.delivered,
+            "number {number} is counted as delivered {} times, seen by {saw:?}",
+            counters.delivered
+        );
+        if let Some(certain) = &sent.certain {
+            assert_eq!(counters.delivered, certain.len() as u64, "number {number}: {record:?}");
+            for account in certain {
+                assert!(saw.contains(account), "{} did not get number {number}", self.accounts[*account]);
+            }
+        }
+    }
+}
+
+/// First sightings follow the order of release, for each priority and for each collapse key.
+fn check_order(device: &Device, records: &HashMap<String, &NotificationRecord>) {
+    let (mut of_priority, mut of_key) = (HashMap::new(), HashMap::new());
+    for id in &device.seen {
+        let record = records[id];
+        // One that was over, and is not after the clock jumped back, comes late.
+        if record.state == NotificationState::Expired {
+            continue;
+        }
+        let notification = &record.notification;
+        let seq = notification.seq;
+        let before = of_priority.insert(notification.priority, seq);
+        assert!(before.is_none_or(|before| before < seq), "{} saw {seq:?} after {before:?}", device.label());
+        // What a topic replaces comes back where the account leaves the topic.
+        if let Some(key) = &notification.collapse_key
+            && notification.topic.is_none()
+        {
+            let before = of_key.insert(key, seq);
+            let label = device.label();
+            assert!(before.is_none_or(|before| before < seq), "{label} saw {seq:?} after {before:?}: {key}");
         }
     }
 }

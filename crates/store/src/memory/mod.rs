@@ -13,24 +13,51 @@ mod notifications;
 mod state;
 mod store_impl;
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use tidings_core::store::{CommitFeeds, Result, StoreError};
 
 use self::state::State;
 
-/// Everything in memory, gone when it is dropped. Deterministic; answers at once.
-#[derive(Debug, Default)]
+/// Everything in memory, gone when it is dropped. Deterministic; answers at once, unless it
+/// is asked to [answer late](Self::with_late_answers).
+#[derive(Default)]
 pub struct MemoryStore {
     /// `None` once closed.
     state: Mutex<Option<State>>,
     feeds: CommitFeeds,
+    lateness: Option<Box<dyn Fn() -> usize + Send + Sync>>,
 }
 
 impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Mutex::new(Some(State::default())), feeds: CommitFeeds::default() }
+        Self { state: Mutex::new(Some(State::default())), feeds: CommitFeeds::default(), lateness: None }
+    }
+
+    /// [`Store::accept`] commits at once and answers so many polls later as `lateness` says each
+    /// time: answers to concurrent callers then come in another order than their commits, as
+    /// they may from any store.
+    #[must_use]
+    pub fn with_late_answers(self, lateness: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        Self { lateness: Some(Box::new(lateness)), ..self }
+    }
+
+    /// Waits as long as an answer is to be late.
+    async fn answer_late(&self) {
+        let mut polls = self.lateness.as_ref().map_or(0, |lateness| lateness());
+        poll_fn(|context| {
+            if polls == 0 {
+                return Poll::Ready(());
+            }
+            polls -= 1;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
     }
 
     fn state(&self) -> Result<MappedMutexGuard<'_, State>> {

@@ -12,7 +12,9 @@ use crate::memory::MemoryStore;
 #[async_trait]
 impl NotificationStore for MemoryStore {
     async fn accept(&self, new: NewNotification) -> Result<Acceptance> {
-        self.commit(|state| state.accept(new))
+        let acceptance = self.commit(|state| state.accept(new))?;
+        self.answer_late().await;
+        Ok(acceptance)
     }
 
     fn watch(&self) -> CommitFeed {
