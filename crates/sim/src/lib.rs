@@ -13,6 +13,7 @@
     reason = "a simulation fails loudly, and says where it stood"
 )]
 
+mod bus;
 mod device;
 mod rng;
 mod world;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tidings_core::audit::Actor;
+use tidings_core::bus::{Bus, LocalBus};
 use tidings_core::clock::Clock;
 use tidings_core::config::Config;
 use tidings_core::model::{
@@ -24,6 +25,7 @@ use tidings_store::MemoryStore;
 use tidings_xmpp::sasl::{ScramHash, TlsBinding, derive_keys};
 use tokio::time::Instant;
 
+use crate::bus::FaultyBus;
 use crate::device::{Device, Kind};
 use crate::rng::{Rng, SeededRandom};
 
@@ -69,6 +71,8 @@ pub struct World {
     rng: Rng,
     core: Arc<Core>,
     store: Arc<MemoryStore>,
+    /// The bus, in half of the schedules.
+    faulty: Arc<FaultyBus>,
     clock: Arc<FakeClock>,
     ends: Vec<End>,
     accounts: Vec<Username>,
@@ -177,12 +181,16 @@ impl World {
             });
         }
         let random = Arc::new(SeededRandom::new(rng.draw()));
-        let ports = Ports::local(Arc::clone(&store) as _, Arc::clone(&clock) as _, random);
+        let faulty = Arc::new(FaultyBus::new(Rng::new(rng.draw())));
+        let bus: Arc<dyn Bus> =
+            if rng.one_in(2) { Arc::clone(&faulty) as _ } else { Arc::new(LocalBus::default()) };
+        let ports = Ports { store: Arc::clone(&store) as _, bus, clock: Arc::clone(&clock) as _, random };
         let core = Core::start(config, ports).await.unwrap();
         Self {
             rng,
             core,
             store,
+            faulty,
             clock,
             ends,
             accounts,
@@ -413,6 +421,7 @@ impl World {
             self.poll_sender(0);
             self.let_run().await;
         }
+        self.faulty.heal();
         // Further than all jumps back together.
         self.clock.0.fetch_add(40 * 3_600_000, Ordering::SeqCst);
         let mut quiet = 0;
