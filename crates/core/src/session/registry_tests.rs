@@ -264,6 +264,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Connections {
     registry: Registry,
     now: Instant,
+    #[expect(clippy::vec_box, reason = "a connection has its session in a box")]
     live: Vec<Box<BoundSession>>,
     waiting: Vec<(String, oneshot::Receiver<()>)>,
     known: Vec<Arc<SessionEntry>>,
