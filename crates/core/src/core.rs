@@ -21,7 +21,7 @@ use crate::config::{Config, RegistrationPolicy};
 use crate::events::Events;
 use crate::notification::{Dependencies, NotificationManager};
 use crate::presence::PresenceManager;
-use crate::session::{self, SessionManager};
+use crate::session::{self, Connection, Peer, SessionManager, TlsBinding};
 use crate::store::{Store, StoreError};
 
 /// How often small things are written: last seen, keys' last use.
@@ -59,15 +59,15 @@ pub struct Core {
     /// What happens, for the API and the console.
     pub events: Events,
     /// Accounts, credentials, keys.
-    pub auth: AuthManager,
+    pub auth: Arc<AuthManager>,
     /// Who is connected.
     pub session: Arc<SessionManager>,
     /// Who is available.
-    pub presence: PresenceManager,
+    pub presence: Arc<PresenceManager>,
     /// What is sent.
-    pub notification: NotificationManager,
-    /// What negotiations offer.
-    pub(crate) negotiation: Arc<FeatureCache>,
+    pub notification: Arc<NotificationManager>,
+    /// What connections need of all this.
+    connections: Arc<session::Context>,
     tasks: Mutex<Tasks>,
 }
 
@@ -143,10 +143,24 @@ impl Core {
             sessions: Arc::clone(&session) as _,
             encoded_len: session::encoded_len,
         });
-        let core = Arc::new(Self {
-            session,
-            presence: PresenceManager::new(Arc::clone(&store), Arc::clone(&clock), events.clone()),
+        let (auth, notification) = (Arc::new(auth), Arc::new(notification));
+        let presence = PresenceManager::new(Arc::clone(&store), Arc::clone(&clock), events.clone());
+        let presence = Arc::new(presence);
+        let connections = session::Context {
+            config: Arc::clone(&config),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
             negotiation: Arc::new(FeatureCache::new(negotiation_settings(&config))),
+            sources: session.sources(Arc::clone(&config), Arc::clone(&notification)),
+            auth: Arc::clone(&auth),
+            session: Arc::clone(&session),
+            presence: Arc::clone(&presence),
+            notification: Arc::clone(&notification),
+        };
+        let core = Arc::new(Self {
+            connections: Arc::new(connections),
+            session,
+            presence,
             auth,
             notification,
             events,
@@ -175,8 +189,9 @@ impl Core {
         self.store.close().await;
     }
 
-    pub(crate) fn random_u64(&self) -> u64 {
-        random_u64(self.random.as_ref())
+    /// A connection that has just been made. `tls` is set where TLS came first (direct TLS).
+    pub fn connect(&self, peer: Peer, tls: Option<TlsBinding>, now: Instant) -> Connection {
+        Connection::new(Arc::clone(&self.connections), peer, tls, now)
     }
 
     async fn write_small_things(&self) -> Result<(), StoreError> {

@@ -6,7 +6,6 @@ mod world;
 
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_core::session::{Connection, Control, Peer};
@@ -64,7 +63,7 @@ impl Client {
         let address = NEXT.replace(NEXT.get() + 1);
         let peer = Peer { address: SocketAddr::new(IpAddr::from(Ipv4Addr::from_bits(address)), 4000) };
         let tls = TlsBinding { version: "TLSv1.3", server_end_point: Some([7; 32].into()), exporter: None };
-        let connection = Connection::new(Arc::clone(&world.core), peer, Some(tls), Instant::now());
+        let connection = world.core.connect(peer, Some(tls), Instant::now());
         Self { connection: Some(connection), cut, over: false }
     }
 
@@ -292,7 +291,7 @@ async fn before_tls_starttls_may_be_sent_ahead_and_nothing_behind_it() {
     let world = world().await;
     let unsecured = || {
         let peer = Peer { address: "192.0.2.1:4000".parse().unwrap() };
-        Connection::new(Arc::clone(&world.core), peer, None, Instant::now())
+        world.core.connect(peer, None, Instant::now())
     };
     for cut in [Cut::Whole, Cut::Every(1)] {
         let mut connection = unsecured();

@@ -139,7 +139,7 @@ async fn device(core: Arc<Core>, name: &'static str, index: usize) {
     loop {
         let tls = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
         let peer = Peer { address: format!("198.51.100.{}:40000", index + 1).parse().unwrap() };
-        let mut connection = Connection::new(Arc::clone(&core), peer, Some(tls), Instant::now());
+        let mut connection = core.connect(peer, Some(tls), Instant::now());
         let plain = STANDARD.encode(format!("\0{name}\0{PASSWORD}"));
         let auth = format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>");
         let bind = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\

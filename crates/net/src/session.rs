@@ -49,7 +49,7 @@ impl SessionFactory for CoreSessionFactory {
     type Session = Connection;
 
     fn open(&self, peer: Peer, tls: Option<TlsBinding>, now: Instant) -> Connection {
-        Connection::new(Arc::clone(&self.0), peer, tls, now)
+        self.0.connect(peer, tls, now)
     }
 
     fn limits(&self) -> &Limits {

@@ -225,7 +225,7 @@ impl World {
         let peer = Peer { address: ([127, 0, 0, 1], 1000).into() };
         let end = &mut self.ends[index];
         // Sometimes the old connection lives on for the server: a half-open link.
-        end.server = Some(Connection::new(Arc::clone(&self.core), peer, Some(tls), Instant::now()));
+        end.server = Some(self.core.connect(peer, Some(tls), Instant::now()));
         end.to_device.clear();
         end.device.connect();
     }

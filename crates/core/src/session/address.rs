@@ -3,9 +3,9 @@
 use tidings_xmpp::jid::Jid;
 use tidings_xmpp::xml::Element;
 
+use super::context::Context;
 use super::serves;
 use super::session_entry::SessionEntry;
-use crate::Core;
 
 /// What is wrong with a stanza's addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,14 +17,14 @@ pub(super) enum AddressError {
 }
 
 /// Checks what the peer wrote there. Devices send the domain or nothing, which costs next to nothing.
-pub(super) fn check(core: &Core, entry: &SessionEntry, stanza: &Element) -> Result<(), AddressError> {
+pub(super) fn check(context: &Context, entry: &SessionEntry, stanza: &Element) -> Result<(), AddressError> {
     if let Some(from) = stanza.attribute("from")
-        && !is_own(core, entry, from)
+        && !is_own(context, entry, from)
     {
         return Err(AddressError::From);
     }
     match stanza.attribute("to") {
-        Some(to) if to != core.config.domain && !serves(&core.config.domain, to) => {
+        Some(to) if to != context.config.domain && !serves(&context.config.domain, to) => {
             Jid::new(to).map(|_| ()).map_err(|_| AddressError::To)
         }
         _ => Ok(()),
@@ -32,9 +32,9 @@ pub(super) fn check(core: &Core, entry: &SessionEntry, stanza: &Element) -> Resu
 }
 
 /// The bare or the full address of the session.
-fn is_own(core: &Core, entry: &SessionEntry, from: &str) -> bool {
+fn is_own(context: &Context, entry: &SessionEntry, from: &str) -> bool {
     let Ok(from) = Jid::new(from) else { return false };
     from.node().is_some_and(|node| node.as_str() == entry.username.as_str())
-        && serves(&core.config.domain, from.domain().as_str())
+        && serves(&context.config.domain, from.domain().as_str())
         && from.resource().is_none_or(|resource| *resource.as_str() == *entry.resource)
 }

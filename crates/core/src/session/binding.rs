@@ -6,10 +6,10 @@ use tidings_xmpp::stanza::StanzaError;
 use tidings_xmpp::xml::escape_attribute;
 
 use super::bound_session::BoundSession;
+use super::context::Context;
 use super::peer::Peer;
 use super::registry::Claim;
 use super::session_entry::{NewSessionEntry, SessionEntry};
-use crate::Core;
 use crate::auth::AuthenticatedAccount;
 
 /// The resource of androidpn's own client, which it uses whatever it logs in with.
@@ -26,48 +26,48 @@ pub(super) struct BindRequest {
 
 /// Makes a session and claims its resource. Answers its full JID, too.
 pub(super) fn bind(
-    core: &Core,
+    context: &Context,
     account: &AuthenticatedAccount,
     request: BindRequest,
     peer: Peer,
     tls: &'static str,
 ) -> Result<(Box<BoundSession>, String), StanzaError> {
     let mut secret = [0; 16];
-    core.random.fill(&mut secret);
+    context.random.fill(&mut secret);
     let resource = match request.resource.filter(|resource| !resource.is_empty()) {
         Some(resource) => {
             let prepared = tidings_xmpp::jid::ResourcePart::new(&resource)
                 .map_err(|_| StanzaError::bad_request("the resource is not valid"))?;
             prepared.as_str().to_owned()
         }
-        None => format!("tidings-{:016x}", core.random_u64()),
+        None => format!("tidings-{:016x}", context.random_u64()),
     };
     if resource.len() > MAX_RESOURCE_BYTES {
         return Err(StanzaError::bad_request("the resource is too long"));
     }
-    let jid = format!("{}@{}/{}", account.username, core.config.domain, resource);
+    let jid = format!("{}@{}/{}", account.username, context.config.domain, resource);
     let mut to = Vec::with_capacity(jid.len());
     escape_attribute(&jid, &mut to);
     // By XEP-0386 it is the first half of one.
     let own = resource.split('/').next() == Some(ANDROIDPN_RESOURCE);
     let legacy = request.iq_auth || own;
     let entry = Arc::new(SessionEntry::new(NewSessionEntry {
-        id: core.session.registry.next_id(),
+        id: context.session.registry.next_id(),
         account: account.account,
         username: account.username.clone(),
         resource,
         to: to.into(),
-        created_at: core.clock.now(),
+        created_at: context.clock.now(),
         secret,
         peer: peer.address.ip(),
         tls,
     }));
-    match core.session.registry.claim(&entry, core.config.limits.sessions_per_account) {
+    match context.session.registry.claim(&entry, context.config.limits.sessions_per_account) {
         Claim::Registered => {}
         Claim::TooMany => {
             return Err(StanzaError::resource_constraint("too many sessions of this account"));
         }
     }
-    core.auth.succeeded();
+    context.auth.succeeded();
     Ok((Box::new(BoundSession::new(entry, legacy)), jid))
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::ping::PingRule;
 use super::session_entry::SessionEntry;
 use super::sm::{StreamManagement, resumption_id};
-use crate::Core;
+use super::sources::Sources;
 use crate::model::{Encoding, NotificationId, Seq};
 
 /// What follows `<enabled/>` waits so long when the session is fed already: some
@@ -96,9 +96,9 @@ impl BoundSession {
     }
 
     /// Time has passed: asks for what is overdue. Whether the session should be pumped.
-    pub(super) fn due(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
+    pub(super) fn due(&mut self, sources: &Sources, now: Instant, out: &mut Vec<u8>) -> bool {
         if let Some(number) = self.ping.due(now) {
-            self.write_ping(core, number, out);
+            self.write_ping(sources, number, out);
         }
         let retry = self.retry_at.is_some_and(|at| at <= now);
         if self.held_until.is_some_and(|at| at <= now) {
@@ -122,9 +122,9 @@ impl BoundSession {
 
     /// The peer resumed having handled `h`: what it has not goes out again, from
     /// the store, with new numbers. False when `h` is more than was sent.
-    pub(super) async fn resumed(&mut self, core: &Core, h: u32) -> bool {
+    pub(super) async fn resumed(&mut self, sources: &Sources, h: u32) -> bool {
         let mut unused = Vec::new();
-        if self.acknowledged(core, h, &mut unused).await.is_err() {
+        if self.acknowledged(sources, h, &mut unused).await.is_err() {
             return false;
         }
         self.outstanding = VecDeque::new();
@@ -136,8 +136,8 @@ impl BoundSession {
 
     /// Turns stream management on, and answers what to tell the peer. What was sent before
     /// counting began is sent again, counted, rather than never acknowledged.
-    pub(super) fn enable_management(&mut self, core: &Core, resume: bool, now: Instant) -> Nonza {
-        let seconds = u32::try_from(core.config.session.resume_seconds).unwrap_or(u32::MAX);
+    pub(super) fn enable_management(&mut self, sources: &Sources, resume: bool, now: Instant) -> Nonza {
+        let seconds = u32::try_from(sources.config.session.resume_seconds).unwrap_or(u32::MAX);
         let resume = resume && seconds > 0;
         self.sm = Some(Box::new(StreamManagement::new(resume)));
         self.outstanding = VecDeque::new();

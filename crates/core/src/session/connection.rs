@@ -13,6 +13,7 @@ use tidings_xmpp::xml::{
 use tokio::time::Instant;
 
 use super::bound_session::BoundSession;
+use super::context::Context;
 use super::lifecycle;
 use super::negotiation::{Advance, NegotiationDriver, Transition};
 use super::outcome::Outcome;
@@ -20,7 +21,6 @@ use super::peer::Peer;
 use super::session_entry::Command;
 use super::stanza;
 use super::stanza_rate::StanzaRate;
-use crate::Core;
 use crate::model::EndReason;
 
 /// What the driver does next.
@@ -43,10 +43,10 @@ pub enum Control {
 /// it, and appends to `out` what is to be written. When the transport is gone, the
 /// driver calls [`closed`](Self::closed).
 pub struct Connection {
-    core: Arc<Core>,
+    context: Arc<Context>,
     reader: FrameReader,
     /// Prefixes that the stream's header declared.
-    context: StreamContext,
+    prefixes: StreamContext,
     phase: Phase,
     /// When the peer was last heard, or probed since.
     since: Instant,
@@ -81,17 +81,17 @@ enum Dispatch {
 
 impl Connection {
     /// A fresh connection. `tls` is set where TLS came first (direct TLS).
-    pub fn new(core: Arc<Core>, peer: Peer, tls: Option<TlsBinding>, now: Instant) -> Self {
-        let reader = FrameReader::new(frame_limits(&core, false));
-        let negotiating = NegotiationDriver::new(&core, peer, tls, now);
+    pub(crate) fn new(context: Arc<Context>, peer: Peer, tls: Option<TlsBinding>, now: Instant) -> Self {
+        let reader = FrameReader::new(frame_limits(&context, false));
+        let negotiating = NegotiationDriver::new(&context, peer, tls, now);
         Self {
             reader,
-            context: StreamContext::default(),
+            prefixes: StreamContext::default(),
             phase: Phase::Negotiating(Box::new(negotiating)),
             since: now,
             probed: false,
             rate: StanzaRate::default(),
-            core,
+            context,
         }
     }
 
@@ -109,7 +109,7 @@ impl Connection {
             let settlements = self.settlements();
             let control = match (&mut self.phase, inbound) {
                 (Phase::Bound(session), Inbound::Acknowledgement(h)) => {
-                    match stanza::acknowledged(session, &self.core, h, out).await {
+                    match stanza::acknowledged(session, &self.context, h, out).await {
                         Outcome::Continue => Control::Continue,
                         Outcome::Fail(error, detail) => return self.fail(error, detail, out),
                     }
@@ -165,12 +165,12 @@ impl Connection {
             }
         }
         let Phase::Bound(session) = &mut self.phase else { return Control::Close };
-        if unwritten >= self.core.config.limits.outgoing_bytes {
+        if unwritten >= self.context.config.limits.outgoing_bytes {
             session.backpressured = true;
             return Control::Continue;
         }
         session.backpressured = false;
-        if session.is_live() && session.pump_hints(&self.core, now, out) {
+        if session.is_live() && session.pump_hints(&self.context.sources, now, out) {
             return Control::Continue;
         }
         self.pump_if_wanted(now, out).await;
@@ -203,12 +203,12 @@ impl Connection {
                 StreamError::with_text(StreamCondition::ConnectionTimeout, "not authenticated in time")
             }
             Phase::Bound(session) => {
-                let pump = session.due(&self.core, now, out);
+                let pump = session.due(&self.context.sources, now, out);
                 if idle <= now && self.probed {
                     StreamError::with_text(StreamCondition::ConnectionTimeout, "no answer to a ping")
                 } else {
                     if idle <= now {
-                        session.probe(&self.core, out);
+                        session.probe(&self.context.sources, out);
                         self.probed = true;
                         // An alarm may ring late, after a pause of the whole machine very
                         // late: the peer has its time from the question on.
@@ -244,7 +244,7 @@ impl Connection {
     /// task was aborted or has panicked, and may have left the session half-way.
     pub fn closed(mut self, now: Instant) {
         if let Some(session) = self.take_session() {
-            lifecycle::detach_or_end(&self.core, session, now);
+            lifecycle::detach_or_end(&self.context, session, now);
         }
     }
 
@@ -256,7 +256,7 @@ impl Connection {
             _ => None,
         };
         let Some(frame) = self.reader.read(input)? else { return Ok(None) };
-        if bound.is_some() && !self.rate.take(self.core.config.limits.stanzas_per_second, self.since) {
+        if bound.is_some() && !self.rate.take(self.context.config.limits.stanzas_per_second, self.since) {
             return Err(StreamError::with_text(
                 StreamCondition::PolicyViolation,
                 "too many stanzas a second",
@@ -265,7 +265,7 @@ impl Connection {
         Ok(Some(match frame {
             Frame::Open(bytes) => Inbound::Open(parse_open(bytes)?),
             Frame::Stanza(bytes) => {
-                let element = parse_stanza_with(bytes, &self.context)?;
+                let element = parse_stanza_with(bytes, &self.prefixes)?;
                 match Nonza::from_element(&element) {
                     Some(Nonza::Ack(h)) if bound == Some(true) => Inbound::Acknowledgement(h),
                     _ => Inbound::Stanza(element),
@@ -281,10 +281,10 @@ impl Connection {
             Phase::Negotiating(negotiating) => {
                 let advance = match inbound {
                     Inbound::Open(header) => {
-                        self.context = header.context.clone();
-                        negotiating.open(&self.core, &header, out)
+                        self.prefixes = header.context.clone();
+                        negotiating.open(&self.context, &header, out)
                     }
-                    Inbound::Stanza(element) => negotiating.stanza(&self.core, element, out),
+                    Inbound::Stanza(element) => negotiating.stanza(&self.context, element, out),
                     Inbound::Close => negotiating.close(out),
                     Inbound::Acknowledgement(_) => return Dispatch::Control(Control::Continue),
                 };
@@ -314,13 +314,13 @@ impl Connection {
 
     async fn question(&mut self, question: Question, now: Instant, out: &mut Vec<u8>) -> Control {
         let Phase::Negotiating(negotiating) = &mut self.phase else { return Control::Continue };
-        let transition = negotiating.answered(&self.core, question, now, out).await;
+        let transition = negotiating.answered(&self.context, question, now, out).await;
         self.transition(transition)
     }
 
     async fn stanza(&mut self, element: Element, now: Instant, out: &mut Vec<u8>) -> Control {
         let Phase::Bound(session) = &mut self.phase else { return Control::Continue };
-        match stanza::handle(session, &self.core, element, now, out).await {
+        match stanza::handle(session, &self.context, element, now, out).await {
             Outcome::Continue => Control::Continue,
             Outcome::Fail(error, detail) => self.fail(error, detail, out),
         }
@@ -333,17 +333,17 @@ impl Connection {
             Transition::NewStream => {
                 self.reader.reset();
                 if negotiating.authenticated() {
-                    self.reader.set_limits(frame_limits(&self.core, true));
+                    self.reader.set_limits(frame_limits(&self.context, true));
                 }
                 Control::Continue
             }
             Transition::Authenticated => {
-                self.reader.set_limits(frame_limits(&self.core, true));
+                self.reader.set_limits(frame_limits(&self.context, true));
                 Control::Continue
             }
             Transition::StartTls => Control::StartTls,
             Transition::Bound(session) => {
-                self.reader.set_limits(frame_limits(&self.core, true));
+                self.reader.set_limits(frame_limits(&self.context, true));
                 self.phase = Phase::Bound(session);
                 Control::Continue
             }
@@ -392,7 +392,7 @@ impl Connection {
                     if let Some(session) = self.take_session() {
                         // What comes after it is for the connection that gets the session.
                         session.entry.put_back(commands.collect());
-                        lifecycle::detach_or_end(&self.core, session, now);
+                        lifecycle::detach_or_end(&self.context, session, now);
                     }
                     drop(waiting);
                     return Control::Close;
@@ -404,9 +404,9 @@ impl Connection {
 
     async fn pump_if_wanted(&mut self, now: Instant, out: &mut Vec<u8>) {
         if let Phase::Bound(session) = &mut self.phase
-            && session.wants_pump(&self.core, now)
+            && session.wants_pump(&self.context.sources, now)
         {
-            Box::pin(session.pump(&self.core, now, out)).await;
+            Box::pin(session.pump(&self.context.sources, now, out)).await;
         }
     }
 
@@ -429,7 +429,7 @@ impl Connection {
     /// The session is over, not to be resumed.
     fn end(&mut self) {
         if let Some(session) = self.take_session() {
-            lifecycle::end(&self.core, &session);
+            lifecycle::end(&self.context, &session);
         }
     }
 
@@ -451,7 +451,7 @@ impl Connection {
     }
 
     fn idle_deadline(&self) -> Instant {
-        let limits = &self.core.config.limits;
+        let limits = &self.context.config.limits;
         let span = if self.probed { limits.ping_timeout_seconds } else { limits.idle_seconds };
         self.since + Duration::from_secs(span.min(365 * 86_400))
     }
@@ -463,8 +463,8 @@ impl Drop for Connection {
     }
 }
 
-fn frame_limits(core: &Core, authenticated: bool) -> FrameLimits {
-    let limits = &core.config.limits;
+fn frame_limits(context: &Context, authenticated: bool) -> FrameLimits {
+    let limits = &context.config.limits;
     FrameLimits {
         bytes: if authenticated { limits.stanza_bytes } else { limits.stanza_bytes_before_auth },
         depth: limits.depth,

@@ -10,17 +10,22 @@ use tidings_xmpp::stream::StreamCondition;
 use tidings_xmpp::xml::Element;
 
 use super::bound_session::BoundSession;
+use super::context::Context;
 use super::outcome::{Outcome, reply};
-use crate::Core;
 use crate::auth::AccountEdit;
 use crate::error::ChangeError;
 use crate::model::{Encoding, NotificationId, Topic, Username};
 use crate::store::StoreError;
 
 /// Answers a request; every one gets an answer.
-pub(super) async fn request(session: &mut BoundSession, core: &Core, iq: &Iq, out: &mut Vec<u8>) -> Outcome {
-    let answer = match address(session, core, iq) {
-        Address::Server => server_request(session, core, iq).await,
+pub(super) async fn request(
+    session: &mut BoundSession,
+    context: &Context,
+    iq: &Iq,
+    out: &mut Vec<u8>,
+) -> Outcome {
+    let answer = match address(session, context, iq) {
+        Address::Server => server_request(session, context, iq).await,
         Address::Account => account_request(iq),
         Address::Other => Err(StanzaError::service_unavailable()),
     };
@@ -49,13 +54,13 @@ enum Answer {
 
 type Answered = Result<Answer, StanzaError>;
 
-fn address(session: &BoundSession, core: &Core, iq: &Iq) -> Address {
+fn address(session: &BoundSession, context: &Context, iq: &Iq) -> Address {
     let Some(to) = iq.to.as_deref() else { return Address::Server };
-    if super::serves(&core.config.domain, to) {
+    if super::serves(&context.config.domain, to) {
         return Address::Server;
     }
     let own = to.split_once('@').is_some_and(|(user, domain)| {
-        user == session.entry.username.as_str() && super::serves(&core.config.domain, domain)
+        user == session.entry.username.as_str() && super::serves(&context.config.domain, domain)
     });
     if own { Address::Account } else { Address::Other }
 }
@@ -78,7 +83,7 @@ fn account_request(iq: &Iq) -> Answered {
     }
 }
 
-async fn server_request(session: &mut BoundSession, core: &Core, iq: &Iq) -> Answered {
+async fn server_request(session: &mut BoundSession, context: &Context, iq: &Iq) -> Answered {
     let payload = iq.payload.as_ref().ok_or_else(StanzaError::service_unavailable)?;
     let set = iq.kind == IqKind::Set;
     // What takes more room than a ping is boxed.
@@ -92,10 +97,10 @@ async fn server_request(session: &mut BoundSession, core: &Core, iq: &Iq) -> Ans
         (ns::ROSTER, "query") if !set => Ok(Answer::Result(Some(roster::empty()))),
         (ns::SESSION, "session") if set => Ok(Answer::Result(None)),
         (ns::BIND, "bind") => Err(StanzaError::not_allowed()),
-        (ns::REGISTER, "query") => Box::pin(registration(session, core, iq, payload)).await,
-        (ns::PUSH, _) => Box::pin(push_request(session, core, iq, payload)).await,
+        (ns::REGISTER, "query") => Box::pin(registration(session, context, iq, payload)).await,
+        (ns::PUSH, _) => Box::pin(push_request(session, context, iq, payload)).await,
         (ns, _) if androidpn::Request::is_known(ns) => {
-            Box::pin(androidpn_request(session, core, iq, payload)).await
+            Box::pin(androidpn_request(session, context, iq, payload)).await
         }
         _ => Err(StanzaError::service_unavailable()),
     }
@@ -122,7 +127,7 @@ fn disco_info(payload: &Element) -> Answered {
 }
 
 /// XEP-0077 sections 3.2 and 3.3, from a bound session.
-async fn registration(session: &mut BoundSession, core: &Core, iq: &Iq, payload: &Element) -> Answered {
+async fn registration(session: &mut BoundSession, context: &Context, iq: &Iq, payload: &Element) -> Answered {
     let entry = &session.entry;
     match register::Request::from_payload(iq.kind, payload)? {
         register::Request::Fields => {
@@ -131,7 +136,7 @@ async fn registration(session: &mut BoundSession, core: &Core, iq: &Iq, payload:
             Ok(Answer::Result(Some(fields.to_element())))
         }
         register::Request::Remove => {
-            core.auth.remove_account(&entry.actor(), entry.reference()).await.map_err(change_error)?;
+            context.auth.remove_account(&entry.actor(), entry.reference()).await.map_err(change_error)?;
             Ok(Answer::Removed)
         }
         register::Request::Submit(fields) => {
@@ -147,35 +152,35 @@ async fn registration(session: &mut BoundSession, core: &Core, iq: &Iq, payload:
                 return Err(StanzaError::bad_request("a new password is needed"));
             };
             let edit = AccountEdit { password: Some(password), ..AccountEdit::default() };
-            change(session, core, edit).await
+            change(session, context, edit).await
         }
     }
 }
 
 /// A change of the account's own; its other sessions end where they may not go on.
-async fn change(session: &BoundSession, core: &Core, edit: AccountEdit) -> Answered {
+async fn change(session: &BoundSession, context: &Context, edit: AccountEdit) -> Answered {
     let entry = &session.entry;
-    let changed = core.auth.change_account(&entry.actor(), entry.reference(), edit).await;
+    let changed = context.auth.change_account(&entry.actor(), entry.reference(), edit).await;
     changed.map(|()| Answer::Result(None)).map_err(change_error)
 }
 
-async fn push_request(session: &mut BoundSession, core: &Core, iq: &Iq, payload: &Element) -> Answered {
+async fn push_request(session: &mut BoundSession, context: &Context, iq: &Iq, payload: &Element) -> Answered {
     let entry = Arc::clone(&session.entry);
     let actor = entry.actor();
     match push::Request::from_payload(iq.kind, payload)? {
         push::Request::Enable => session.encoding = Encoding::Headline,
         push::Request::Subscribe(name) => {
             let topic = topic(&name)?;
-            let subscribed = core.notification.subscribe(&actor, entry.reference(), topic).await;
+            let subscribed = context.notification.subscribe(&actor, entry.reference(), topic).await;
             subscribed.map_err(change_error)?;
         }
         push::Request::Unsubscribe(name) => {
             let topic = topic(&name)?;
-            let ended = core.notification.unsubscribe(&actor, entry.reference(), topic).await;
+            let ended = context.notification.unsubscribe(&actor, entry.reference(), topic).await;
             ended.map_err(change_error)?;
         }
         push::Request::Subscriptions => {
-            let topics = core.notification.topics_of(entry.account).await.map_err(store_error)?;
+            let topics = context.notification.topics_of(entry.account).await.map_err(store_error)?;
             return Ok(Answer::Result(Some(push::subscriptions(topics.iter().map(Topic::as_str)))));
         }
     }
@@ -187,7 +192,12 @@ fn topic(name: &str) -> Result<Topic, StanzaError> {
 }
 
 /// What androidpn's forks added.
-async fn androidpn_request(session: &mut BoundSession, core: &Core, iq: &Iq, payload: &Element) -> Answered {
+async fn androidpn_request(
+    session: &mut BoundSession,
+    context: &Context,
+    iq: &Iq,
+    payload: &Element,
+) -> Answered {
     let request = androidpn::Request::from_payload(iq.kind, payload)?;
     let entry = Arc::clone(&session.entry);
     let own = |name: &Option<String>| {
@@ -197,7 +207,7 @@ async fn androidpn_request(session: &mut BoundSession, core: &Core, iq: &Iq, pay
     match request {
         androidpn::Request::Confirm(id) => {
             if let Ok(id) = id.parse::<NotificationId>() {
-                session.receipt(core, id, false).await;
+                session.receipt(&context.sources, id, false).await;
             }
         }
         androidpn::Request::SetAlias { username, alias } => {
@@ -205,14 +215,14 @@ async fn androidpn_request(session: &mut BoundSession, core: &Core, iq: &Iq, pay
                 return Err(StanzaError::not_allowed());
             }
             let edit = AccountEdit { alias: Some(Some(alias)), ..AccountEdit::default() };
-            return change(session, core, edit).await;
+            return change(session, context, edit).await;
         }
         androidpn::Request::SetTags { username, tags } => {
             if !own(&username) {
                 return Err(StanzaError::not_allowed());
             }
             let wanted = tags.iter().map(|tag| topic(tag)).collect::<Result<_, _>>()?;
-            let set = core.notification.set_topics(&entry.actor(), entry.reference(), wanted).await;
+            let set = context.notification.set_topics(&entry.actor(), entry.reference(), wanted).await;
             set.map_err(change_error)?;
         }
     }

@@ -5,30 +5,30 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::bound_session::BoundSession;
+use super::context::Context;
 use super::session_entry::SessionEntry;
 use super::siblings;
-use crate::Core;
 use crate::model::Show;
 
 /// A session's connection is gone: it waits for its client where that asked for it.
-pub(super) fn detach_or_end(core: &Core, session: Box<BoundSession>, now: Instant) {
-    let until = now + Duration::from_secs(core.config.session.resume_seconds);
+pub(super) fn detach_or_end(context: &Context, session: Box<BoundSession>, now: Instant) {
+    let until = now + Duration::from_secs(context.config.session.resume_seconds);
     let announce = |entry: &SessionEntry| {
         let before = entry.show();
-        core.presence.changed(entry.account, &entry.username, &entry.resource, before, Show::Unavailable);
+        context.presence.changed(entry.account, &entry.username, &entry.resource, before, Show::Unavailable);
     };
-    if let Err(session) = core.session.registry.detach(session, until, announce) {
-        end(core, &session);
+    if let Err(session) = context.session.registry.detach(session, until, announce) {
+        end(context, &session);
     }
 }
 
 /// A session that a connection has is over: its siblings and the watchers are told.
-pub(super) fn end(core: &Core, session: &BoundSession) {
-    let (entry, registry) = (&session.entry, &core.session.registry);
+pub(super) fn end(context: &Context, session: &BoundSession) {
+    let (entry, registry) = (&session.entry, &context.session.registry);
     let before = registry.set_presence(entry, Show::Unavailable, 0);
     if before != Show::Unavailable {
-        core.presence.changed(entry.account, &entry.username, &entry.resource, before, Show::Unavailable);
-        siblings::tell_gone(&core.config.domain, entry, &registry.siblings(entry));
+        context.presence.changed(entry.account, &entry.username, &entry.resource, before, Show::Unavailable);
+        siblings::tell_gone(&context.config.domain, entry, &registry.siblings(entry));
     }
     registry.remove(entry);
 }

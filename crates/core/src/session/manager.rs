@@ -11,9 +11,12 @@ use super::broadcast_buffer::BroadcastBuffer;
 use super::delivery::Delivery;
 use super::registry::{Registry, Shard};
 use super::session_entry::SessionEntry;
+use super::sources::Sources;
 use crate::audit::AuditLog;
 use crate::bus::Publisher;
-use crate::model::{AccountId, EndReason, SessionId, Show, Status, Target, Timestamp, Topic, Username};
+use crate::config::Config;
+use crate::model::{AccountId, EndReason, SessionId, Show, Status, Target, Timestamp, Username};
+use crate::notification::NotificationManager;
 use crate::store::Store;
 
 /// A session as the API and the console show it.
@@ -48,9 +51,9 @@ pub struct SessionManager {
     pub(super) store: Arc<dyn Store>,
     pub(super) publisher: Arc<Publisher>,
     pub(super) audit: AuditLog,
-    pub(super) registry: Registry,
+    pub(super) registry: Arc<Registry>,
     changing_topics: tokio::sync::Mutex<()>,
-    pub(super) broadcasts: BroadcastBuffer,
+    pub(super) broadcasts: Arc<BroadcastBuffer>,
 }
 
 impl SessionManager {
@@ -64,9 +67,9 @@ impl SessionManager {
             store,
             publisher,
             audit,
-            registry: Registry::new(domain),
+            registry: Arc::new(Registry::new(domain)),
             changing_topics: tokio::sync::Mutex::default(),
-            broadcasts: BroadcastBuffer::default(),
+            broadcasts: Arc::default(),
         }
     }
 
@@ -108,6 +111,17 @@ impl SessionManager {
         self.registry.end_expired(now);
     }
 
+    /// What sessions are fed from, with these.
+    pub(crate) fn sources(&self, config: Arc<Config>, notification: Arc<NotificationManager>) -> Sources {
+        Sources {
+            config,
+            store: Arc::clone(&self.store),
+            notification,
+            broadcasts: Arc::clone(&self.broadcasts),
+            topics: Arc::clone(&self.registry) as _,
+        }
+    }
+
     // ---- what connections ask ----
 
     /// Another node says that sessions of an account are to end: those with this resource, or all.
@@ -117,19 +131,6 @@ impl SessionManager {
                 self.registry.end(&session, reason);
             }
         }
-    }
-
-    /// Looks an account's topics up so that its sessions are found by them.
-    pub(crate) async fn index_topics(&self, account: AccountId) -> crate::store::Result<()> {
-        let topics = self.store.subscriptions(account).await?;
-        self.learn_topics(account, topics);
-        Ok(())
-    }
-
-    /// Takes an account's topics as the store had them. Where they are known already, a
-    /// change that came since has brought newer ones.
-    pub(crate) fn learn_topics(&self, account: AccountId, topics: Vec<Topic>) {
-        self.registry.set_topics(account, topics, false);
     }
 
     /// An account's topics have changed, here or on another node.

@@ -7,6 +7,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `connection`, `stanza_rate` | one stream from its first byte to its last; how much a peer may send |
+//! | `context`, `sources` | what connections, and what bound sessions, need of the server |
 //! | `negotiation` | the negotiation's questions, answered; who the peer has proven to be |
 //! | `binding` | from an authenticated account to a session |
 //! | `bound_session` | a bound session; its feed and its acknowledgements are files below |
@@ -29,6 +30,7 @@ mod bound_session;
 mod broadcast_buffer;
 mod collapse;
 mod connection;
+mod context;
 mod delivery;
 mod detached;
 mod iq;
@@ -44,6 +46,7 @@ mod search;
 mod session_entry;
 mod siblings;
 mod sm;
+mod sources;
 mod stanza;
 mod stanza_rate;
 
@@ -53,6 +56,7 @@ use std::sync::OnceLock;
 use tidings_xmpp::ext::caps;
 
 pub use self::connection::{Connection, Control};
+pub(crate) use self::context::Context;
 pub(crate) use self::delivery::{Delivery, encoded_len};
 pub use self::manager::{SessionInfo, SessionManager};
 pub use self::peer::Peer;

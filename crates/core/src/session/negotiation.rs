@@ -14,9 +14,9 @@ use tokio::time::Instant;
 
 use super::binding::{self, BindRequest};
 use super::bound_session::BoundSession;
+use super::context::Context;
 use super::iq;
 use super::peer::Peer;
-use crate::Core;
 use crate::auth::{AuthError, AuthenticatedAccount, RegistrationRequest};
 use crate::model::Show;
 
@@ -86,13 +86,13 @@ pub(super) enum Advance {
 }
 
 impl NegotiationDriver {
-    pub(super) fn new(core: &Core, peer: Peer, tls: Option<TlsBinding>, now: Instant) -> Self {
+    pub(super) fn new(context: &Context, peer: Peer, tls: Option<TlsBinding>, now: Instant) -> Self {
         let version = tls.as_ref().map_or("", |tls| tls.version);
         Self {
-            machine: Negotiation::new(Arc::clone(&core.negotiation), tls),
+            machine: Negotiation::new(Arc::clone(&context.negotiation), tls),
             peer,
             tls: version,
-            deadline: now + Duration::from_secs(core.config.limits.auth_seconds),
+            deadline: now + Duration::from_secs(context.config.limits.auth_seconds),
             stage: Stage::Anonymous,
         }
     }
@@ -114,13 +114,13 @@ impl NegotiationDriver {
         self.machine.authenticated()
     }
 
-    pub(super) fn open(&mut self, core: &Core, header: &StreamHeader, out: &mut Vec<u8>) -> Advance {
-        let step = self.machine.open(header, &mut |bytes| core.random.fill(bytes), out);
+    pub(super) fn open(&mut self, context: &Context, header: &StreamHeader, out: &mut Vec<u8>) -> Advance {
+        let step = self.machine.open(header, &mut |bytes| context.random.fill(bytes), out);
         self.advance(step, out)
     }
 
-    pub(super) fn stanza(&mut self, core: &Core, element: Element, out: &mut Vec<u8>) -> Advance {
-        let step = self.machine.stanza(element, &mut |bytes| core.random.fill(bytes), out);
+    pub(super) fn stanza(&mut self, context: &Context, element: Element, out: &mut Vec<u8>) -> Advance {
+        let step = self.machine.stanza(element, &mut |bytes| context.random.fill(bytes), out);
         self.advance(step, out)
     }
 
@@ -136,14 +136,14 @@ impl NegotiationDriver {
     /// Answers what the negotiation asks, until it waits for the peer or is over.
     pub(super) async fn answered(
         &mut self,
-        core: &Core,
+        context: &Context,
         mut question: Question,
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Transition {
         loop {
-            let answer = self.answer(core, question, now).await;
-            let step = self.machine.answer(answer, &mut |bytes| core.random.fill(bytes), out);
+            let answer = self.answer(context, question, now).await;
+            let step = self.machine.answer(answer, &mut |bytes| context.random.fill(bytes), out);
             match self.advance(step, out) {
                 Advance::Question(next) => question = next,
                 Advance::Transition(transition) => return transition,
@@ -173,17 +173,19 @@ impl NegotiationDriver {
     }
 
     /// What takes more room than SCRAM does is boxed.
-    async fn answer(&mut self, core: &Core, question: Question, now: Instant) -> Answer {
+    async fn answer(&mut self, context: &Context, question: Question, now: Instant) -> Answer {
         let source = self.peer.address.ip();
         if let Stage::Bound(session) = &mut self.stage {
             return match question {
-                Question::Enable { resume } => Answer::Enabled(session.enable_management(core, resume, now)),
+                Question::Enable { resume } => {
+                    Answer::Enabled(session.enable_management(&context.sources, resume, now))
+                }
                 // Nothing else is asked once there is a session.
                 _ => Answer::Refused(Verdict::Unavailable),
             };
         }
         match question {
-            Question::Scram { username, hash } => match core.auth.scram(&username, hash, source).await {
+            Question::Scram { username, hash } => match context.auth.scram(&username, hash, source).await {
                 Ok(lookup) => {
                     self.stage = Stage::Proving(lookup.proven);
                     Answer::Scram(Some(sasl::ScramKeys {
@@ -205,23 +207,23 @@ impl NegotiationDriver {
             }
             Question::AuthFailed { .. } => {
                 self.stage = Stage::Anonymous;
-                core.auth.failed(source);
+                context.auth.failed(source);
                 Answer::Password(Verdict::NotAuthorized)
             }
             Question::Password { username, password } => {
-                let login = self.check_password(core, &username, &password).await;
+                let login = self.check_password(context, &username, &password).await;
                 let (stage, verdict) = Stage::after_login(login);
                 self.stage = stage;
                 Answer::Password(verdict)
             }
             Question::IqAuth { username, password, resource } => {
-                let login = self.check_password(core, &username, &password).await;
+                let login = self.check_password(context, &username, &password).await;
                 let (stage, verdict) = Stage::after_login(login);
                 self.stage = stage;
                 if verdict != Verdict::Accepted {
                     return Answer::Password(verdict);
                 }
-                match self.bind(core, Some(resource), true) {
+                match self.bind(context, Some(resource), true) {
                     Ok(_jid) => Answer::Password(Verdict::Accepted),
                     Err(_) => {
                         // Login and binding are one for this peer, and both have failed.
@@ -232,46 +234,53 @@ impl NegotiationDriver {
             }
             Question::Register { username, password, name, email, token } => {
                 let request = RegistrationRequest { username, password, name, email, token };
-                let registered = Box::pin(core.auth.register(request, source)).await;
+                let registered = Box::pin(context.auth.register(request, source)).await;
                 Answer::Registered(registered.map(|_| ()).map_err(iq::change_error))
             }
-            Question::Bind { resource } => Answer::Bind(self.bind(core, resource, false)),
+            Question::Bind { resource } => Answer::Bind(self.bind(context, resource, false)),
             // There is nothing to enable it for.
             Question::Enable { .. } => Answer::Refused(Verdict::Unavailable),
-            Question::Resume { previd, h } => Answer::Resume(Box::pin(self.resume(core, &previd, h)).await),
+            Question::Resume { previd, h } => {
+                Answer::Resume(Box::pin(self.resume(context, &previd, h)).await)
+            }
         }
     }
 
     /// Boxed; see [`answer`](Self::answer).
     fn check_password<'a>(
         &self,
-        core: &'a Core,
+        context: &'a Context,
         username: &'a str,
         password: &'a str,
     ) -> Pin<Box<dyn Future<Output = Result<AuthenticatedAccount, AuthError>> + Send + 'a>> {
-        Box::pin(core.auth.check_password(username, password, self.peer.address.ip()))
+        Box::pin(context.auth.check_password(username, password, self.peer.address.ip()))
     }
 
     /// Binds a resource; its full JID.
-    fn bind(&mut self, core: &Core, resource: Option<String>, iq_auth: bool) -> Result<String, StanzaError> {
+    fn bind(
+        &mut self,
+        context: &Context,
+        resource: Option<String>,
+        iq_auth: bool,
+    ) -> Result<String, StanzaError> {
         let account = self.stage.account().ok_or_else(StanzaError::not_authorized)?;
         let request = BindRequest { resource, iq_auth };
-        let (session, jid) = binding::bind(core, account, request, self.peer, self.tls)?;
+        let (session, jid) = binding::bind(context, account, request, self.peer, self.tls)?;
         self.stage = Stage::Bound(session);
         Ok(jid)
     }
 
     /// Takes over the session that the account's client names (XEP-0198 section 5). Where it
     /// is lost: how many of the client's stanzas it has handled, as far as that is known.
-    async fn resume(&mut self, core: &Core, previd: &str, h: u32) -> Result<Resumed, Option<u32>> {
+    async fn resume(&mut self, context: &Context, previd: &str, h: u32) -> Result<Resumed, Option<u32>> {
         let account = self.stage.account().cloned().ok_or(None)?;
-        let registry = &core.session.registry;
+        let registry = &context.session.registry;
         let session = registry.resume(account.account, previd).await.ok_or(None)?;
         let (entry, handled) = (Arc::clone(&session.entry), session.handled());
         // This connection's from now on, also where the future is dropped in what follows.
         self.stage = Stage::Bound(session);
         let resumed = match &mut self.stage {
-            Stage::Bound(session) => session.resumed(core, h).await,
+            Stage::Bound(session) => session.resumed(&context.sources, h).await,
             Stage::Anonymous | Stage::Proving(_) | Stage::Authenticated(_) => false,
         };
         if !resumed {
@@ -282,10 +291,10 @@ impl NegotiationDriver {
         }
         registry.reattach(&entry, self.peer.address.ip(), self.tls, || {
             let (before, now) = (Show::Unavailable, entry.show());
-            core.presence.changed(entry.account, &entry.username, &entry.resource, before, now);
+            context.presence.changed(entry.account, &entry.username, &entry.resource, before, now);
         });
-        core.auth.succeeded();
-        let jid = format!("{}@{}/{}", entry.username, core.config.domain, entry.resource);
+        context.auth.succeeded();
+        let jid = format!("{}@{}/{}", entry.username, context.config.domain, entry.resource);
         Ok(Resumed { jid, handled: handled.unwrap_or(0) })
     }
 }

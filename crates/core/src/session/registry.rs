@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout};
 use super::bound_session::BoundSession;
 use super::detached::DetachedSessions;
 use super::session_entry::{Command, SessionEntry};
+use super::sources::TopicIndex;
 use super::{siblings, sm};
 use crate::model::{AccountId, EndReason, SessionId, Show, Status, Topic};
 
@@ -316,11 +317,6 @@ impl Registry {
 
     // ---- topics ----
 
-    /// Whether an account's sessions are found by its topics.
-    pub(super) fn knows_topics(&self, account: AccountId) -> bool {
-        self.shard(account).accounts.get(&account).is_some_and(|entry| entry.topics.is_some())
-    }
-
     /// The accounts with a session that subscribe to a topic.
     pub(super) fn subscribers(&self, topic: &Topic) -> Vec<AccountId> {
         self.topics.read().get(topic).map(|accounts| accounts.iter().copied().collect()).unwrap_or_default()
@@ -406,6 +402,16 @@ impl Registry {
         let index = usize::try_from(account.0.unsigned_abs() % SHARDS as u64).unwrap_or(0);
         #[expect(clippy::indexing_slicing, reason = "a remainder by the number of shards")]
         self.shards[index].lock()
+    }
+}
+
+impl TopicIndex for Registry {
+    fn knows_topics(&self, account: AccountId) -> bool {
+        self.shard(account).accounts.get(&account).is_some_and(|entry| entry.topics.is_some())
+    }
+
+    fn learn_topics(&self, account: AccountId, topics: Vec<Topic>) {
+        self.set_topics(account, topics, false);
     }
 }
 

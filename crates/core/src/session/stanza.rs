@@ -13,15 +13,15 @@ use tokio::time::Instant;
 
 use super::address::AddressError;
 use super::bound_session::BoundSession;
+use super::context::Context;
 use super::outcome::{Outcome, reply};
 use super::{address, iq, siblings};
-use crate::Core;
 use crate::model::{NotificationId, Show, Status};
 
 /// Handles one element of the stream's first level.
 pub(super) async fn handle(
     session: &mut BoundSession,
-    core: &Core,
+    context: &Context,
     element: Element,
     now: Instant,
     out: &mut Vec<u8>,
@@ -30,27 +30,27 @@ pub(super) async fn handle(
         if let Some(sm) = &mut session.sm {
             sm.count_received();
         }
-        match address::check(core, &session.entry, &element) {
+        match address::check(context, &session.entry, &element) {
             Ok(()) => {}
             Err(AddressError::From) => return Outcome::fail(StreamCondition::InvalidFrom),
             Err(AddressError::To) => {
                 if stanza::may_be_answered(&element) {
                     // From the server: the address that is none would not be understood either.
                     let error = stanza::error_reply(&element, StanzaError::jid_malformed())
-                        .with_attribute("from", core.config.domain.clone());
+                        .with_attribute("from", context.config.domain.clone());
                     reply(session, &error, out);
                 }
                 return Outcome::Continue;
             }
         }
         match element.name() {
-            "iq" => return iq_stanza(session, core, element, now, out).await,
+            "iq" => return iq_stanza(session, context, element, now, out).await,
             "message" => {
-                message(session, core, &element, out).await;
+                message(session, context, &element, out).await;
                 return Outcome::Continue;
             }
             "presence" => {
-                presence(session, core, &element, out).await;
+                presence(session, context, &element, out).await;
                 return Outcome::Continue;
             }
             _ => return Outcome::fail(StreamCondition::UnsupportedStanzaType),
@@ -61,23 +61,23 @@ pub(super) async fn handle(
         return Outcome::Continue;
     }
     if element.ns() == ns::SM {
-        return stream_management(session, core, &element, now, out).await;
+        return stream_management(session, context, &element, now, out).await;
     }
     Outcome::fail(StreamCondition::UnsupportedStanzaType)
 }
 
 async fn stream_management(
     session: &mut BoundSession,
-    core: &Core,
+    context: &Context,
     element: &Element,
     now: Instant,
     out: &mut Vec<u8>,
 ) -> Outcome {
     match (Nonza::from_element(element), &mut session.sm) {
         (Some(Nonza::Request), Some(sm)) => wire_sm::write_ack(sm.received(), out),
-        (Some(Nonza::Ack(h)), Some(_)) => return acknowledged(session, core, h, out).await,
+        (Some(Nonza::Ack(h)), Some(_)) => return acknowledged(session, context, h, out).await,
         (Some(Nonza::Enable { resume, .. }), None) => {
-            session.enable_management(core, resume, now).to_element().write(out, ns::CLIENT);
+            session.enable_management(&context.sources, resume, now).to_element().write(out, ns::CLIENT);
         }
         (None, _) => {
             return Outcome::fail(StreamError::with_text(
@@ -98,11 +98,11 @@ async fn stream_management(
 /// stream (XEP-0198 section 4).
 pub(super) async fn acknowledged(
     session: &mut BoundSession,
-    core: &Core,
+    context: &Context,
     h: u32,
     out: &mut Vec<u8>,
 ) -> Outcome {
-    match session.acknowledged(core, h, out).await {
+    match session.acknowledged(&context.sources, h, out).await {
         Ok(()) => Outcome::Continue,
         Err(error) => Outcome::Fail(
             StreamError::with_text(StreamCondition::UndefinedCondition, error.to_string()),
@@ -113,7 +113,7 @@ pub(super) async fn acknowledged(
 
 async fn iq_stanza(
     session: &mut BoundSession,
-    core: &Core,
+    context: &Context,
     element: Element,
     now: Instant,
     out: &mut Vec<u8>,
@@ -129,14 +129,14 @@ async fn iq_stanza(
     };
     match iq.kind {
         IqKind::Result | IqKind::Error => {
-            session.pong(core, &iq.id, now, out).await;
+            session.pong(&context.sources, &iq.id, now, out).await;
             Outcome::Continue
         }
-        IqKind::Get | IqKind::Set => iq::request(session, core, &iq, out).await,
+        IqKind::Get | IqKind::Set => iq::request(session, context, &iq, out).await,
     }
 }
 
-async fn message(session: &mut BoundSession, core: &Core, element: &Element, out: &mut Vec<u8>) {
+async fn message(session: &mut BoundSession, context: &Context, element: &Element, out: &mut Vec<u8>) {
     if element.attribute("type") == Some("error") {
         return;
     }
@@ -144,15 +144,15 @@ async fn message(session: &mut BoundSession, core: &Core, element: &Element, out
     if let Some(id) = receipts::received_id(element) {
         understood = true;
         if let Ok(id) = id.parse::<NotificationId>() {
-            session.receipt(core, id, true).await;
+            session.receipt(&context.sources, id, true).await;
         }
     }
     if let Some(id) = markers::displayed_id(element) {
         understood = true;
         if let Ok(id) = id.parse::<NotificationId>() {
-            session.receipt(core, id, false).await;
+            session.receipt(&context.sources, id, false).await;
             let entry = &session.entry;
-            if let Err(error) = core.notification.opened(entry.account, &entry.username, id).await {
+            if let Err(error) = context.notification.opened(entry.account, &entry.username, id).await {
                 tracing::warn!(%error, "an opened notification was not noted");
             }
         }
@@ -164,7 +164,7 @@ async fn message(session: &mut BoundSession, core: &Core, element: &Element, out
     }
 }
 
-async fn presence(session: &mut BoundSession, core: &Core, element: &Element, out: &mut Vec<u8>) {
+async fn presence(session: &mut BoundSession, context: &Context, element: &Element, out: &mut Vec<u8>) {
     let presence = match Presence::from_element(element) {
         Ok(presence) => presence,
         Err(error) => {
@@ -187,13 +187,13 @@ async fn presence(session: &mut BoundSession, core: &Core, element: &Element, ou
         // No rosters, so no subscriptions and no probes.
         _ => return,
     };
-    set_presence(session, core, show, presence.priority, element, out).await;
+    set_presence(session, context, show, presence.priority, element, out).await;
 }
 
 /// Applies a new presence: siblings and watchers are told, and the feed starts or stops.
 async fn set_presence(
     session: &mut BoundSession,
-    core: &Core,
+    context: &Context,
     show: Show,
     priority: i8,
     stanza: &Element,
@@ -201,9 +201,9 @@ async fn set_presence(
 ) {
     let entry = Arc::clone(&session.entry);
     let before_status = entry.status();
-    let before = core.session.registry.set_presence(&entry, show, priority);
-    core.presence.changed(entry.account, &entry.username, &entry.resource, before, show);
-    let (domain, others) = (&core.config.domain, core.session.registry.siblings(&entry));
+    let before = context.session.registry.set_presence(&entry, show, priority);
+    context.presence.changed(entry.account, &entry.username, &entry.resource, before, show);
+    let (domain, others) = (&context.config.domain, context.session.registry.siblings(&entry));
     siblings::tell(domain, &entry, &others, stanza);
     if before == Show::Unavailable && show != Show::Unavailable {
         for other in &others {

@@ -104,7 +104,7 @@ impl World {
     pub fn connect(&self) -> Device {
         let tls = TlsBinding { version: "TLSv1.3", server_end_point: Some([7; 32].into()), exporter: None };
         let peer = Peer { address: "192.0.2.1:40000".parse().unwrap() };
-        Device { connection: Some(Connection::new(Arc::clone(&self.core), peer, Some(tls), Instant::now())) }
+        Device { connection: Some(self.core.connect(peer, Some(tls), Instant::now())) }
     }
 
     /// Connects and logs in by PLAIN.

@@ -1,7 +1,5 @@
 //! Devices that speak literal XML to the core.
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tidings_core::session::{Connection, Control, Peer};
@@ -24,7 +22,7 @@ impl Device {
     pub async fn connect(world: &World, address: &str) -> Self {
         let tls = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
         let peer = Peer { address: format!("{address}:40000").parse().unwrap() };
-        let connection = Connection::new(Arc::clone(&world.core), peer, Some(tls), Instant::now());
+        let connection = world.core.connect(peer, Some(tls), Instant::now());
         let mut device = Self { connection, open: true };
         device.send(OPEN).await;
         device

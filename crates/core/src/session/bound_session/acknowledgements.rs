@@ -8,53 +8,53 @@ use tidings_xmpp::ns;
 use tokio::time::Instant;
 
 use super::BoundSession;
-use crate::Core;
 use crate::model::{NotificationId, Seq};
 use crate::session::ping;
+use crate::session::sources::Sources;
 
 impl BoundSession {
     /// After new notifications: asks once for all of them, unless an answer is still awaited.
     pub(super) fn ask_for_acknowledgement(
         &mut self,
-        core: &Core,
+        sources: &Sources,
         before: Option<u32>,
         now: Instant,
         out: &mut Vec<u8>,
     ) {
         if self.mark() != before {
-            self.ask(core, now, out);
+            self.ask(sources, now, out);
         }
     }
 
-    fn ask(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) {
+    fn ask(&mut self, sources: &Sources, now: Instant, out: &mut Vec<u8>) {
         if self.outstanding.is_empty() {
             return;
         }
-        let room = self.room(core);
+        let room = self.room(sources);
         match &mut self.sm {
             Some(sm) => sm.request(out),
             None => {
                 if let Some(number) = self.ping.await_answer(room, now) {
-                    self.write_ping(core, number, out);
+                    self.write_ping(sources, number, out);
                 }
             }
         }
     }
 
-    pub(super) fn write_ping(&self, core: &Core, number: u32, out: &mut Vec<u8>) {
+    pub(super) fn write_ping(&self, sources: &Sources, number: u32, out: &mut Vec<u8>) {
         let id = ping::id(number);
         out.extend_from_slice(
-            format!("<iq type='get' id='{id}' from='{}' to='", core.config.domain).as_bytes(),
+            format!("<iq type='get' id='{id}' from='{}' to='", sources.config.domain).as_bytes(),
         );
         out.extend_from_slice(&self.entry.to);
         out.extend_from_slice(format!("'><ping xmlns='{}'/></iq>", ns::PING).as_bytes());
     }
 
     /// Asks whether the peer is still there.
-    pub(in crate::session) fn probe(&mut self, core: &Core, out: &mut Vec<u8>) {
+    pub(in crate::session) fn probe(&mut self, sources: &Sources, out: &mut Vec<u8>) {
         match &mut self.sm {
             Some(sm) => sm.probe(out),
-            None => self.write_ping(core, 0, out),
+            None => self.write_ping(sources, 0, out),
         }
     }
 
@@ -64,14 +64,14 @@ impl BoundSession {
     /// When that is more than was sent; nothing is settled then.
     pub(in crate::session) async fn acknowledged(
         &mut self,
-        core: &Core,
+        sources: &Sources,
         h: u32,
         out: &mut Vec<u8>,
     ) -> Result<(), HandledCountTooHigh> {
         let Some(sm) = &mut self.sm else { return Ok(()) };
         let acknowledged = sm.acknowledged(h)?;
         let settled = self.pop(|number| acknowledged.covers(number));
-        self.settle(core, settled).await;
+        self.settle(sources, settled).await;
         if !self.outstanding.is_empty()
             && let Some(sm) = &mut self.sm
         {
@@ -81,17 +81,28 @@ impl BoundSession {
     }
 
     /// An answer that may be one to a ping of ours.
-    pub(in crate::session) async fn pong(&mut self, core: &Core, id: &str, now: Instant, out: &mut Vec<u8>) {
+    pub(in crate::session) async fn pong(
+        &mut self,
+        sources: &Sources,
+        id: &str,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) {
         let Some(number) = ping::number(id) else { return };
         if let Some(covers) = self.ping.answered(number) {
             let settled = self.pop(|number| covers.wrapping_sub(number) < u32::MAX / 2);
-            self.settle(core, settled).await;
-            self.ask(core, now, out);
+            self.settle(sources, settled).await;
+            self.ask(sources, now, out);
         }
     }
 
     /// A XEP-0184 receipt, or androidpn's own, for notification `id`.
-    pub(in crate::session) async fn receipt(&mut self, core: &Core, id: NotificationId, standard: bool) {
+    pub(in crate::session) async fn receipt(
+        &mut self,
+        sources: &Sources,
+        id: NotificationId,
+        standard: bool,
+    ) {
         if standard {
             self.ping.receipt();
         }
@@ -100,10 +111,10 @@ impl BoundSession {
                 let settled = self.outstanding.remove(index).map(|outstanding| outstanding.seq);
                 self.settlements = self.settlements.wrapping_add(1);
                 self.release_memory();
-                self.settle(core, settled.into_iter().collect()).await;
+                self.settle(sources, settled.into_iter().collect()).await;
             }
             None => {
-                if let Err(error) = core.notification.receipt(self.entry.account, id).await {
+                if let Err(error) = sources.notification.receipt(self.entry.account, id).await {
                     tracing::warn!(%error, "a receipt was not written");
                 }
             }
@@ -122,9 +133,9 @@ impl BoundSession {
         settled
     }
 
-    async fn settle(&self, core: &Core, settled: Vec<Seq>) {
+    async fn settle(&self, sources: &Sources, settled: Vec<Seq>) {
         if !settled.is_empty() {
-            core.notification.settle(self.entry.account, settled).await;
+            sources.notification.settle(self.entry.account, settled).await;
         }
     }
 

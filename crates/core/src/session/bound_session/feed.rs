@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{BoundSession, FeedState, Outstanding};
-use crate::Core;
 use crate::model::{Priority, Seq};
 use crate::session::collapse::collapse;
 use crate::session::delivery::Delivery;
+use crate::session::sources::Sources;
 use crate::store::{Feed, StoreError};
 
 /// How long a session waits after the store failed before it reads again.
@@ -30,25 +30,25 @@ impl BoundSession {
     }
 
     /// Sends what there is to send, as far as the window and the driver's buffer allow.
-    pub(in crate::session) async fn pump(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) {
+    pub(in crate::session) async fn pump(&mut self, sources: &Sources, now: Instant, out: &mut Vec<u8>) {
         let before = self.mark();
         loop {
             match self.feed {
                 FeedState::Off => return,
                 FeedState::Live => {
-                    if self.drain_hints(core, now, out) {
+                    if self.drain_hints(sources, now, out) {
                         break;
                     }
                     self.feed = FeedState::Behind;
                 }
                 FeedState::Behind => {
-                    if !self.may_read(core, now, out) || !self.read_store(core, now, out).await {
+                    if !self.may_read(sources, now, out) || !self.read_store(sources, now, out).await {
                         break;
                     }
                 }
             }
         }
-        self.ask_for_acknowledgement(core, before, now, out);
+        self.ask_for_acknowledgement(sources, before, now, out);
     }
 
     /// Whether hints alone feed this session now: the caller may then use
@@ -58,31 +58,36 @@ impl BoundSession {
     }
 
     /// Sends what came as hints. False when the store must be read.
-    pub(in crate::session) fn pump_hints(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
+    pub(in crate::session) fn pump_hints(
+        &mut self,
+        sources: &Sources,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> bool {
         let before = self.mark();
-        let done = self.drain_hints(core, now, out);
+        let done = self.drain_hints(sources, now, out);
         if !done {
             self.feed = FeedState::Behind;
         }
-        self.ask_for_acknowledgement(core, before, now, out);
+        self.ask_for_acknowledgement(sources, before, now, out);
         done
     }
 
-    fn drain_hints(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
-        let Some(batch) = self.take_hints(core) else { return false };
+    fn drain_hints(&mut self, sources: &Sources, now: Instant, out: &mut Vec<u8>) -> bool {
+        let Some(batch) = self.take_hints(sources) else { return false };
         let sent_up_to = self.sent_up_to;
         // One that is older than what was sent before must be read: the store knows its place and
         // whether it was replaced. (Hints of several nodes may overtake each other.) What comes
         // after one that must be read is read with it, in order.
         batch
             .iter()
-            .all(|delivery| delivery.notification.seq > sent_up_to && self.offer(core, delivery, now, out))
+            .all(|delivery| delivery.notification.seq > sent_up_to && self.offer(sources, delivery, now, out))
     }
 
     /// What came as hints since the last time, in the order in which to send it. `None` when
     /// the store must be read.
-    fn take_hints(&mut self, core: &Core) -> Option<Vec<Arc<Delivery>>> {
-        let broadcasts = &core.session.broadcasts;
+    fn take_hints(&mut self, sources: &Sources) -> Option<Vec<Arc<Delivery>>> {
+        let broadcasts = &sources.broadcasts;
         // With each notification the batch has all that were handed out before it: first those
         // of the broadcasts until now, last those before the newest of the queued.
         let end = broadcasts.end();
@@ -100,10 +105,10 @@ impl BoundSession {
     }
 
     /// Sends one notification, or leaves it for later. False when the store must be read for it.
-    fn offer(&mut self, core: &Core, delivery: &Delivery, now: Instant, out: &mut Vec<u8>) -> bool {
+    fn offer(&mut self, sources: &Sources, delivery: &Delivery, now: Instant, out: &mut Vec<u8>) -> bool {
         if self.inactive {
             if delivery.notification.priority == Priority::Low {
-                self.hold(core, now);
+                self.hold(sources, now);
                 return true;
             }
             if self.held_until.take().is_some() {
@@ -112,26 +117,26 @@ impl BoundSession {
                 return false;
             }
         }
-        if !self.room(core) || self.buffer_full(core, out) {
+        if !self.room(sources) || self.buffer_full(sources, out) {
             return false;
         }
-        self.send(core, delivery, out);
+        self.send(sources, delivery, out);
         true
     }
 
-    fn may_read(&mut self, core: &Core, now: Instant, out: &[u8]) -> bool {
-        self.room(core) && !self.buffer_full(core, out) && self.retry_at.is_none_or(|at| at <= now)
+    fn may_read(&mut self, sources: &Sources, now: Instant, out: &[u8]) -> bool {
+        self.room(sources) && !self.buffer_full(sources, out) && self.retry_at.is_none_or(|at| at <= now)
     }
 
     /// Reads pending notifications from the store and sends them. True when
     /// there may be more to do at once.
-    async fn read_store(&mut self, core: &Core, now: Instant, out: &mut Vec<u8>) -> bool {
+    async fn read_store(&mut self, sources: &Sources, now: Instant, out: &mut Vec<u8>) -> bool {
         self.retry_at = None;
         // Hints up to here are in what the store answers; later ones come after it.
         drop(self.entry.take_queued());
-        self.next_broadcast = core.session.broadcasts.end();
-        let limit = core.config.session.window + 1;
-        let feed = match self.pending(core, limit).await {
+        self.next_broadcast = sources.broadcasts.end();
+        let limit = sources.config.session.window + 1;
+        let feed = match self.pending(sources, limit).await {
             Ok(feed) => feed,
             Err(error) => {
                 // A busy store has said why; a crowd of sessions need not repeat it.
@@ -155,14 +160,14 @@ impl BoundSession {
                 continue;
             }
             if self.inactive && notification.priority == Priority::Low && !releasing {
-                self.hold(core, now);
+                self.hold(sources, now);
                 continue;
             }
-            if !self.room(core) || self.buffer_full(core, out) {
+            if !self.room(sources) || self.buffer_full(sources, out) {
                 complete = false;
                 break;
             }
-            self.send(core, &Delivery::new(notification), out);
+            self.send(sources, &Delivery::new(notification), out);
         }
         if releasing {
             self.held_until = None;
@@ -175,23 +180,24 @@ impl BoundSession {
     }
 
     /// What the store has for this session, which is found by its topics from then on.
-    async fn pending(&self, core: &Core, limit: usize) -> Result<Feed, StoreError> {
+    async fn pending(&self, sources: &Sources, limit: usize) -> Result<Feed, StoreError> {
         let account = self.entry.account;
-        if !core.session.registry.knows_topics(account) {
-            if let Some(head) = core.store.head_if_idle(account).await? {
-                core.session.learn_topics(account, Vec::new());
+        if !sources.topics.knows_topics(account) {
+            if let Some(head) = sources.store.head_if_idle(account).await? {
+                sources.topics.learn_topics(account, Vec::new());
                 return Ok(Feed { pending: Vec::new(), more: false, head });
             }
             // Available first, indexed second, read third: what is sent meanwhile comes
             // as a hint or is read, and mostly both.
-            core.session.index_topics(account).await?;
+            let topics = sources.store.subscriptions(account).await?;
+            sources.topics.learn_topics(account, topics);
         }
-        core.notification.feed(account, limit).await
+        sources.notification.feed(account, limit).await
     }
 
-    fn send(&mut self, core: &Core, delivery: &Delivery, out: &mut Vec<u8>) {
+    fn send(&mut self, sources: &Sources, delivery: &Delivery, out: &mut Vec<u8>) {
         let notification = &delivery.notification;
-        delivery.template(self.encoding, &core.config).write(&self.entry.to, out);
+        delivery.template(self.encoding, &sources.config).write(&self.entry.to, out);
         let number = match &mut self.sm {
             Some(sm) => sm.count_sent(),
             None => self.ping.count_sent(),
@@ -204,12 +210,12 @@ impl BoundSession {
         self.outstanding.iter().any(|outstanding| outstanding.seq == seq)
     }
 
-    pub(super) fn room(&self, core: &Core) -> bool {
-        self.outstanding.len() < core.config.session.window
+    pub(super) fn room(&self, sources: &Sources) -> bool {
+        self.outstanding.len() < sources.config.session.window
     }
 
-    fn buffer_full(&mut self, core: &Core, out: &[u8]) -> bool {
-        let full = out.len() >= core.config.limits.outgoing_bytes;
+    fn buffer_full(&mut self, sources: &Sources, out: &[u8]) -> bool {
+        let full = out.len() >= sources.config.limits.outgoing_bytes;
         self.backpressured |= full;
         full
     }
@@ -224,8 +230,8 @@ impl BoundSession {
         !inactive && self.release_held()
     }
 
-    fn hold(&mut self, core: &Core, now: Instant) {
-        let span = Duration::from_secs(core.config.session.inactive_hold_seconds);
+    fn hold(&mut self, sources: &Sources, now: Instant) {
+        let span = Duration::from_secs(sources.config.session.inactive_hold_seconds);
         self.held_until.get_or_insert(now + span);
     }
 
@@ -238,10 +244,10 @@ impl BoundSession {
     }
 
     /// Whether the store should be read now.
-    pub(in crate::session) fn wants_pump(&self, core: &Core, now: Instant) -> bool {
+    pub(in crate::session) fn wants_pump(&self, sources: &Sources, now: Instant) -> bool {
         self.feed == FeedState::Behind
             && !self.backpressured
-            && self.room(core)
+            && self.room(sources)
             && self.retry_at.is_none_or(|at| at <= now)
     }
 

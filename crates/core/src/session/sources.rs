@@ -1,0 +1,29 @@
+//! What bound sessions are fed from, and where what their peers acknowledge is settled.
+
+use std::sync::Arc;
+
+use super::broadcast_buffer::BroadcastBuffer;
+use crate::config::Config;
+use crate::model::{AccountId, Topic};
+use crate::notification::NotificationManager;
+use crate::store::Store;
+
+/// See the [module's documentation](self).
+pub(crate) struct Sources {
+    pub(super) config: Arc<Config>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) notification: Arc<NotificationManager>,
+    pub(super) broadcasts: Arc<BroadcastBuffer>,
+    pub(super) topics: Arc<dyn TopicIndex>,
+}
+
+/// By which topics an account's sessions are found: the registry's part that a session
+/// needs, which is itself in the registry.
+pub(super) trait TopicIndex: Send + Sync {
+    /// Whether an account's sessions are found by its topics.
+    fn knows_topics(&self, account: AccountId) -> bool;
+
+    /// Takes an account's topics as the store had them. Where they are known already, a
+    /// change that came since has brought newer ones.
+    fn learn_topics(&self, account: AccountId, topics: Vec<Topic>);
+}
