@@ -9,11 +9,21 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::Released;
-use crate::model::Timestamp;
+use crate::model::{Notification, Target, Timestamp};
 
 /// Commits that a feed keeps for its reader.
 const CAPACITY: usize = 65_536;
+
+/// A notification that was released.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// The notification.
+    pub notification: Notification,
+    /// To whom it goes.
+    pub target: Target,
+    /// How many accounts that is.
+    pub recipients: u64,
+}
 
 /// What a commit made visible.
 #[expect(clippy::large_enum_variant, reason = "the large variant is the common one")]

@@ -44,11 +44,11 @@ pub use self::account::{
     AccountChange, AccountOrder, AccountQuery, AccountRow, AccountSortKey, AccountStore, Seen,
 };
 pub use self::admin::{AdminStore, AuditEntry, WebSession};
-pub use self::commit_feed::{CommitFeed, CommitFeeds, Committed, Next};
+pub use self::commit_feed::{CommitFeed, CommitFeeds, Committed, Next, Released};
 pub use self::health::{Commits, HealthStore};
 pub use self::notification::{
     Acceptance, Ended, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord,
-    NotificationStore, Outcome, Positions, Released, Settled, Settlement, Totals,
+    NotificationStore, Outcome, Positions, Settled, Settlement, Totals,
 };
 pub use self::topic::TopicStore;
 

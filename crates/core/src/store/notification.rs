@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{CommitFeed, Page, Result};
 use crate::model::{
     AccountId, Audience, Content, Counters, Notification, NotificationId, NotificationState, Priority, Seq,
-    Target, Timestamp,
+    Timestamp,
 };
 
 /// A notification to be accepted.
@@ -59,17 +59,6 @@ pub enum Acceptance {
     Repeated(NotificationId, u64),
     /// The idempotency key came before, with a different request.
     Mismatch,
-}
-
-/// A notification that was released.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Released {
-    /// The notification.
-    pub notification: Notification,
-    /// To whom it goes.
-    pub target: Target,
-    /// How many accounts that is.
-    pub recipients: u64,
 }
 
 /// A stored notification with its counters, as listings and the API show it.
