@@ -13,7 +13,7 @@ use modules::Crate;
 
 /// Circles that stand: a crate and two modules of each. A new one fails the test, and so does a line here whose
 /// circle is gone.
-const KNOWN: &[(&str, &str, &str)] =
+const KNOWN: &[(&str, &str, &str)] = &[("core", "model::account", "model::notification")];
 
 /// The workspace's crates, by folder.
 fn crates() -> Vec<(String, Crate)> {
