@@ -1,12 +1,6 @@
 //! Accounts, and what authentication keeps of them.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Seq, Timestamp, Username};
-
-/// The store's number for an account; never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct AccountId(pub i64);
+use super::{AccountId, Seq, Timestamp, Username};
 
 /// A device or a person that can log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
