@@ -1,4 +1,4 @@
-//! A bus that drops, delays, repeats and reorders, as its seed says.
+//! A bus that drops, delays, repeats and reorders, as its seed says, and may look like other nodes'.
 
 use parking_lot::Mutex;
 use tidings_core::bus::{Bus, Message};
@@ -14,6 +14,8 @@ pub(crate) struct FaultyBus(Mutex<State>);
 
 struct State {
     rng: Rng,
+    /// What is published looks as if another node had: the node then has no content to hand out.
+    foreign: bool,
     healed: bool,
     subscribers: Vec<mpsc::Sender<Message>>,
     /// Those on their way.
@@ -22,9 +24,10 @@ struct State {
 
 impl FaultyBus {
     /// The faults that this generator decides.
-    pub(crate) fn new(rng: Rng) -> Self {
+    pub(crate) fn new(mut rng: Rng) -> Self {
+        let foreign = rng.one_in(3);
         let (subscribers, delayed) = (Vec::new(), Vec::new());
-        Self(Mutex::new(State { rng, healed: false, subscribers, delayed }))
+        Self(Mutex::new(State { rng, foreign, healed: false, subscribers, delayed }))
     }
 
     /// Brings what is on its way, and from now on everything at once.
@@ -45,8 +48,11 @@ impl State {
 }
 
 impl Bus for FaultyBus {
-    fn publish(&self, message: Message) {
+    fn publish(&self, mut message: Message) {
         let mut state = self.0.lock();
+        if state.foreign {
+            message.origin = !message.origin;
+        }
         if state.healed {
             return state.bring(&message);
         }
