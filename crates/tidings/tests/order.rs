@@ -1,7 +1,13 @@
 //! Order is the commit order: whoever sends, however many at once, a device gets notifications in
 //! the order of the history, and of one collapse key it shows the newest last.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a failed test panics")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a failed test panics"
+)]
 
 mod common;
 

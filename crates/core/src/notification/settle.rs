@@ -151,7 +151,7 @@ impl SettleQueue {
                         Err(_) => ready = 0,
                     }
                 }
-                self.write(std::mem::take(&mut batch), &settle, &events).await;
+                self.write(std::mem::take(&mut batch), &settle, events).await;
                 if ready == 0 {
                     break;
                 }

@@ -71,7 +71,7 @@ mod tests {
             seq: Seq(seq),
             id: NotificationId(u128::from(seq)),
             content: Content::default(),
-            priority: if seq % 2 == 0 { Priority::High } else { Priority::Low },
+            priority: if seq.is_multiple_of(2) { Priority::High } else { Priority::Low },
             topic: topic.map(|topic| Topic::parse(topic).unwrap()),
             collapse_key: (!key.is_empty()).then(|| key.to_owned()),
             sent_at: Timestamp(0),

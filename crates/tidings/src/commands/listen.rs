@@ -212,13 +212,11 @@ async fn report(mut status: StatusUpdates, account: PathBuf, mut is_new: bool) {
                 }
                 told_of.clear();
             }
-            Status::Waiting { error, .. } => {
-                // Once for each reason: it may be tried all night.
-                if error != told_of {
-                    let error = output::plain(&error).replace('\n', " ");
-                    output::note(dim.paint(format_args!("{error}; trying again")));
-                    told_of = error;
-                }
+            // Once for each reason: it may be tried all night.
+            Status::Waiting { error, .. } if error != told_of => {
+                let error = output::plain(&error).replace('\n', " ");
+                output::note(dim.paint(format_args!("{error}; trying again")));
+                told_of = error;
             }
             Status::Ended => return,
             _ => {}
