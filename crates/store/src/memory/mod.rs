@@ -38,7 +38,7 @@ impl MemoryStore {
         Self { state: Mutex::new(Some(State::default())), feeds: CommitFeeds::default(), lateness: None }
     }
 
-    /// [`Store::accept`] commits at once and answers so many polls later as `lateness` says each
+    /// `accept` commits at once and answers so many polls later as `lateness` says each
     /// time: answers to concurrent callers then come in another order than their commits, as
     /// they may from any store.
     #[must_use]
