@@ -1,5 +1,5 @@
-//! What others may do to sessions: an operator ends one, the other managers end an account's or
-//! change its topics.
+//! What is done to sessions from outside: an operator ends one, the other managers end an
+//! account's or change its topics.
 
 use std::sync::Arc;
 

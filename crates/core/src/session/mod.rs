@@ -19,7 +19,7 @@
 //! | `address` | whether `from` and `to` may stand |
 //! | `stanza`, `iq`, `outcome` | what a bound session's peer may send, and what that leads to |
 //! | `siblings` | what the sessions of one account see of each other |
-//! | `manager`, `broadcast_buffer` | what others ask of sessions; how they are handed notifications |
+//! | `manager`, `broadcast_buffer` | what the API, the console and the other managers ask; how sessions are handed notifications |
 //! | `managed` | what operators and the other managers do to sessions |
 //! | `registry`, `session_entry`, `detached` | where each session is, and the mailbox that wakes it |
 //! | `search` | pages of sessions and of who is online, sorted |
