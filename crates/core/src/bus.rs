@@ -113,11 +113,6 @@ impl Publisher {
         Self { bus, origin, last: Mutex::new(0) }
     }
 
-    /// A publisher of a process that has its store for itself.
-    pub fn local() -> Self {
-        Self::new(Arc::new(LocalBus::default()), 0)
-    }
-
     pub(crate) fn origin(&self) -> u64 {
         self.origin
     }

@@ -5,12 +5,31 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use thiserror::Error;
+
 use crate::failure::{self, Failure};
 
 /// The files in it.
 pub(crate) const DATABASE: &str = "tidings.db";
 const LOCK: &str = "lock";
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password";
+
+/// Why a data directory cannot be used.
+#[derive(Debug, Error)]
+pub(crate) enum DataDirError {
+    /// A server runs on it.
+    #[error("{} is in use: a server is running on it", .0.display())]
+    InUse(PathBuf),
+    /// It cannot be made, opened or locked, and why.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<DataDirError> for Failure {
+    fn from(error: DataDirError) -> Self {
+        Self::failed(error.to_string())
+    }
+}
 
 /// A data directory that no other process uses while this lives.
 #[derive(Debug)]
@@ -24,26 +43,20 @@ impl DataDir {
     /// Makes the directory (mode 0700) where there is none, and locks it.
     ///
     /// # Errors
-    /// When it cannot be made, or a server uses it.
-    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let shown = path.display();
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|error| Failure::failed(format!("cannot make {shown}: {}", failure::io(&error))))?;
+    /// See [`DataDirError`].
+    pub(crate) fn open(path: &Path) -> Result<Self, DataDirError> {
+        let failed = |what: &str, error: &io::Error| {
+            DataDirError::Failed(format!("cannot {what} {}: {}", path.display(), failure::io(error)))
+        };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| failed("make", &error))?;
         let lock =
             OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join(LOCK));
-        let lock =
-            lock.map_err(|error| Failure::failed(format!("cannot use {shown}: {}", failure::io(&error))))?;
+        let lock = lock.map_err(|error| failed("use", &error))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => {
-                Err(Failure::failed(format!("{shown} is in use: a server is running on it")))
-            }
-            Err(TryLockError::Error(error)) => {
-                Err(Failure::failed(format!("cannot lock {shown}: {}", failure::io(&error))))
-            }
+            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(failed("lock", &error)),
         }
     }
 

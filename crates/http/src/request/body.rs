@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::LengthLimitError;
 use tokio::time::timeout;
 
 use crate::problem::{Problem, ProblemKind};
@@ -41,7 +42,7 @@ pub(crate) async fn read_body(request: Request, limit: usize) -> Result<Bytes, P
         return Err(Problem::too_large(limit));
     }
     to_bytes(request.into_body(), limit).await.map_err(|error| {
-        if std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("length limit")) {
+        if std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
             Problem::too_large(limit)
         } else {
             Problem::new(ProblemKind::Incomplete).detail("the body ended before it was complete")

@@ -11,7 +11,7 @@ use tidings_store::{SqliteOptions, SqliteStore};
 use crate::api::{Api, server_variable};
 use crate::args::{ServerArgs, TargetArgs};
 use crate::config;
-use crate::data_dir::{DATABASE, DataDir};
+use crate::data_dir::{DATABASE, DataDir, DataDirError};
 use crate::failure::Failure;
 
 pub(crate) enum Target {
@@ -59,11 +59,11 @@ impl Target {
                 "there is no database in {shown}; --data-dir says where one is"
             )));
         }
-        let dir = DataDir::open(&settings.data_dir).map_err(|failure| match failure {
-            Failure::Failed(why) if why.contains("in use") => {
-                Failure::failed(format!("{why}; use --server URL --api-key KEY instead"))
+        let dir = DataDir::open(&settings.data_dir).map_err(|error| match error {
+            DataDirError::InUse(_) => {
+                Failure::failed(format!("{error}; use --server URL --api-key KEY instead"))
             }
-            other => other,
+            other => other.into(),
         })?;
         let open = async {
             let store: Arc<dyn Store> =
