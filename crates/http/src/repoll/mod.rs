@@ -5,20 +5,22 @@
 //! was woken while it ran is one to be run again later, by another worker if need be, which
 //! it wakes. That costs two switches of threads, in the midst of a request.
 
+mod state;
+#[cfg(test)]
+mod state_model;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::AtomicU8;
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 
+use self::state::State;
+
 /// How often one poll may go on before the scheduler's other tasks have their turn.
 const POLLS: usize = 4;
-
-const WAITING: u8 = 0;
-const POLLED: u8 = 1;
-const WOKEN: u8 = 2;
 
 /// Polls the future within again at once where it was woken meanwhile.
 pub(crate) struct RepollOnSelfWake<F> {
@@ -28,7 +30,7 @@ pub(crate) struct RepollOnSelfWake<F> {
 }
 
 struct Signal {
-    state: AtomicU8,
+    state: State<AtomicU8>,
     /// The task to wake while the future is not being polled.
     task: AtomicWaker,
 }
@@ -39,17 +41,15 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        match self.state.compare_exchange(POLLED, WOKEN, Ordering::AcqRel, Ordering::Acquire) {
-            // `poll` looks at the state afterwards.
-            Ok(_) | Err(WOKEN) => {}
-            Err(_) => self.task.wake(),
+        if self.state.wake() {
+            self.task.wake();
         }
     }
 }
 
 impl<F: Future> RepollOnSelfWake<F> {
     pub(crate) fn new(future: F) -> Self {
-        let signal = Arc::new(Signal { state: AtomicU8::new(WAITING), task: AtomicWaker::new() });
+        let signal = Arc::new(Signal { state: State::default(), task: AtomicWaker::new() });
         Self { future: Box::pin(future), waker: Waker::from(Arc::clone(&signal)), signal }
     }
 }
@@ -61,18 +61,13 @@ impl<F: Future> Future for RepollOnSelfWake<F> {
         let this = self.get_mut();
         this.signal.task.register(context.waker());
         for _ in 0..POLLS {
-            this.signal.state.store(POLLED, Ordering::Release);
+            this.signal.state.begin_poll();
             let outcome = this.future.as_mut().poll(&mut Context::from_waker(&this.waker));
-            let undisturbed = this
-                .signal
-                .state
-                .compare_exchange(POLLED, WAITING, Ordering::AcqRel, Ordering::Acquire)
-                .is_ok();
-            if outcome.is_ready() || undisturbed {
+            if outcome.is_ready() || this.signal.state.rest() {
                 return outcome;
             }
         }
-        this.signal.state.store(WAITING, Ordering::Release);
+        // It stays woken, so that this is the only wake-up until the next poll.
         context.waker().wake_by_ref();
         Poll::Pending
     }
@@ -81,7 +76,7 @@ impl<F: Future> Future for RepollOnSelfWake<F> {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use parking_lot::Mutex;
 
