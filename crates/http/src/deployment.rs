@@ -1,11 +1,29 @@
-//! What the console shows of the server around it: ports and the certificate.
+//! What the console and the metrics show of the server around HTTP: ports, the certificate, and
+//! the connections of devices.
 
 use std::fmt;
 use std::sync::Arc;
 
 use tidings_core::model::Timestamp;
 
-/// What the console shows of the rest of the server.
+/// What has happened to devices' connections since the start, and how many there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Taken in.
+    pub accepted: u64,
+    /// Closed at once, by a limit.
+    pub refused: u64,
+    /// TLS handshakes that failed.
+    pub handshake_failures: u64,
+    /// Dropped because the device did not read.
+    pub stalled: u64,
+    /// Open now.
+    pub open: u64,
+    /// Those of them that have not logged in.
+    pub unauthenticated: u64,
+}
+
+/// What the console and the metrics show of the rest of the server.
 #[derive(Clone, Default)]
 pub struct Deployment {
     /// The port for STARTTLS.
@@ -14,11 +32,17 @@ pub struct Deployment {
     pub xmpps: Option<u16>,
     /// Tells when the certificate expires, each time it is asked.
     pub certificate: Option<Arc<dyn Fn() -> Option<Timestamp> + Send + Sync>>,
+    /// Counts devices' connections, each time it is asked.
+    pub connections: Option<Arc<dyn Fn() -> Option<Connections> + Send + Sync>>,
 }
 
 impl Deployment {
     pub(crate) fn certificate_expires(&self) -> Option<Timestamp> {
         self.certificate.as_ref()?()
+    }
+
+    pub(crate) fn connections(&self) -> Option<Connections> {
+        self.connections.as_ref()?()
     }
 }
 

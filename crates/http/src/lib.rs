@@ -35,6 +35,6 @@ mod server;
 mod settings;
 mod state;
 
-pub use self::deployment::Deployment;
+pub use self::deployment::{Connections, Deployment};
 pub use self::server::Http;
 pub use self::settings::{MetricsAccess, Settings};

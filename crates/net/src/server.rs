@@ -80,6 +80,12 @@ impl Server {
         self.running.state.connections.counts()
     }
 
+    /// The same, for a caller that outlives the server; nothing once that is gone.
+    pub fn counter(&self) -> impl Fn() -> Option<Counts> + Send + Sync + 'static {
+        let state = Arc::downgrade(&self.running.state);
+        move || Some(state.upgrade()?.connections.counts())
+    }
+
     /// Serves one connection over any transport, in a task of its own, under the
     /// same limits as the others. `None` where a limit refuses it.
     pub fn attach<T>(&self, transport: T, peer: Peer, security: Security) -> Option<JoinHandle<()>>

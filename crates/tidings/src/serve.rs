@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::store::Store;
 use tidings_core::{Core, Ports};
-use tidings_http::{Deployment, Http};
+use tidings_http::{Connections, Deployment, Http};
 use tidings_net::{CertificateSource, Certificates};
 use tidings_store::{SqliteOptions, SqliteStore};
 use tokio::net::TcpListener;
@@ -101,10 +101,12 @@ impl Running {
             async move { drop(stopping.wait_for(|stopping| *stopping).await) }
         };
         let expiring = Arc::clone(&certificates);
+        let counter = net.counter();
         let deployment = Deployment {
             xmpp: addresses.xmpp.map(|address| address.port()),
             xmpps: addresses.xmpps.map(|address| address.port()),
             certificate: Some(Arc::new(move || Some(expiring.expires_at()))),
+            connections: Some(Arc::new(move || counter().map(connections))),
         };
         let http = Http::deployed(Arc::clone(&core), settings.http.clone(), deployment);
         let mut http_listeners = JoinSet::new();
@@ -238,6 +240,18 @@ async fn credentials(
             Ok(Some((password, path)))
         }
         None => Ok(None),
+    }
+}
+
+/// What the sockets have counted, as HTTP shows it.
+fn connections(counts: tidings_net::Counts) -> Connections {
+    Connections {
+        accepted: counts.accepted,
+        refused: counts.refused,
+        handshake_failures: counts.handshake_failures,
+        stalled: counts.stalled,
+        open: counts.open as u64,
+        unauthenticated: counts.unauthenticated as u64,
     }
 }
 

@@ -6,11 +6,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use tidings_core::notification::{LATENCY_BOUNDS, Latency};
 
-use crate::MetricsAccess;
 use crate::middleware::key::{self, ToRead};
 use crate::problem::Problem;
 use crate::prometheus::{Text, seconds};
 use crate::state::{App, AppState};
+use crate::{Connections, MetricsAccess};
 
 /// `/metrics`, for the clients that [`MetricsAccess`] lets in.
 pub(crate) async fn show(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
@@ -76,11 +76,48 @@ impl AppState {
             text.head(name, "gauge", "When the devices' certificate expires, in seconds since 1970");
             text.sample(name, &[], expires.0 / 1000);
         }
+        if let Some(counts) = self.deployment.connections() {
+            connections(&mut text, &counts);
+        }
         delivery(&mut text, &self.core.notification.latency());
         self.requests.write(&mut text);
         process(&mut text);
         let kind = "text/plain; version=0.0.4; charset=utf-8";
         Ok(([(CONTENT_TYPE, kind)], text.0).into_response())
+    }
+}
+
+fn connections(text: &mut Text, counts: &Connections) {
+    for (name, kind, help, value) in [
+        ("tidings_connections", "gauge", "Devices' connections", counts.open),
+        (
+            "tidings_connections_unauthenticated",
+            "gauge",
+            "Devices' connections that have not logged in",
+            counts.unauthenticated,
+        ),
+        ("tidings_connections_accepted_total", "counter", "Devices' connections taken in", counts.accepted),
+        (
+            "tidings_connections_refused_total",
+            "counter",
+            "Devices' connections closed at once, by a limit",
+            counts.refused,
+        ),
+        (
+            "tidings_connections_stalled_total",
+            "counter",
+            "Devices' connections dropped because the device did not read",
+            counts.stalled,
+        ),
+        (
+            "tidings_tls_handshake_failures_total",
+            "counter",
+            "TLS handshakes with devices that failed",
+            counts.handshake_failures,
+        ),
+    ] {
+        text.head(name, kind, help);
+        text.sample(name, &[], value);
     }
 }
 

@@ -149,3 +149,41 @@ fn logs_are_json_when_asked() {
     }
     assert!(log.contains("TIDINGS_API_KEY is short") && !log.contains("\"short\""), "{log}");
 }
+
+/// A sample of `/metrics`.
+fn metric(server: &Server, name: &str) -> String {
+    let mut socket = TcpStream::connect(server.http).unwrap();
+    socket.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} in {answer}")).to_owned()
+}
+
+#[test]
+fn refused_connections_and_failed_handshakes_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--set", "limits.connections_per_address=1"]);
+    // What the server has closed, it has counted.
+    let closed = |mut socket: TcpStream| {
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket.read_to_end(&mut Vec::new()).ok();
+    };
+    let mut broken = TcpStream::connect(server.xmpps).unwrap();
+    broken.write_all(b"this is not TLS\r\n\r\n").unwrap();
+    closed(broken);
+    assert_eq!(metric(&server, "tidings_tls_handshake_failures_total"), "1");
+    let refused: u64 = metric(&server, "tidings_connections_refused_total").parse().unwrap();
+
+    let mut first = TcpStream::connect(server.xmpp).unwrap();
+    first.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    first.write_all(b"<?xml version='1.0'?><stream:stream to='localhost' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>").unwrap();
+    first.read_exact(&mut [0; 16]).unwrap();
+    closed(TcpStream::connect(server.xmpp).unwrap());
+    assert_eq!(metric(&server, "tidings_connections_refused_total"), (refused + 1).to_string());
+    assert_eq!(metric(&server, "tidings_connections"), "1");
+    assert_eq!(metric(&server, "tidings_connections_unauthenticated"), "1");
+    assert_eq!(metric(&server, "tidings_connections_stalled_total"), "0");
+    drop(first);
+    server.stop();
+}
