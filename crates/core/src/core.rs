@@ -19,6 +19,7 @@ use crate::bus::{Bus, LocalBus, Publisher};
 use crate::clock::{Clock, Random};
 use crate::config::{Config, RegistrationPolicy};
 use crate::events::Events;
+use crate::model::Timestamp;
 use crate::notification::{Dependencies, NotificationManager};
 use crate::presence::PresenceManager;
 use crate::session::{self, Connection, Peer, SessionManager, TlsBinding};
@@ -66,6 +67,8 @@ pub struct Core {
     pub presence: Arc<PresenceManager>,
     /// What is sent.
     pub notification: Arc<NotificationManager>,
+    /// When this process began to serve.
+    pub(crate) started: Timestamp,
     /// What connections need of all this.
     connections: Arc<session::Context>,
     tasks: Mutex<Tasks>,
@@ -159,6 +162,7 @@ impl Core {
         };
         let core = Arc::new(Self {
             connections: Arc::new(connections),
+            started: clock.now(),
             session,
             presence,
             auth,

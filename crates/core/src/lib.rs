@@ -15,6 +15,7 @@ pub mod audit;
 pub mod auth;
 pub mod bus;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 mod core;
 pub mod error;

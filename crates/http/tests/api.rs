@@ -494,3 +494,23 @@ async fn event_streams_are_bounded() {
     drop(first);
     assert_eq!(world.router.clone().oneshot(request()).await.unwrap().status().as_u16(), 200);
 }
+
+#[tokio::test]
+async fn the_only_node_is_listed_with_its_sessions() {
+    let mut config = Config::default();
+    config.node = "here".into();
+    let world = World::with(config, Settings::default()).await;
+    let nodes = async || world.call(&world.read, "GET", "/v1/nodes", None).await.json();
+    let node = |sessions: u64| {
+        json!({"nodes": [{
+            "name": "here", "version": env!("CARGO_PKG_VERSION"), "started": "2026-01-02T03:04:05Z",
+            "seen": "2026-01-02T03:04:05Z", "draining": false, "sessions": sessions,
+        }]})
+    };
+    assert_eq!(nodes().await, node(0));
+    world.user("anna").await;
+    let _phone = common::device::device(&world, "anna", "192.0.2.1").await;
+    assert_eq!(nodes().await, node(1));
+    world.call(&world.send, "GET", "/v1/nodes", None).await.problem(403);
+    world.call("", "GET", "/v1/nodes", None).await.problem(401);
+}

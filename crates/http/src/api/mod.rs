@@ -5,6 +5,7 @@ pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod listing;
 pub(crate) mod metrics;
+mod nodes;
 pub(crate) mod notifications;
 mod openapi;
 pub(crate) mod sessions;
@@ -36,6 +37,7 @@ pub(crate) fn router() -> Router<App> {
         )
         .route("/v1/keys", get(keys::list).post(keys::create))
         .route("/v1/keys/{id}", axum::routing::delete(keys::revoke))
+        .route("/v1/nodes", get(nodes::list))
         .route("/v1/stats", get(stats::show))
         .route("/v1/events", get(events::stream))
         .route("/healthz", get(health::alive))

@@ -11,7 +11,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Description, RefOr};
 use utoipa::{Modify, OpenApi};
 
-use super::{events, keys, notifications, sessions, stats, topics, users};
+use super::{events, keys, nodes, notifications, sessions, stats, topics, users};
 use crate::problem;
 
 #[derive(OpenApi)]
@@ -27,6 +27,7 @@ use crate::problem;
         sessions::list, sessions::end,
         topics::list, topics::subscribe, topics::unsubscribe,
         keys::list, keys::create, keys::revoke,
+        nodes::list,
         stats::show, events::stream,
     ),
     components(schemas(problem::Document)),
@@ -36,6 +37,7 @@ use crate::problem;
         (name = "sessions", description = "Who is connected"),
         (name = "topics", description = "Who is subscribed to what"),
         (name = "keys", description = "API keys"),
+        (name = "nodes", description = "The servers that serve together"),
         (name = "stats", description = "Counts and events"),
     ),
     modifiers(&Common),
