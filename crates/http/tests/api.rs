@@ -497,8 +497,7 @@ async fn event_streams_are_bounded() {
 
 #[tokio::test]
 async fn the_only_node_is_listed_with_its_sessions() {
-    let mut config = Config::default();
-    config.node = "here".into();
+    let config = Config { node: "here".into(), ..Config::default() };
     let world = World::with(config, Settings::default()).await;
     let nodes = async || world.call(&world.read, "GET", "/v1/nodes", None).await.json();
     let node = |sessions: u64| {
