@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use tidings_core::clock::{Clock, SystemClock};
 use tidings_core::model::{
-    AccountId, Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Timestamp, Username,
+    AccountId, Audience, Content, Ext, KeyId, NewAccount, NotificationId, Payload, Priority, ScramKeys,
+    Sender, Timestamp, Username,
 };
 use tidings_core::store::prelude::*;
 use tidings_core::store::{Committed, NewNotification, Next, Settlement};
@@ -112,6 +113,7 @@ fn message() -> PushMessage {
         uri: Some("https://example.org/parcels/4711".into()),
         image: None,
         data: Vec::new(),
+        ext: Vec::new(),
         priority: "normal".into(),
         topic: None,
         sent: "2026-01-02T03:04:05Z".into(),
@@ -190,11 +192,13 @@ fn notification(audience: Audience, number: u64) -> NewNotification {
     NewNotification {
         id: NotificationId::new(now, random),
         audience,
-        content: Content {
+        payload: Payload::Text(Content {
             title: Some("A title".into()),
             message: Some("A message".into()),
             ..Content::default()
-        },
+        }),
+        ext: Ext::default(),
+        sender: Sender::Key { id: KeyId("1".into()), name: "back end".into() },
         priority: Priority::Normal,
         collapse_key: None,
         created_at: now,

@@ -5,7 +5,11 @@ mod world;
 use std::time::Duration;
 
 use tidings_core::audit::Actor;
-use tidings_core::model::{Audience, Counters, Priority, Topic};
+use tidings_core::model::{
+    Audience, Content, Counters, EndpointId, Payload, Priority, Sender, Topic, Username,
+};
+use tidings_core::notification::Request;
+use tidings_core::store::NewEndpoint;
 use world::{World, answer, attribute, pong, to};
 
 fn counters(recipients: u64, delivered: u64) -> Counters {
@@ -363,4 +367,88 @@ async fn more_than_a_buffer_goes_out_as_fast_as_it_is_written() {
     assert!(received.len() < 5000, "one helping at a time");
     received.push_str(&device.receive().await);
     assert_eq!(received.matches("<body>").count(), 50);
+}
+
+/// Registers an endpoint of this account.
+async fn endpoint(world: &World, name: &str) -> EndpointId {
+    let account = world.store.account(&Username::parse(name).unwrap()).await.unwrap().unwrap();
+    let new = NewEndpoint {
+        id: EndpointId(1),
+        account: account.id,
+        application: "app".into(),
+        instance: "one".into(),
+        resource: "phone".into(),
+        token_hash: [1; 32],
+        created_at: account.created_at,
+        expires_at: account.created_at.plus(Duration::from_secs(86_400)),
+    };
+    world.store.register_endpoint(new).await.unwrap().id
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_wait_for_a_session_that_can_carry_them_and_hold_nothing_else_up() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let endpoint = endpoint(&world, "ana").await;
+    let (mut device, _) = world.available("ana", "phone").await;
+    let push =
+        || Request::new(Sender::Endpoint(endpoint), Audience::Endpoint(endpoint), Payload::Bytes(vec![7; 9]));
+    let mut pushes = Vec::new();
+    // More than fill a session's window.
+    for _ in 0..world.core.config.session.window + 5 {
+        pushes.push(world.core.notification.accept(push()).await.unwrap());
+    }
+    world.settle().await;
+    assert_eq!(device.receive().await, "");
+    let online = world.send(to("ana"), "while online").await;
+    assert!(device.receive().await.contains("while online"));
+    pong(&world, &mut device).await;
+    assert_eq!(world.counters(online.id).await, counters(1, 1));
+    device.cut();
+    world.send(to("ana"), "while offline").await;
+    let (mut device, received) = world.available("ana", "phone").await;
+    assert!(received.contains("while offline"), "{received}");
+    assert_eq!(received.matches("<notification ").count(), 1, "{received}");
+    pong(&world, &mut device).await;
+    for push in [pushes.first(), pushes.last()].into_iter().flatten() {
+        assert_eq!(world.counters(push.id).await, counters(1, 0), "pending");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_door_adds_reaches_the_device_as_it_came() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, _) = world.available("ana", "phone").await;
+    let accepted = world
+        .send_with(to("ana"), "m", |request| request.ext.insert("ntfy", "{ \"tags\":[\"<b>\"] }").unwrap())
+        .await;
+    let received = device.receive().await;
+    assert!(
+        received.contains("<ext door='ntfy'>{ \"tags\":[\"&lt;b&gt;\"] }</ext></notification>"),
+        "{received}"
+    );
+    let record = world.core.notification.get(accepted.id).await.unwrap().unwrap();
+    assert_eq!(record.notification.ext.get("ntfy"), Some("{ \"tags\":[\"<b>\"] }"));
+    assert_eq!(record.notification.sender, Some(Sender::Operator("ada".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn senders_do_not_share_collapse_keys_nor_idempotency_keys() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let by = |name: &str, message: &str| {
+        let content = Content { message: Some(message.into()), ..Content::default() };
+        let request = Request::new(Sender::Operator(name.into()), to("ana"), content);
+        Request { collapse_key: Some("k".into()), idempotency: Some(("once".into(), [0; 32])), ..request }
+    };
+    let accept = async |request| world.core.notification.accept(request).await.unwrap().id;
+    let (ada, sam) = (accept(by("ada", "from ada")).await, accept(by("sam", "from sam")).await);
+    assert_ne!(ada, sam);
+    assert_eq!(accept(by("ada", "from ada")).await, ada, "a repeat");
+    let newer = Request { idempotency: None, ..by("ada", "newer") };
+    accept(newer).await;
+    let (_, received) = world.available("ana", "phone").await;
+    assert!(received.contains("from sam") && received.contains("newer"), "{received}");
+    assert!(!received.contains("from ada"), "{received}");
 }

@@ -17,7 +17,7 @@ use tidings_core::audit::Actor;
 use tidings_core::auth::RegistrationRequest;
 use tidings_core::clock::{Clock as _, SystemClock, SystemRandom};
 use tidings_core::config::Config;
-use tidings_core::model::{Audience, Content, Priority, Role, Timestamp, Topic, Username};
+use tidings_core::model::{Audience, Content, Priority, Role, Sender, Timestamp, Topic, Username};
 use tidings_core::notification::Request;
 use tidings_core::session::{Connection, Control, Peer};
 use tidings_core::{Core, Ports};
@@ -122,7 +122,7 @@ async fn populate(core: Arc<Core>) {
             uri: round.is_multiple_of(2).then(|| "https://example.org/n/42".into()),
             ..Content::default()
         };
-        let mut request = Request::new(audience, content);
+        let mut request = Request::new(Sender::Operator("admin".into()), audience, content);
         request.priority = if round.is_multiple_of(5) { Priority::High } else { Priority::Normal };
         if round % 9 == 7 {
             request.send_at = Some(SystemClock.now().plus(Duration::from_secs(86_400)));

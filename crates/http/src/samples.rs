@@ -176,7 +176,7 @@ impl Samples {
 
 #[cfg(test)]
 mod tests {
-    use tidings_core::model::{Audience, Content, Notification, NotificationState, Priority, Seq};
+    use tidings_core::model::{Audience, Content, Ext, Notification, NotificationState, Priority, Seq};
 
     use super::*;
 
@@ -186,7 +186,10 @@ mod tests {
             notification: Notification {
                 seq: Seq(1),
                 id: NotificationId(id),
-                content: Content::default(),
+                payload: Content::default().into(),
+                ext: Ext::default(),
+                sender: None,
+                endpoint: None,
                 priority: Priority::Normal,
                 topic: None,
                 collapse_key: None,

@@ -18,7 +18,7 @@ use tidings_core::audit::Actor;
 use tidings_core::auth::RegistrationRequest;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::Config;
-use tidings_core::model::{Audience, Content, Counters, NotificationId, Priority};
+use tidings_core::model::{Audience, Content, Counters, NotificationId, Sender};
 use tidings_core::notification::Request;
 use tidings_core::{Core, Ports};
 use tidings_net::{CertificateSource, Certificates, Security, Server, Settings};
@@ -100,15 +100,8 @@ impl World {
     }
 
     async fn broadcast(&self, message: &str) -> NotificationId {
-        let request = Request {
-            audience: Audience::All,
-            content: Content { message: Some(message.into()), ..Content::default() },
-            priority: Priority::Normal,
-            ttl: None,
-            collapse_key: None,
-            send_at: None,
-            idempotency: None,
-        };
+        let content = Content { message: Some(message.into()), ..Content::default() };
+        let request = Request::new(Sender::Operator("ada".into()), Audience::All, content);
         self.core.notification.accept(request).await.unwrap().id
     }
 

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::Config;
-use tidings_core::model::{Audience, Content, NewAccount, ScramKeys, Username};
+use tidings_core::model::{Audience, Content, NewAccount, ScramKeys, Sender, Username};
 use tidings_core::notification::Request;
 use tidings_core::store::prelude::*;
 use tidings_core::{Core, Ports};
@@ -124,7 +124,7 @@ fn request(audience: Audience) -> Request {
         uri: Some("https://example.org/parcels/4711".to_owned()),
         ..Content::default()
     };
-    Request::new(audience, content)
+    Request::new(Sender::Operator("ada".into()), audience, content)
 }
 
 fn name(number: usize) -> Username {

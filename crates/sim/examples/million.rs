@@ -29,7 +29,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::Config;
-use tidings_core::model::{Audience, Content, NewAccount, Priority, ScramKeys, Username};
+use tidings_core::model::{Audience, Content, NewAccount, ScramKeys, Sender, Username};
 use tidings_core::notification::Request;
 use tidings_core::session::Peer;
 use tidings_core::store::prelude::*;
@@ -159,15 +159,7 @@ async fn broadcast(core: &Arc<Core>, sessions: usize) -> f64 {
         uri: Some("https://example.org/parcels/4711".to_owned()),
         ..Content::default()
     };
-    let request = Request {
-        audience: Audience::All,
-        content,
-        priority: Priority::Normal,
-        ttl: None,
-        collapse_key: None,
-        send_at: None,
-        idempotency: None,
-    };
+    let request = Request::new(Sender::Operator("ada".into()), Audience::All, content);
     core.notification.accept(request).await.expect("accepted");
     while SWALLOWED.load(Ordering::Relaxed) < sessions as u64 {
         assert!(started.elapsed() < Duration::from_secs(300), "not everybody got it");

@@ -13,8 +13,8 @@ use tidings_core::bus::{Bus, LocalBus};
 use tidings_core::clock::Clock;
 use tidings_core::config::Config;
 use tidings_core::model::{
-    Audience, Content, NewAccount, NotificationId, NotificationState, Priority, ScramKeys, Timestamp, Topic,
-    Username,
+    Audience, Content, NewAccount, NotificationId, NotificationState, Priority, ScramKeys, Sender, Timestamp,
+    Topic, Username,
 };
 use tidings_core::notification::{AcceptError, Accepted, Request};
 use tidings_core::session::{Connection, Control, Peer};
@@ -312,7 +312,8 @@ impl World {
                 (Audience::Users(vec![self.accounts[user].clone()]), Some(vec![user]))
             }
         };
-        let mut request = Request::new(audience, Content { message: Some(text), ..Content::default() });
+        let content = Content { message: Some(text), ..Content::default() };
+        let mut request = Request::new(Sender::Operator("ada".into()), audience, content);
         request.priority = priority;
         if rng.one_in(5) {
             request.collapse_key = Some(format!("key{}", rng.below(2)));
@@ -480,7 +481,8 @@ impl World {
             self.outcome.sightings += end.device.sightings;
         }
         for record in &records {
-            let number: usize = record.notification.content.message.as_ref().unwrap().parse().unwrap();
+            let number: usize =
+                record.notification.payload.text().unwrap().message.as_ref().unwrap().parse().unwrap();
             let sent = &self.sent[number];
             assert!(sent.id.is_none_or(|id| id == record.notification.id), "number {number}");
             self.check_counters(number, sent, record);

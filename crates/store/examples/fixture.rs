@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use tidings_core::model::{
-    AccountId, ApiKey, Audience, Content, KeyId, NewAccount, NotificationId, Operator, Priority, Role, Scope,
-    ScramKeys, Seq, Timestamp, Topic, Username,
+    AccountId, AccountToken, ApiKey, Audience, Content, EndpointId, Ext, KeyId, NamePattern, NewAccount,
+    NotificationId, Operator, Payload, Priority, Role, Scope, ScramKeys, SendRights, Sender, Seq, Timestamp,
+    TokenId, Topic, TopicPolicy, Username,
 };
 use tidings_core::store::prelude::*;
 use tidings_core::store::{
-    Acceptance, AccountChange, Idempotency, NewNotification, Seen, Settlement, WebSession,
+    Acceptance, AccountChange, Idempotency, NewEndpoint, NewNotification, Seen, Settlement, WebSession,
 };
 use tidings_store::{SqliteOptions, SqliteStore};
 
@@ -36,6 +37,7 @@ async fn main() {
     history.ended().await;
     history.collapsed().await;
     history.scheduled().await;
+    history.endpoints().await;
     administration(&store).await;
     // Closing copies the whole write-ahead log into the file.
     store.close().await;
@@ -98,7 +100,9 @@ impl History<'_> {
         NewNotification {
             id: NotificationId::new(START, [self.numbers; 10]),
             audience,
-            content: Content { title: Some(title.into()), ..Content::default() },
+            payload: Content { title: Some(title.into()), ..Content::default() }.into(),
+            ext: Ext::default(),
+            sender: Sender::Key { id: KeyId("key1".into()), name: "send 1".into() },
             priority: Priority::Normal,
             collapse_key: None,
             created_at: START,
@@ -109,7 +113,8 @@ impl History<'_> {
     }
 
     async fn accept(&mut self, new: NewNotification) -> NotificationId {
-        let (id, title) = (new.id, new.content.title.clone().unwrap_or_default());
+        let title = new.payload.text().and_then(|content| content.title.clone()).unwrap_or_default();
+        let id = new.id;
         match self.store.accept(new).await.unwrap() {
             Acceptance::Accepted { id, .. } => {
                 self.seqs.insert(title, self.store.seq_of(id).await.unwrap().unwrap());
@@ -205,14 +210,18 @@ impl History<'_> {
         self.settle("bert", &["news 2"]).await;
         self.send("weather", to_topic("weather/alps")).await;
         self.send("新闻 1", to_topic("新闻")).await;
+        let mut ext = Ext::default();
+        ext.insert("ntfy", "{\"tags\": [\"train\"],\n \"priority\":4, \"title\":\"\\u00e9\"}").unwrap();
         let full = NewNotification {
-            content: Content {
+            payload: Payload::Text(Content {
                 title: Some("full".into()),
                 message: Some("Zwei Züge,\nzehn Minuten später – 🚆".into()),
                 uri: Some("https://example.org/trains?line=7".into()),
                 image: Some("https://example.org/train.png".into()),
                 data: [("line", "7"), ("gate", "ß")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-            },
+            }),
+            ext,
+            sender: Sender::User(user("emil")),
             idempotency: Some(Idempotency {
                 key: "sender/one".into(),
                 fingerprint: hash(7),
@@ -303,6 +312,66 @@ impl History<'_> {
         let gone = self.account("gone").await;
         assert!(self.store.remove_account(gone).await.unwrap());
     }
+
+    /// An account with endpoints, tokens, topics that it may send to, and what came to all these.
+    async fn endpoints(&mut self) {
+        self.create("gwen", 8).await;
+        let gwen = self.account("gwen").await;
+        let change = AccountChange {
+            publish: Some(["news", "weather/*"].map(|text| NamePattern::of_topics(text).unwrap()).to_vec()),
+            ..AccountChange::default()
+        };
+        self.store.change_account(gwen, change).await.unwrap();
+        for (byte, expires_at) in [(1, None), (2, Some(at(86_400)))] {
+            let token = AccountToken {
+                id: TokenId(format!("token{byte}")),
+                account: gwen,
+                label: expires_at.map(|_| "browser".into()),
+                hash: hash(byte),
+                created_at: at(i64::from(byte)),
+                expires_at,
+            };
+            self.store.create_token(token).await.unwrap();
+        }
+        let ids = [1, 2, 3].map(|number| EndpointId::new([number; 16]));
+        for (number, id) in (1u8..).zip(ids) {
+            let new = NewEndpoint {
+                id,
+                account: gwen,
+                application: format!("org.example.app{number}"),
+                instance: "a1b2".into(),
+                resource: "phone".into(),
+                token_hash: hash(number),
+                created_at: at(20),
+                expires_at: at(2_592_000),
+            };
+            self.store.register_endpoint(new).await.unwrap();
+        }
+        self.store.touch_endpoints(vec![(ids[0], at(30))]).await.unwrap();
+        for (number, id) in [(1, ids[0]), (2, ids[0]), (3, ids[1]), (4, ids[2])] {
+            let new = NewNotification {
+                payload: Payload::Bytes(vec![0, number, 255]),
+                sender: Sender::Endpoint(id),
+                collapse_key: (number != 3).then(|| "topic".into()),
+                ..self.note("bytes", Audience::Endpoint(id))
+            };
+            self.store.accept(new).await.unwrap();
+        }
+        self.store.revoke_endpoint(ids[2], at(40)).await.unwrap();
+        let by_operator = NewNotification {
+            sender: Sender::Operator("sam".into()),
+            collapse_key: Some("score".into()),
+            ..self.note("score by an operator", users(&["gwen"]))
+        };
+        self.accept(by_operator).await;
+        let by_key = NewNotification {
+            collapse_key: Some("score".into()),
+            ..self.note("score by a key", users(&["gwen"]))
+        };
+        self.accept(by_key).await;
+        self.store.set_topic_policy(&topic("news"), Some(TopicPolicy::Granted)).await.unwrap();
+        self.store.set_topic_policy(&topic("empty"), Some(TopicPolicy::Open)).await.unwrap();
+    }
 }
 
 async fn administration(store: &SqliteStore) {
@@ -311,6 +380,13 @@ async fn administration(store: &SqliteStore) {
             id: KeyId(format!("key{number}")),
             name: format!("{} {number}", scope.as_str()),
             scope,
+            rights: match number {
+                3 => SendRights::Only {
+                    topics: vec![NamePattern::of_topics("alerts/*").unwrap()],
+                    users: vec![NamePattern::of_users("anna").unwrap()],
+                },
+                _ => SendRights::Everyone,
+            },
             hash: hash(number),
             created_at: at(i64::from(number)),
             last_used: None,

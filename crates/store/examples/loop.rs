@@ -15,11 +15,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tidings_core::model::{
-    AccountId, Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp, Username,
+    AccountId, Audience, Content, Ext, KeyId, NewAccount, NotificationId, Payload, Priority, ScramKeys,
+    Sender, Seq, Timestamp, Username,
 };
 use tidings_core::store::prelude::*;
 use tidings_core::store::{
-    AccountOrder, AccountQuery, AccountSortKey, Committed, NewNotification, Next, Seen, Settlement,
+    AccountOrder, AccountQuery, AccountSortKey, Committed, NewNotification, Next, Payloads, Seen, Settlement,
 };
 use tidings_store::{SqliteOptions, SqliteStore};
 
@@ -100,7 +101,7 @@ impl World {
         let feeds = 20_000.min(accounts * 2);
         for number in 0..feeds {
             let (id, _) = self.accounts[number % self.accounts.len()];
-            self.store.feed(id, [Seq(u64::MAX / 4); 3], Timestamp(0), 100).await.unwrap();
+            self.store.feed(id, Payloads::Any, NEVER, 100).await.unwrap();
         }
         self.report("empty feeds, one after another", feeds, begun);
 
@@ -108,7 +109,10 @@ impl World {
         let feeds = 500;
         for number in 0..feeds {
             let (id, _) = self.accounts[number % self.accounts.len()];
-            assert_eq!(self.store.feed(id, [Seq(0); 3], Timestamp(0), 100).await.unwrap().pending.len(), 100);
+            assert_eq!(
+                self.store.feed(id, Payloads::Any, Timestamp(0), 100).await.unwrap().pending.len(),
+                100
+            );
         }
         self.report("notifications fed, 100 a feed", feeds * 100, begun);
 
@@ -259,12 +263,14 @@ fn notification(number: u128, audience: Audience) -> NewNotification {
     NewNotification {
         id: NotificationId::new(Timestamp(i64::try_from(moment / 20).unwrap_or(0)), random(moment)),
         audience,
-        content: Content {
+        payload: Payload::Text(Content {
             title: Some("Departure moved".into()),
             message: Some("m".repeat(220)),
             uri: Some("https://example.org/departures/17".into()),
             ..Content::default()
-        },
+        }),
+        ext: Ext::default(),
+        sender: Sender::Key { id: KeyId("1".into()), name: "back end".into() },
         priority: Priority::Normal,
         collapse_key: None,
         created_at: Timestamp(0),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use tidings_core::model::{NotificationId, Priority, Topic};
+use tidings_core::model::{Notification, NotificationId, Priority, Sender, Topic};
 
 use crate::by_priority::ByPriority;
 
@@ -28,9 +28,29 @@ pub(crate) struct OpenBroadcast {
     pub priority: Priority,
     /// `None`: for all.
     pub topic: Option<Topic>,
-    pub collapse_key: Option<String>,
+    pub collapse: Option<CollapseKey>,
     /// How many accounts it waits for.
     pub pending: u64,
+}
+
+/// A collapse key, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CollapseKey {
+    pub key: String,
+    /// The sender's identity; `None` for what is older than senders.
+    pub sender: Option<String>,
+}
+
+impl CollapseKey {
+    pub fn of(notification: &Notification) -> Option<Self> {
+        let sender = notification.sender.as_ref().map(Sender::identity);
+        notification.collapse_key.clone().map(|key| Self { key, sender })
+    }
+
+    /// As [`Notification::collapses_with`] says.
+    fn collapses_with(&self, older: &Self) -> bool {
+        self.key == older.key && (older.sender.is_none() || self.sender == older.sender)
+    }
 }
 
 impl OpenIndex {
@@ -59,7 +79,7 @@ impl OpenIndex {
         } else {
             self.all[priority].insert(seq);
         }
-        if let Some(key) = &broadcast.collapse_key {
+        if let Some(CollapseKey { key, .. }) = &broadcast.collapse {
             self.keys.entry(key.clone()).or_default().insert(seq);
         }
         self.broadcasts.insert(seq, broadcast);
@@ -79,7 +99,7 @@ impl OpenIndex {
         } else {
             self.all[priority].remove(&seq);
         }
-        if let Some(key) = broadcast.collapse_key
+        if let Some(CollapseKey { key, .. }) = broadcast.collapse
             && let Some(of_key) = self.keys.get_mut(&key)
         {
             of_key.remove(&seq);
@@ -114,8 +134,13 @@ impl OpenIndex {
         &self.topical[priority]
     }
 
-    /// Those with a collapse key, in order.
-    pub fn with_key(&self, key: &str) -> Vec<u64> {
-        self.keys.get(key).map(|seqs| seqs.iter().copied().collect()).unwrap_or_default()
+    /// Those that one with this collapse key collapses with, in order.
+    pub fn collapsing(&self, newer: &CollapseKey) -> Vec<u64> {
+        let with_key = self.keys.get(&newer.key).into_iter().flatten();
+        let collapses = |seq: &&u64| {
+            let older = self.broadcasts.get(*seq).and_then(|broadcast| broadcast.collapse.as_ref());
+            older.is_some_and(|older| newer.collapses_with(older))
+        };
+        with_key.filter(collapses).copied().collect()
     }
 }

@@ -8,15 +8,18 @@ mod describe;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use tidings_core::model::{AccountId, Audience, Content, NotificationId, Priority, Username};
+use tidings_core::model::{AccountId, Audience, Content, Ext, NotificationId, Priority, Sender, Username};
 use tidings_core::store::prelude::*;
-use tidings_core::store::{Acceptance, Committed, Idempotency, NewNotification, Next, Settlement};
+use tidings_core::store::{Acceptance, Committed, Idempotency, NewNotification, Next, Payloads, Settlement};
 use tidings_store::{SqliteOptions, SqliteStore};
 
-use self::describe::{NOTHING, at, describe, hash, name};
+use self::describe::{at, describe, hash, name};
 
 /// Every schema that was ever released.
-const FIXTURES: [&str; 1] = ["0002"];
+const FIXTURES: [&str; 2] = ["0002", "0003"];
+
+/// What waits for an account that only later fixtures have.
+const WAITS_LATER: [(&str, &str); 1] = [("gwen", "bytes, bytes, score by an operator, score by a key")];
 
 /// What waits for each account of a fixture, in order: the urgent first.
 const WAITS: [(&str, &str); 6] = [
@@ -49,6 +52,11 @@ const WAITS: [(&str, &str); 6] = [
     ("fred", "opened broadcast, broadcast 6, news 4, score 1:0, table for all, headline of the news"),
 ];
 
+fn waits(number: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let later = if number < "0003" { &[][..] } else { &WAITS_LATER };
+    WAITS.iter().chain(later).copied()
+}
+
 fn fixture(number: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(number)
 }
@@ -71,7 +79,7 @@ async fn drain(store: &dyn Store, name_of_account: &str) -> Vec<String> {
     let account = account(store, name_of_account).await;
     let mut titles = Vec::new();
     loop {
-        let feed = store.feed(account, NOTHING, at(0), 2).await.unwrap();
+        let feed = store.feed(account, Payloads::Any, at(0), 2).await.unwrap();
         for notification in &feed.pending {
             titles.push(name(notification).to_owned());
             let settled = store.settle(vec![Settlement { account, seq: notification.seq }]).await.unwrap();
@@ -109,9 +117,9 @@ async fn what_waits_is_fed_in_order_and_settled_once() {
         let (_directory, store) = open(number);
         let before = store.totals().await.unwrap().counters;
         let mut delivered = 0;
-        for (account, expected) in &WAITS {
+        for (account, expected) in waits(number) {
             let found = drain(&store, account).await;
-            assert_eq!(found.join(", "), *expected, "{number}, {account}");
+            assert_eq!(found.join(", "), expected, "{number}, {account}");
             delivered += found.len() as u64;
             agrees(&store).await;
             assert_eq!(drain(&store, account).await, Vec::<String>::new());
@@ -126,13 +134,15 @@ async fn what_waits_is_fed_in_order_and_settled_once() {
 async fn what_was_scheduled_is_released_to_those_who_are_there() {
     for number in FIXTURES {
         let (_directory, store) = open(number);
-        for name in ["anna", "bert", "carl", "dora", "emil", "fred"] {
+        let mut accounts = 0;
+        for (name, _) in waits(number) {
             drain(&store, name).await;
+            accounts += 1;
         }
         assert_eq!(store.next_release().await.unwrap(), Some(at(3600)), "{number}");
         let mut feed = store.watch();
         assert_eq!(store.release_due(at(7200), 100).await.unwrap(), 3);
-        for (title, recipients) in [("later for some", 2), ("later news", 3), ("later for all", 6)] {
+        for (title, recipients) in [("later for some", 2), ("later news", 3), ("later for all", accounts)] {
             let Some(Next::Committed(Committed::Released(one))) = feed.try_next() else {
                 panic!("{number}: {title} was not told");
             };
@@ -153,7 +163,9 @@ async fn a_repeat_answers_the_first_and_what_is_new_comes_last() {
         let new = NewNotification {
             id: NotificationId(1),
             audience: Audience::All,
-            content: Content { title: Some("new".into()), ..Content::default() },
+            payload: Content { title: Some("new".into()), ..Content::default() }.into(),
+            ext: Ext::default(),
+            sender: Sender::Operator("ada".into()),
             priority: Priority::Low,
             collapse_key: None,
             created_at: at(0),
@@ -193,4 +205,30 @@ async fn everything_in_them_can_be_ended_and_purged() {
         assert_eq!(store.totals().await.unwrap(), kept, "{number}");
         assert_eq!(store.audit_log(None, 10).await.unwrap().items, [], "{number}");
     }
+}
+
+#[tokio::test]
+async fn what_is_older_than_senders_collapses_with_any_that_has_its_key() {
+    let (_directory, store) = open("0002");
+    let news = |number, sender: &str| NewNotification {
+        id: NotificationId(number),
+        audience: Audience::Users(vec![Username::parse("bert").unwrap()]),
+        payload: Content { title: Some(format!("from {sender}")), ..Content::default() }.into(),
+        ext: Ext::default(),
+        sender: Sender::Operator(sender.into()),
+        priority: Priority::Low,
+        collapse_key: Some("score".into()),
+        created_at: at(0),
+        send_at: None,
+        expires_at: at(86_400),
+        idempotency: None,
+    };
+    store.accept(news(1, "ada")).await.unwrap();
+    store.accept(news(2, "sam")).await.unwrap();
+    store.accept(news(3, "sam")).await.unwrap();
+    agrees(&store).await;
+    let waits = drain(&store, "bert").await;
+    assert!(!waits.contains(&"score 1:0".to_owned()), "{waits:?}");
+    assert_eq!(waits[waits.len() - 2..], ["from ada", "from sam"], "{waits:?}");
+    agrees(&store).await;
 }

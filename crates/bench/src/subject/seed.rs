@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tidings_core::clock::{Clock, SystemClock};
-use tidings_core::model::{Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Username};
+use tidings_core::model::{
+    Audience, Content, Ext, NewAccount, NotificationId, Priority, ScramKeys, Sender, Username,
+};
 use tidings_core::store::NewNotification;
 use tidings_core::store::prelude::*;
 use tidings_store::{SqliteOptions, SqliteStore};
@@ -124,7 +126,9 @@ fn notification(
     Ok(NewNotification {
         id: NotificationId::new(now, random),
         audience,
-        content,
+        payload: content.into(),
+        ext: Ext::default(),
+        sender: Sender::Operator("admin".to_owned()),
         priority: Priority::Normal,
         collapse_key: None,
         created_at: now,

@@ -303,6 +303,7 @@ fn read_edit(edit: &AccountEdit) -> (AccountChange, Vec<FieldError>) {
         alias: edit.alias.as_ref().map(|alias| rules.username("alias", alias.as_deref()?)),
         disabled: edit.disabled,
         keys: None,
+        publish: None,
     };
     if let Some(password) = &edit.password {
         rules.password(password);

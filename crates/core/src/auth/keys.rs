@@ -13,7 +13,7 @@ use super::{AuthManager, Grant};
 use crate::audit::Actor;
 use crate::bus::Hint;
 use crate::error::{ChangeError, FieldError};
-use crate::model::{ApiKey, KeyId, Scope, Timestamp};
+use crate::model::{ApiKey, KeyId, Scope, SendRights, Timestamp};
 use crate::store::StoreError;
 
 /// How exactly the last use is kept.
@@ -83,6 +83,7 @@ impl AuthManager {
             id: KeyId(id.iter().map(|byte| format!("{byte:02x}")).collect()),
             name: name.to_owned(),
             scope,
+            rights: SendRights::Everyone,
             hash: hash(&secret),
             created_at: self.clock.now(),
             last_used: None,
@@ -108,6 +109,7 @@ impl AuthManager {
             id: KeyId("process".to_owned()),
             name: "TIDINGS_API_KEY".to_owned(),
             scope: Scope::Admin,
+            rights: SendRights::Everyone,
             hash: hash(secret),
             created_at: self.clock.now(),
             last_used: None,
@@ -120,7 +122,12 @@ impl AuthManager {
         let keys = self.keys.0.read();
         let entry = keys.get(&hash(secret))?;
         entry.touch(self.clock.now());
-        Some(Grant { id: entry.key.id.clone(), name: entry.key.name.clone(), scope: entry.key.scope })
+        Some(Grant {
+            id: entry.key.id.clone(),
+            name: entry.key.name.clone(),
+            scope: entry.key.scope,
+            rights: entry.key.rights.clone(),
+        })
     }
 
     /// All stored keys, oldest first.

@@ -33,7 +33,7 @@ use crate::audit::{Actor, AuditLog};
 use crate::bus::Publisher;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
-use crate::model::{AccountId, KeyId, Scope, ScramKeys, Username};
+use crate::model::{AccountId, KeyId, Scope, ScramKeys, SendRights, Sender, Username};
 use crate::sessions::Sessions;
 use crate::store::{AuditEntry, Page, Store, StoreError};
 
@@ -123,9 +123,17 @@ pub struct Grant {
     pub name: String,
     /// What it may do.
     pub scope: Scope,
+    /// Whom it may send to.
+    pub rights: SendRights,
 }
 
 impl From<&Grant> for Actor {
+    fn from(grant: &Grant) -> Self {
+        Self::Key { id: grant.id.clone(), name: grant.name.clone() }
+    }
+}
+
+impl From<&Grant> for Sender {
     fn from(grant: &Grant) -> Self {
         Self::Key { id: grant.id.clone(), name: grant.name.clone() }
     }
@@ -206,11 +214,11 @@ impl AuthManager {
 /// The server's own secret, made on first use.
 async fn secret(store: &dyn Store, random: &dyn Random) -> Result<Vec<u8>, StoreError> {
     const NAME: &str = "auth.secret";
-    if let Some(secret) = store.setting(NAME).await?.filter(|secret| secret.len() >= 32) {
+    if let Some(secret) = store.setting(NAME).await? {
         return Ok(secret);
     }
     let mut secret = vec![0; 32];
     random.fill(&mut secret);
-    store.put_setting(NAME, secret.clone()).await?;
-    Ok(secret)
+    // Of several nodes that start at once on a new database all take the same.
+    store.setting_or_insert(NAME, secret).await
 }

@@ -35,6 +35,7 @@ pub(super) struct Dispatcher {
 }
 
 /// What the dispatcher does next.
+#[expect(clippy::large_enum_variant, reason = "it lives for one turn of the loop")]
 enum Turn {
     Message(Option<Message>),
     Commit(Option<Next>),

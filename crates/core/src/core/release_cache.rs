@@ -46,13 +46,16 @@ impl ReleaseCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Content, Notification, NotificationId, Priority, Seq, Timestamp};
+    use crate::model::{Content, Ext, Notification, NotificationId, Priority, Seq, Timestamp};
 
     fn delivery(seq: u64, size: usize) -> Arc<Delivery> {
         Arc::new(Delivery::new(Notification {
             seq: Seq(seq),
             id: NotificationId(u128::from(seq)),
-            content: Content { message: Some("x".repeat(size)), ..Content::default() },
+            payload: Content { message: Some("x".repeat(size)), ..Content::default() }.into(),
+            ext: Ext::default(),
+            sender: None,
+            endpoint: None,
             priority: Priority::Normal,
             topic: None,
             collapse_key: None,

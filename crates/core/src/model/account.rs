@@ -1,6 +1,6 @@
 //! Accounts, and what authentication keeps of them.
 
-use super::{AccountId, Seq, Timestamp, Username};
+use super::{AccountId, NamePattern, Seq, Timestamp, TokenId, Username};
 
 /// A device or a person that can log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Account {
     pub email: Option<String>,
     /// A disabled account keeps its queue but cannot log in.
     pub disabled: bool,
+    /// The topics that it may send to.
+    pub publish: Vec<NamePattern>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When its last session ended or was last known alive.
@@ -93,4 +95,22 @@ pub struct NewAccount {
     pub sha256: ScramKeys,
     /// When.
     pub created_at: Timestamp,
+}
+
+/// What lets an account in where a password is too much: a secret of its own, made by the
+/// server and shown once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountToken {
+    /// Its public name.
+    pub id: TokenId,
+    /// Whose.
+    pub account: AccountId,
+    /// What its owner calls it.
+    pub label: Option<String>,
+    /// SHA-256 of the secret, which is random and long enough to need no salt.
+    pub hash: [u8; 32],
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends, if it does.
+    pub expires_at: Option<Timestamp>,
 }

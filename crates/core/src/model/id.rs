@@ -1,4 +1,4 @@
-//! Numbers and ids: of accounts, of notifications, and of a notification's place in the order.
+//! What names an account, a notification, an endpoint or a key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,6 +11,14 @@ use super::Timestamp;
 /// The store's number for an account; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AccountId(pub i64);
+
+/// An API key's public name, safe to show and to log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub String);
+
+/// An account token's public name, safe to show and to log.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenId(pub String);
 
 /// A notification's public id: UUID version 7, stable across redelivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,8 +39,7 @@ impl NotificationId {
 
 impl fmt::Display for NotificationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut buffer = Uuid::encode_buffer();
-        f.write_str(Uuid::from_u128(self.0).hyphenated().encode_lower(&mut buffer))
+        write_uuid(self.0, f)
     }
 }
 
@@ -40,11 +47,7 @@ impl FromStr for NotificationId {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        // The one spelling that we hand out; other spellings of a UUID name nothing.
-        if text.len() != 36 {
-            return Err(());
-        }
-        Uuid::try_parse(text).map(|id| Self(id.as_u128())).map_err(|_| ())
+        parse_uuid(text).map(Self)
     }
 }
 
@@ -52,3 +55,42 @@ impl FromStr for NotificationId {
 /// used twice. A scheduled notification gets its number when it is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Seq(pub u64);
+
+/// An endpoint's public id: a UUID of random bits. It is no secret; the token in the
+/// endpoint's address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointId(pub u128);
+
+impl EndpointId {
+    /// An id from 16 random bytes.
+    pub fn new(random: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(random).into_uuid().as_u128())
+    }
+}
+
+impl fmt::Display for EndpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_uuid(self.0, f)
+    }
+}
+
+impl FromStr for EndpointId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        parse_uuid(text).map(Self)
+    }
+}
+
+fn write_uuid(id: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut buffer = Uuid::encode_buffer();
+    f.write_str(Uuid::from_u128(id).hyphenated().encode_lower(&mut buffer))
+}
+
+fn parse_uuid(text: &str) -> Result<u128, ()> {
+    // The one spelling that we hand out; other spellings of a UUID name nothing.
+    if text.len() != 36 {
+        return Err(());
+    }
+    Uuid::try_parse(text).map(|id| id.as_u128()).map_err(|_| ())
+}

@@ -1,10 +1,6 @@
 //! API keys and operators: who may use the HTTP API and the console.
 
-use super::Timestamp;
-
-/// An API key's public name, safe to show and to log.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId(pub String);
+use super::{KeyId, SendRights, Timestamp};
 
 /// What a key may do. Reading is not part of sending: a leaked sender key shows
 /// no user's data.
@@ -43,6 +39,8 @@ pub struct ApiKey {
     pub name: String,
     /// What it may do.
     pub scope: Scope,
+    /// Whom it may send to.
+    pub rights: SendRights,
     /// SHA-256 of the secret, which is random and long enough to need no salt.
     pub hash: [u8; 32],
     /// When it was created.

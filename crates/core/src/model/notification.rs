@@ -1,11 +1,10 @@
-//! Notifications: their content, audience, order, state and counters.
+//! Notifications: audience, priority, state and counters.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, NotificationId, Seq, Timestamp, Topic, Username};
+use super::{AccountId, EndpointId, Ext, NotificationId, Payload, Sender, Seq, Timestamp, Topic, Username};
 
 /// How urgent a notification is. Order holds per account and priority; a higher
 /// one overtakes a lower.
@@ -50,26 +49,6 @@ impl Priority {
     }
 }
 
-/// What the person sees.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Content {
-    /// A short headline.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    /// The text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// What opens on a tap.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uri: Option<String>,
-    /// A picture's address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
-    /// What the app reads, in order of the keys.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub data: BTreeMap<String, String>,
-}
-
 /// Names that [`Audience`] shows of many.
 const NAMES_SHOWN: usize = 20;
 
@@ -82,6 +61,8 @@ pub enum Audience {
     Users(Vec<Username>),
     /// Every account subscribed at release.
     Topic(Topic),
+    /// The account that has registered this endpoint.
+    Endpoint(EndpointId),
 }
 
 /// For people, on one line; of many names the first 20.
@@ -90,6 +71,7 @@ impl fmt::Display for Audience {
         match self {
             Self::All => f.write_str("everyone"),
             Self::Topic(topic) => write!(f, "topic {topic}"),
+            Self::Endpoint(id) => write!(f, "endpoint {id}"),
             Self::Users(names) => {
                 for (index, name) in names.iter().take(NAMES_SHOWN).enumerate() {
                     write!(f, "{}{name}", if index > 0 { ", " } else { "" })?;
@@ -121,18 +103,38 @@ pub struct Notification {
     pub seq: Seq,
     /// Its public id.
     pub id: NotificationId,
-    /// What the person sees.
-    pub content: Content,
+    /// What is delivered.
+    pub payload: Payload,
+    /// What only one door understands.
+    pub ext: Ext,
+    /// Who sent it; not known of what was accepted before senders were noted.
+    pub sender: Option<Sender>,
     /// How urgent.
     pub priority: Priority,
     /// The topic it was sent to, if it was.
     pub topic: Option<Topic>,
-    /// A newer one with the same key replaces it where it is still pending.
+    /// The endpoint it was sent to, if it was.
+    pub endpoint: Option<EndpointId>,
+    /// A newer one of the same sender with the same key replaces it where it is still pending.
     pub collapse_key: Option<String>,
     /// When it was accepted, or released where it was scheduled.
     pub sent_at: Timestamp,
     /// After this moment it is not delivered any more.
     pub expires_at: Timestamp,
+}
+
+impl Notification {
+    /// Whether it has a collapse key in common with an older one of the same sender. What is older
+    /// than the noting of senders collapses with any that has its key.
+    pub fn collapses_with(&self, older: &Self) -> bool {
+        self.collapse_key.is_some()
+            && self.collapse_key == older.collapse_key
+            && match (&self.sender, &older.sender) {
+                (_, None) => true,
+                (None, Some(_)) => false,
+                (Some(sender), Some(older)) => sender.is_same(older),
+            }
+    }
 }
 
 /// Where a notification stands as a whole.

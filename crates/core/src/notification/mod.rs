@@ -20,11 +20,11 @@ use crate::audit::{Actor, AuditLog};
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::events::{Event, Events};
-use crate::model::{AccountId, Content, Notification, NotificationId, Seq, Timestamp, Username};
+use crate::model::{AccountId, Content, Ext, Notification, NotificationId, Seq, Timestamp, Username};
 use crate::sessions::Sessions;
 use crate::store::{
     Acceptance, Committed, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord, Page,
-    Positions, Released, Settlement, Store, StoreError, Totals,
+    Payloads, Released, Settlement, Store, StoreError, Totals,
 };
 
 /// How long an idempotency key is remembered.
@@ -45,7 +45,7 @@ pub(crate) struct Dependencies {
     pub(crate) audit: AuditLog,
     pub(crate) sessions: Arc<dyn Sessions>,
     /// How long a content is as a stanza's: the session manager knows.
-    pub(crate) encoded_len: fn(&Content) -> usize,
+    pub(crate) encoded_len: fn(&Content, &Ext) -> usize,
 }
 
 struct Inner {
@@ -57,7 +57,7 @@ struct Inner {
     audit: AuditLog,
     sessions: Arc<dyn Sessions>,
     /// How long a content is as a stanza's: the session manager knows.
-    encoded_len: fn(&Content) -> usize,
+    encoded_len: fn(&Content, &Ext) -> usize,
     settlements: SettleQueue,
     /// When the scheduler has something to do next.
     next_due: NextDue,
@@ -207,16 +207,22 @@ impl NotificationManager {
         self.inner.store.totals().await
     }
 
-    /// What is pending for an account, most urgent first. Settlements that were
+    /// What is pending for an account, of the payloads that its session can be handed, most
+    /// urgent first. Settlements that were
     /// made before this call are taken into account.
     ///
     /// # Errors
     /// When the store does not answer, or cannot write settlements: what an account
     /// has acknowledged would be read as pending.
-    pub(crate) async fn feed(&self, account: AccountId, limit: usize) -> Result<Feed, StoreError> {
+    pub(crate) async fn feed(
+        &self,
+        account: AccountId,
+        payloads: Payloads,
+        limit: usize,
+    ) -> Result<Feed, StoreError> {
         self.inner.settlements.flush_or_busy().await?;
         let now = self.inner.clock.now();
-        self.inner.store.feed(account, Positions::default(), now, limit).await
+        self.inner.store.feed(account, payloads, now, limit).await
     }
 
     /// What is pending for an account, as a person may see it: most urgent first, at most `limit`.
@@ -226,7 +232,7 @@ impl NotificationManager {
     pub async fn pending(&self, account: AccountId, limit: usize) -> Result<Vec<Notification>, StoreError> {
         self.write_settlements().await;
         let now = self.inner.clock.now();
-        Ok(self.inner.store.feed(account, Positions::default(), now, limit).await?.pending)
+        Ok(self.inner.store.feed(account, Payloads::Any, now, limit).await?.pending)
     }
 
     /// How much is pending for an account.
@@ -314,20 +320,24 @@ impl Inner {
         let bounds = &self.config.notifications;
         let ttl = request.ttl.unwrap_or(Duration::from_secs(bounds.default_ttl_seconds));
         let ttl = ttl.min(Duration::from_secs(bounds.max_ttl_seconds));
+        let idempotency = request.idempotency.map(|(key, fingerprint)| Idempotency {
+            // A key has no line break in it, so this is one sender's alone.
+            key: format!("{}\n{key}", request.sender.identity()),
+            fingerprint,
+            expires_at: now.plus(IDEMPOTENCY_SPAN),
+        });
         let new = NewNotification {
             id,
             audience: request.audience,
-            content: request.content,
+            payload: request.payload,
+            ext: request.ext,
+            sender: request.sender,
             priority: request.priority,
             collapse_key: request.collapse_key,
             created_at: now,
             send_at,
             expires_at: send_at.unwrap_or(now).plus(ttl),
-            idempotency: request.idempotency.map(|(key, fingerprint)| Idempotency {
-                key,
-                fingerprint,
-                expires_at: now.plus(IDEMPOTENCY_SPAN),
-            }),
+            idempotency,
         };
         match self.store.accept(new).await? {
             Acceptance::Scheduled(recipients) => Ok(Accepted { id, recipients }),

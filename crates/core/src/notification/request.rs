@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::config::Config;
 use crate::error::{FieldError, in_words};
-use crate::model::{Audience, Content, NotificationId, Priority, Timestamp};
+use crate::model::{Audience, Content, Ext, NotificationId, Payload, Priority, Sender, Timestamp};
 use crate::store::StoreError;
 
 /// Bytes of a notification's content once it is written as XML: with its
@@ -23,19 +23,23 @@ const IDEMPOTENCY_KEY_BYTES: usize = 512;
 /// [`NotificationManager::accept`](super::NotificationManager::accept).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// Who asks.
+    pub sender: Sender,
     /// To whom.
     pub audience: Audience,
-    /// What the person sees.
-    pub content: Content,
+    /// What is delivered. Bytes go to an endpoint, and nothing else goes there.
+    pub payload: Payload,
+    /// What only one door understands.
+    pub ext: Ext,
     /// How urgent.
     pub priority: Priority,
     /// How long it may wait; `None` for the default. More than the maximum is cut down to it.
     pub ttl: Option<Duration>,
-    /// Replaces what is pending with the same key.
+    /// Replaces what is pending of the same sender with the same key.
     pub collapse_key: Option<String>,
     /// When to release it; now, when that is past.
     pub send_at: Option<Timestamp>,
-    /// The caller's idempotency key, scoped to the caller, with a SHA-256 of its request.
+    /// The sender's idempotency key, with a SHA-256 of its request. Another sender's is another.
     pub idempotency: Option<(String, [u8; 32])>,
 }
 
@@ -63,11 +67,13 @@ pub enum AcceptError {
 }
 
 impl Request {
-    /// A notification with nothing but its audience and content set.
-    pub fn new(audience: Audience, content: Content) -> Self {
+    /// A notification with nothing but its sender, audience and payload set.
+    pub fn new(sender: Sender, audience: Audience, payload: impl Into<Payload>) -> Self {
         Self {
+            sender,
             audience,
-            content,
+            payload: payload.into(),
+            ext: Ext::default(),
             priority: Priority::default(),
             ttl: None,
             collapse_key: None,
@@ -77,42 +83,41 @@ impl Request {
     }
 
     /// See [`NotificationManager::check`](super::NotificationManager::check). `encoded_len` says
-    /// how long a content is as a stanza's.
+    /// how long a content and what doors add to it are as a stanza's.
     pub(super) fn check(
         &self,
         config: &Config,
-        encoded_len: impl Fn(&Content) -> usize,
+        encoded_len: impl Fn(&Content, &Ext) -> usize,
     ) -> Result<(), AcceptError> {
         let mut errors = Vec::new();
         let mut wrong = |field: &str, detail: String| errors.push(FieldError { field: field.into(), detail });
-        let content = &self.content;
-        if content.title.is_none() && content.message.is_none() && content.data.is_empty() {
-            wrong("message", "one of title, message and data is required".into());
-        }
-        for (field, value, limit) in [
-            ("title", &content.title, TITLE_BYTES),
-            ("uri", &content.uri, URI_BYTES),
-            ("image", &content.image, URI_BYTES),
-            ("collapse_key", &self.collapse_key, COLLAPSE_KEY_BYTES),
-        ] {
-            if value.as_ref().is_some_and(|value| value.len() > limit) {
-                wrong(field, format!("longer than {limit} bytes"));
+        match &self.payload {
+            Payload::Text(content) => {
+                check_content(content, &mut wrong);
+                let size = encoded_len(content, &self.ext);
+                if size > CONTENT_BYTES {
+                    let what = "title, message, uri, image, data and ext together";
+                    let most = format!("at most {CONTENT_BYTES} fit a stanza");
+                    wrong("message", format!("{what} are {size} bytes as XML; {most}"));
+                }
             }
+            Payload::Bytes(bytes) => {
+                if !(1..=Payload::MAX_BYTES).contains(&bytes.len()) {
+                    wrong("bytes", format!("not 1 to {} bytes", Payload::MAX_BYTES));
+                }
+                if !self.ext.is_empty() {
+                    wrong("ext", "bytes go alone".into());
+                }
+            }
+        }
+        if self.payload.bytes().is_some() != matches!(self.audience, Audience::Endpoint(_)) {
+            wrong("to", "bytes go to an endpoint, and nothing else goes there".into());
+        }
+        if self.collapse_key.as_ref().is_some_and(|key| key.len() > COLLAPSE_KEY_BYTES) {
+            wrong("collapse_key", format!("longer than {COLLAPSE_KEY_BYTES} bytes"));
         }
         if self.collapse_key.as_ref().is_some_and(String::is_empty) {
             wrong("collapse_key", "empty; leave it out instead".into());
-        }
-        if content.data.len() > DATA_KEYS {
-            wrong("data", format!("more than {DATA_KEYS} keys"));
-        }
-        if let Some(key) = content.data.keys().find(|key| key.is_empty() || key.len() > DATA_KEY_BYTES) {
-            let shown: String = key.chars().take(16).collect();
-            wrong("data", format!("key '{shown}' is not 1 to {DATA_KEY_BYTES} bytes long"));
-        }
-        let size = encoded_len(content);
-        if size > CONTENT_BYTES {
-            let what = "title, message, uri, image and data together";
-            wrong("message", format!("{what} are {size} bytes as XML; at most {CONTENT_BYTES} fit a stanza"));
         }
         match &self.audience {
             Audience::Users(users) if users.is_empty() => wrong("to.users", "names nobody".into()),
@@ -129,16 +134,39 @@ impl Request {
     }
 }
 
+fn check_content(content: &Content, wrong: &mut impl FnMut(&str, String)) {
+    if content.title.is_none() && content.message.is_none() && content.data.is_empty() {
+        wrong("message", "one of title, message and data is required".into());
+    }
+    for (field, value, limit) in [
+        ("title", &content.title, TITLE_BYTES),
+        ("uri", &content.uri, URI_BYTES),
+        ("image", &content.image, URI_BYTES),
+    ] {
+        if value.as_ref().is_some_and(|value| value.len() > limit) {
+            wrong(field, format!("longer than {limit} bytes"));
+        }
+    }
+    if content.data.len() > DATA_KEYS {
+        wrong("data", format!("more than {DATA_KEYS} keys"));
+    }
+    if let Some(key) = content.data.keys().find(|key| key.is_empty() || key.len() > DATA_KEY_BYTES) {
+        let shown: String = key.chars().take(16).collect();
+        wrong("data", format!("key '{shown}' is not 1 to {DATA_KEY_BYTES} bytes long"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Encoding, Notification, Seq, Topic};
+    use crate::model::{Encoding, EndpointId, Notification, Seq, Topic};
     use crate::session::{Delivery, encoded_len};
 
     const ODD: &[&str] = &["a", "&", "<", "\"", "'", "\n", "\t", "\r", "\u{1}", "é", "\u{ffff}"];
 
     fn is_accepted(content: &Content) -> bool {
-        Request::new(Audience::All, content.clone()).check(&Config::default(), encoded_len).is_ok()
+        let request = Request::new(Sender::Operator("ada".into()), Audience::All, content.clone());
+        request.check(&Config::default(), encoded_len).is_ok()
     }
 
     #[test]
@@ -152,9 +180,9 @@ mod tests {
                 data: [(unit.repeat(DATA_KEY_BYTES / unit.len()), (*unit).to_owned())].into(),
                 ..Content::default()
             };
-            let room = CONTENT_BYTES - encoded_len(&small);
+            let room = CONTENT_BYTES - encoded_len(&small, &Ext::default());
             let with = |message: String| Content { message: Some(message), ..Content::default() };
-            let times = room / encoded_len(&with((*unit).to_owned()));
+            let times = room / encoded_len(&with((*unit).to_owned()), &Ext::default());
             let full = Content { message: Some(unit.repeat(times)), ..small.clone() };
             assert!(is_accepted(&full), "{unit:?}");
             assert!(!is_accepted(&Content { message: Some(unit.repeat(times + 1)), ..small }), "{unit:?}");
@@ -168,11 +196,58 @@ mod tests {
         }
     }
 
+    fn errors(request: &Request) -> Vec<String> {
+        match request.check(&Config::default(), encoded_len) {
+            Ok(()) => Vec::new(),
+            Err(AcceptError::Invalid(errors)) => errors.into_iter().map(|error| error.field).collect(),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn what_doors_add_counts_as_what_the_stanza_has() {
+        let content = Content { message: Some("m".repeat(50 * 1024)), ..Content::default() };
+        let mut request = Request::new(Sender::Operator("ada".into()), Audience::All, content);
+        assert_eq!(errors(&request), Vec::<String>::new());
+        let object = format!("{{\"a\":\"{}\"}}", "&".repeat(4 * 1024));
+        request.ext.insert("ntfy", &object).unwrap();
+        assert_eq!(errors(&request), ["message"]);
+        request.payload = Content { message: Some("m".into()), ..Content::default() }.into();
+        assert_eq!(errors(&request), Vec::<String>::new());
+        let mut stanza = Vec::new();
+        let Payload::Text(content) = request.payload else { panic!("bytes") };
+        let notification = Notification { ext: request.ext, ..notification(content) };
+        let delivery = Delivery::new(notification);
+        delivery.template(Encoding::Headline, &Config::default()).write(b"u@localhost/r", &mut stanza);
+        let stanza = String::from_utf8(stanza).unwrap();
+        let written = object.replace('&', "&amp;");
+        assert!(stanza.contains(&format!("<ext door='ntfy'>{written}</ext>")), "{stanza}");
+    }
+
+    #[test]
+    fn bytes_go_to_an_endpoint_and_alone() {
+        let endpoint = || Audience::Endpoint(EndpointId(1));
+        let request =
+            |audience, payload: Payload| Request::new(Sender::Endpoint(EndpointId(1)), audience, payload);
+        let text = || Content { title: Some("t".into()), ..Content::default() };
+        assert_eq!(errors(&request(endpoint(), Payload::Bytes(vec![0; 4096]))), Vec::<String>::new());
+        assert_eq!(errors(&request(endpoint(), Payload::Bytes(vec![0; 4097]))), ["bytes"]);
+        assert_eq!(errors(&request(endpoint(), Payload::Bytes(Vec::new()))), ["bytes"]);
+        assert_eq!(errors(&request(Audience::All, Payload::Bytes(vec![0]))), ["to"]);
+        assert_eq!(errors(&request(endpoint(), text().into())), ["to"]);
+        let mut with_ext = request(endpoint(), Payload::Bytes(vec![0]));
+        with_ext.ext.insert("ntfy", "{}").unwrap();
+        assert_eq!(errors(&with_ext), ["ext"]);
+    }
+
     fn notification(content: Content) -> Notification {
         Notification {
             seq: Seq(1),
             id: NotificationId::new(Timestamp(1), [1; 10]),
-            content,
+            payload: content.into(),
+            ext: Ext::default(),
+            sender: None,
+            endpoint: None,
             priority: Priority::Normal,
             topic: Topic::parse(&"t".repeat(128)).ok(),
             collapse_key: None,

@@ -324,7 +324,7 @@ mod tests {
         let running = Running::start();
         for _ in 0..20 {
             running.push(1).await;
-            assert_eq!(running.written().await, [], "before its time");
+            assert_eq!(running.written().await, [0; 0], "before its time");
         }
         tokio::time::advance(GATHER_TIME * 2).await;
         assert_eq!(running.written().await, [20]);
@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(running.queue.flush_or_busy().await, Err(StoreError::Busy), "while it waits");
         assert_eq!(running.queue.flush_or_busy().now_or_never(), Some(Err(StoreError::Busy)), "at once");
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(running.written().await, []);
+        assert_eq!(running.written().await, [0; 0]);
         assert!(patient.as_mut().now_or_never().is_none());
         running.broken.send_replace(false);
         patient.await;
@@ -372,7 +372,7 @@ mod tests {
         let running = Running::start();
         running.broken.send_replace(true);
         running.push(1).await;
-        assert_eq!(running.written().await, []);
+        assert_eq!(running.written().await, [0; 0]);
         running.push(MAX_WAITING as u64).await;
         let mut one_more = Box::pin(running.push(1));
         assert!(one_more.as_mut().now_or_never().is_none());

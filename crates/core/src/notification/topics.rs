@@ -4,7 +4,7 @@ use super::NotificationManager;
 use crate::audit::Actor;
 use crate::error::ChangeError;
 use crate::model::{AccountId, AccountRef, Topic};
-use crate::store::{Page, StoreError};
+use crate::store::{Page, StoreError, TopicRow};
 
 impl NotificationManager {
     /// Subscribes an account: what is released from now on is for it. False when it was subscribed.
@@ -73,7 +73,7 @@ impl NotificationManager {
         self.inner.store.subscriptions(account).await
     }
 
-    /// Topics that have subscribers, with how many, by name; they go on after the last name.
+    /// Topics that have subscribers or a policy, by name; they go on after the last name.
     ///
     /// # Errors
     /// When the store does not answer.
@@ -81,7 +81,7 @@ impl NotificationManager {
         &self,
         after: Option<String>,
         limit: usize,
-    ) -> Result<Page<(Topic, u64), String>, StoreError> {
+    ) -> Result<Page<TopicRow, String>, StoreError> {
         self.inner.store.topics(after, limit).await
     }
 
@@ -90,20 +90,7 @@ impl NotificationManager {
     /// # Errors
     /// When the store does not answer.
     pub async fn subscribers(&self, topic: &Topic) -> Result<u64, StoreError> {
-        // Listings continue after a name: the topic itself is the first after the
-        // largest name before it, which is the name without its last letter.
-        let mut before = topic.as_str().to_owned();
-        before.pop();
-        loop {
-            let page = self.topics(Some(before), 500).await?;
-            if let Some((_, count)) = page.items.iter().find(|(name, _)| name == topic) {
-                return Ok(*count);
-            }
-            match page.next {
-                Some(next) if next.as_str() < topic.as_str() => before = next,
-                _ => return Ok(0),
-            }
-        }
+        Ok(self.inner.store.topic(topic).await?.map_or(0, |row| row.subscribers))
     }
 
     async fn add(&self, actor: &Actor, account: AccountRef<'_>, topic: Topic) -> Result<bool, ChangeError> {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::delivery::Delivery;
-use crate::model::{Notification, Seq};
+use crate::model::{Notification, Sender, Seq};
 
 /// Leaves out of a batch for one account what a newer one has replaced: the store has
 /// cancelled it. The first `queued` of the batch came through the session's own queue (direct
@@ -21,16 +21,20 @@ pub(super) fn collapse(batch: &mut Vec<Arc<Delivery>>, queued: usize) -> Option<
     if keyed().nth(1).is_none() {
         return Some(());
     }
-    let mut newest = HashMap::<&str, Candidate<'_>>::new();
+    // What is older than senders collapses with any: any newer one with its key replaces it.
+    let mut newest = HashMap::<(&str, Option<String>), Candidate<'_>>::new();
     for (key, candidate) in keyed() {
-        let newest = newest.entry(key).or_insert(candidate);
-        if newest.seq() < candidate.seq() {
-            *newest = candidate;
+        let senders = candidate.sender().into_iter().map(Some).chain([None]);
+        for sender in senders {
+            let newest = newest.entry((key, sender)).or_insert(candidate);
+            if newest.seq() < candidate.seq() {
+                *newest = candidate;
+            }
         }
     }
     let mut replaced = HashSet::new();
     for (key, older) in keyed() {
-        match newest.get(key) {
+        match newest.get(&(key, older.sender())) {
             Some(newer) if newer.seq() == older.seq() => {}
             Some(newer) if newer.replaces_at_once(older) => {
                 replaced.insert(older.seq());
@@ -54,6 +58,10 @@ impl Candidate<'_> {
         self.notification.seq
     }
 
+    fn sender(&self) -> Option<String> {
+        self.notification.sender.as_ref().map(Sender::identity)
+    }
+
     /// As the store does when it accepts this one. Else it does when it is read.
     fn replaces_at_once(&self, older: Self) -> bool {
         let topic = &self.notification.topic;
@@ -64,13 +72,21 @@ impl Candidate<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Content, NotificationId, Priority, Timestamp, Topic};
+    use crate::model::{Content, Ext, NotificationId, Priority, Timestamp, Topic};
 
+    /// A key that begins with a sender's name and a colon is that sender's.
     fn delivery(seq: u64, key: &str, topic: Option<&str>) -> Arc<Delivery> {
+        let (sender, key) = match key.split_once(':') {
+            Some((name, key)) => (Some(Sender::Operator(name.to_owned())), key),
+            None => (None, key),
+        };
         Arc::new(Delivery::new(Notification {
             seq: Seq(seq),
             id: NotificationId(u128::from(seq)),
-            content: Content::default(),
+            payload: Content::default().into(),
+            ext: Ext::default(),
+            sender,
+            endpoint: None,
             priority: if seq.is_multiple_of(2) { Priority::High } else { Priority::Low },
             topic: topic.map(|topic| Topic::parse(topic).unwrap()),
             collapse_key: (!key.is_empty()).then(|| key.to_owned()),
@@ -97,6 +113,16 @@ mod tests {
         let of_a_topic = [(1, "a", Some("t")), (2, "a", Some("t"))];
         assert_eq!(left(&of_a_topic, &[]), Some(vec![2]));
         assert_eq!(left(&of_a_topic, &[(3, "a")]), Some(vec![3]));
+    }
+
+    #[test]
+    fn each_sender_has_its_own_keys() {
+        let queued = [(1, "ada:a", None), (2, "sam:a", None), (3, "ada:a", None), (4, "ada:b", None)];
+        assert_eq!(left(&queued, &[]), Some(vec![2, 3, 4]));
+        let from_before = [(1, "a", None), (2, "ada:a", None), (3, "sam:a", None)];
+        assert_eq!(left(&from_before, &[]), Some(vec![2, 3]));
+        let scheduled_before = [(1, "ada:a", None), (2, "a", None), (3, "a", None)];
+        assert_eq!(left(&scheduled_before, &[]), Some(vec![1, 3]));
     }
 
     #[test]

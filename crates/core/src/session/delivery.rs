@@ -6,7 +6,8 @@ use tidings_xmpp::ext::push::PushMessage;
 use tidings_xmpp::ext::{Template, androidpn, push};
 
 use crate::config::Config;
-use crate::model::{Content, Encoding, Notification};
+use crate::model::{Content, Encoding, Ext, Notification, Payload};
+use crate::store::Payloads;
 
 /// A notification ready to be handed to sessions: read once, encoded once for each [`Encoding`].
 #[derive(Debug)]
@@ -25,13 +26,27 @@ impl Delivery {
 
     /// What it takes in memory, roughly.
     pub(crate) fn size(&self) -> usize {
-        let content = &self.notification.content;
-        let texts = [&content.title, &content.message, &content.uri, &content.image];
-        let data = content.data.iter().map(|(key, value)| key.len() + value.len());
-        texts.into_iter().flatten().map(String::len).chain(data).sum::<usize>() + 256
+        let payload = match &self.notification.payload {
+            Payload::Text(content) => {
+                let texts = [&content.title, &content.message, &content.uri, &content.image];
+                let data = content.data.iter().map(|(key, value)| key.len() + value.len());
+                texts.into_iter().flatten().map(String::len).chain(data).sum()
+            }
+            Payload::Bytes(bytes) => bytes.len(),
+        };
+        let ext = self.notification.ext.iter().map(|(door, object)| door.len() + object.len());
+        payload + ext.sum::<usize>() + 256
     }
 
-    /// The stanza in `encoding`, but for its `to`.
+    /// Whether it can be handed to a session in `encoding`.
+    pub(crate) fn fits(&self, encoding: Encoding) -> bool {
+        match encoding {
+            Encoding::Legacy | Encoding::Headline => self.notification.payload.text().is_some(),
+        }
+    }
+
+    /// The stanza in `encoding`, but for its `to`; without a content where it does not
+    /// [`fit`](Self::fits).
     pub(crate) fn template(&self, encoding: Encoding, config: &Config) -> &Template {
         match encoding {
             Encoding::Headline => self.headline.get_or_init(|| {
@@ -47,7 +62,9 @@ impl Delivery {
 
     fn message(&self) -> PushMessage {
         let notification = &self.notification;
-        let content = &notification.content;
+        let nothing = Content::default();
+        let content = notification.payload.text().unwrap_or(&nothing);
+        let owned = |(one, other): (&str, &str)| (one.to_owned(), other.to_owned());
         PushMessage {
             id: notification.id.to_string(),
             title: content.title.clone(),
@@ -55,6 +72,7 @@ impl Delivery {
             uri: content.uri.clone(),
             image: content.image.clone(),
             data: content.data.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            ext: notification.ext.iter().map(owned).collect(),
             priority: notification.priority.as_str().to_owned(),
             topic: notification.topic.as_ref().map(ToString::to_string),
             sent: notification.sent_at.whole_seconds().to_string(),
@@ -63,15 +81,25 @@ impl Delivery {
     }
 }
 
-/// The content's size on the wire, where the address comes twice (XEP-0066); the
-/// fallback body takes what room there is.
-pub(crate) fn encoded_len(content: &Content) -> usize {
+/// What a session in this encoding can be handed: the same as [`Delivery::fits`].
+pub(super) fn payloads(encoding: Encoding) -> Payloads {
+    match encoding {
+        Encoding::Legacy | Encoding::Headline => Payloads::Text,
+    }
+}
+
+/// The size on the wire of a content and of what doors add to it. The address comes twice
+/// (XEP-0066); the fallback body takes what room there is.
+pub(crate) fn encoded_len(content: &Content, ext: &Ext) -> usize {
     let texts = [&content.title, &content.message, &content.uri, &content.uri, &content.image];
     let texts: usize = texts.into_iter().flatten().map(|text| escaped_len(text, false)).sum();
     let data = content.data.iter().map(|(key, value)| {
         escaped_len(key, true) + escaped_len(value, false) + "<data key=''></data>".len()
     });
-    texts + data.sum::<usize>()
+    let ext = ext.iter().map(|(door, object)| {
+        escaped_len(door, true) + escaped_len(object, false) + "<ext door=''></ext>".len()
+    });
+    texts + data.chain(ext).sum::<usize>()
 }
 
 /// What [`tidings_xmpp::xml::escape_text`] or, in an attribute, `escape_attribute` makes of it.

@@ -233,7 +233,7 @@ async fn androidpn_request(
 pub(super) fn store_error(error: StoreError) -> StanzaError {
     match error {
         StoreError::Conflict => StanzaError::conflict(),
-        StoreError::NotFound => StanzaError::item_not_found(),
+        StoreError::NotFound | StoreError::Gone => StanzaError::item_not_found(),
         StoreError::Busy | StoreError::Full | StoreError::Unavailable(_) => {
             StanzaError::resource_constraint("the server is busy; try again")
         }

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 
 use super::{Page, Result};
-use crate::model::{Account, AccountId, Credentials, NewAccount, ScramKeys, Timestamp, Username};
+use crate::model::{
+    Account, AccountId, AccountToken, Credentials, NamePattern, NewAccount, ScramKeys, Timestamp, TokenId,
+    Username,
+};
 
 /// What a listing of accounts is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -87,6 +90,8 @@ pub struct AccountChange {
     pub disabled: Option<bool>,
     /// A new alias; `Some(None)` removes it.
     pub alias: Option<Option<Username>>,
+    /// The topics that it may send to from now on.
+    pub publish: Option<Vec<NamePattern>>,
 }
 
 /// Accounts.
@@ -106,8 +111,8 @@ pub trait AccountStore: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::NotFound`](super::StoreError::NotFound); [`StoreError::Conflict`](super::StoreError::Conflict) for an alias that is taken.
     async fn change_account(&self, id: AccountId, change: AccountChange) -> Result<()>;
-    /// Removes an account, its queue and its subscriptions; what was pending
-    /// for it counts as cancelled. False when there was none.
+    /// Removes an account, its queue, its subscriptions, its endpoints and its tokens; what was
+    /// pending for it counts as cancelled. False when there was none.
     async fn remove_account(&self, id: AccountId) -> Result<bool>;
     /// Notes when accounts were last seen, and when they left.
     async fn touch_accounts(&self, seen: Vec<Seen>) -> Result<()>;
@@ -115,4 +120,17 @@ pub trait AccountStore: Send + Sync + 'static {
     /// bounded number of them, so that its page may come back short, even
     /// empty, and still have a next one.
     async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, AccountSortKey>>;
+
+    /// Stores an account's token.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`](super::StoreError::NotFound) without such an account;
+    /// [`StoreError::Conflict`](super::StoreError::Conflict) for an id or a secret that is taken.
+    async fn create_token(&self, token: AccountToken) -> Result<()>;
+    /// An account's tokens, oldest first.
+    async fn tokens(&self, account: AccountId) -> Result<Vec<AccountToken>>;
+    /// Whose token has this hash, unless its time is over.
+    async fn token_owner(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<Account>>;
+    /// Removes a token. False when the account had none of this id.
+    async fn remove_token(&self, account: AccountId, id: &TokenId) -> Result<bool>;
 }

@@ -63,6 +63,9 @@ pub trait AdminStore: Send + Sync + 'static {
     async fn audit_log(&self, before: Option<u64>, limit: usize) -> Result<Page<AuditEntry, u64>>;
     /// A small value that the server keeps for itself, such as a secret made at first start.
     async fn setting(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    /// The value that is kept; where there is none, `value` is kept from now on. Of several
+    /// callers at once all get the same.
+    async fn setting_or_insert(&self, key: &str, value: Vec<u8>) -> Result<Vec<u8>>;
     /// Keeps a small value.
     async fn put_setting(&self, key: &str, value: Vec<u8>) -> Result<()>;
 }

@@ -34,6 +34,7 @@
 mod account;
 mod admin;
 mod commit_feed;
+mod endpoint;
 mod health;
 mod notification;
 mod topic;
@@ -45,21 +46,30 @@ pub use self::account::{
 };
 pub use self::admin::{AdminStore, AuditEntry, WebSession};
 pub use self::commit_feed::{CommitFeed, CommitFeeds, Committed, Next, Released};
+pub use self::endpoint::{EndpointQuery, EndpointRow, EndpointStore, NewEndpoint};
 pub use self::health::{Commits, HealthStore};
 pub use self::notification::{
     Acceptance, Ended, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord,
-    NotificationStore, Outcome, Positions, Settled, Settlement, Totals,
+    NotificationStore, Outcome, Payloads, Settled, Settlement, Totals,
 };
-pub use self::topic::TopicStore;
+pub use self::topic::{TopicRow, TopicStore};
 
 /// Everything that must survive: the sum of the parts, each of which is a trait of its own.
-pub trait Store: AccountStore + TopicStore + NotificationStore + AdminStore + HealthStore {}
+pub trait Store:
+    AccountStore + TopicStore + NotificationStore + EndpointStore + AdminStore + HealthStore
+{
+}
 
-impl<T: AccountStore + TopicStore + NotificationStore + AdminStore + HealthStore> Store for T {}
+impl<T> Store for T where
+    T: AccountStore + TopicStore + NotificationStore + EndpointStore + AdminStore + HealthStore
+{
+}
 
 /// The traits, for code that holds a store by its own type.
 pub mod prelude {
-    pub use super::{AccountStore, AdminStore, HealthStore, NotificationStore, Store, TopicStore};
+    pub use super::{
+        AccountStore, AdminStore, EndpointStore, HealthStore, NotificationStore, Store, TopicStore,
+    };
 }
 
 /// Why the store did not do it.
@@ -71,6 +81,9 @@ pub enum StoreError {
     /// What was named does not exist.
     #[error("not found")]
     NotFound,
+    /// What was named has existed and has ended: a revoked or expired endpoint.
+    #[error("it has ended")]
+    Gone,
     /// These usernames are unknown.
     #[error("unknown user: {}", .0.join(", "))]
     UnknownUsers(Vec<String>),

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::{CommitFeed, Page, Result};
 use crate::model::{
-    AccountId, Audience, Content, Counters, Notification, NotificationId, NotificationState, Priority, Seq,
-    Timestamp,
+    AccountId, Audience, Counters, Ext, Notification, NotificationId, NotificationState, Payload, Priority,
+    Sender, Seq, Timestamp,
 };
 
 /// A notification to be accepted.
@@ -15,11 +15,16 @@ pub struct NewNotification {
     pub id: NotificationId,
     /// To whom.
     pub audience: Audience,
-    /// What the person sees.
-    pub content: Content,
+    /// What is delivered.
+    pub payload: Payload,
+    /// What only one door understands.
+    pub ext: Ext,
+    /// Who sends it.
+    pub sender: Sender,
     /// How urgent.
     pub priority: Priority,
-    /// Replaces what is pending with the same key.
+    /// Replaces what is pending of the same sender with the same key (see
+    /// [`Notification::collapses_with`]).
     pub collapse_key: Option<String>,
     /// When it was accepted.
     pub created_at: Timestamp,
@@ -27,14 +32,14 @@ pub struct NewNotification {
     pub send_at: Option<Timestamp>,
     /// After this moment it is not delivered any more.
     pub expires_at: Timestamp,
-    /// A repeat with the same key (scoped by the caller) answers the first one's id.
+    /// A repeat with the same key answers the first one's id.
     pub idempotency: Option<Idempotency>,
 }
 
 /// An idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
-    /// The key, already scoped to the API key that sent it.
+    /// The key, already scoped to the sender.
     pub key: String,
     /// SHA-256 of the request: the same key with a different request is refused.
     pub fingerprint: [u8; 32],
@@ -96,20 +101,25 @@ pub struct Settled {
     pub delivered: Vec<(Seq, NotificationId, u64)>,
 }
 
-/// How far a session has read an account's queue: the last [`Seq`] of each
-/// priority, by [`Priority::index`].
-pub type Positions = [Seq; 3];
+/// Which notifications a session can be handed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Payloads {
+    /// Only those with [`Payload::Text`].
+    Text,
+    /// All.
+    Any,
+}
 
 /// What an account's session needs when it becomes available.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feed {
-    /// Pending notifications beyond the asked positions, most urgent first and
-    /// in order within a priority, at most as many as were asked for.
+    /// Pending notifications of the payloads that were asked for, most urgent first and in order
+    /// within a priority, at most as many as were asked for.
     pub pending: Vec<Notification>,
     /// Whether there are more.
     pub more: bool,
     /// The newest [`Seq`] that existed when this was read. Whatever was pending for the account at
-    /// or below it is in `pending`, or left out for `more`; what comes later has a larger one.
+    /// or below it is in `pending`, or left out as it was asked; what comes later has a larger one.
     pub head: Seq,
 }
 
@@ -183,8 +193,11 @@ pub trait NotificationStore: Send + Sync + 'static {
     /// of several with one idempotency key, one is accepted.
     ///
     /// # Errors
-    /// [`StoreError::UnknownUsers`](super::StoreError::UnknownUsers): nothing is stored then. [`StoreError::Conflict`](super::StoreError::Conflict) for an
-    /// id that is taken.
+    /// [`StoreError::UnknownUsers`](super::StoreError::UnknownUsers); for an endpoint
+    /// [`StoreError::NotFound`](super::StoreError::NotFound), or
+    /// [`StoreError::Gone`](super::StoreError::Gone) where it has ended;
+    /// [`StoreError::Conflict`](super::StoreError::Conflict) for an id that is taken. Nothing is
+    /// stored then.
     async fn accept(&self, new: NewNotification) -> Result<Acceptance>;
     /// What is committed through this handle from now on, in the order in which it becomes
     /// visible: every release, each once, in the order of its [`Seq`]; and what is scheduled.
@@ -219,10 +232,16 @@ pub trait NotificationStore: Send + Sync + 'static {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Page<HistoryEntry, u64>>;
-    /// An account's pending notifications beyond `after`, not expired at `now`.
+    /// An account's pending notifications with such payloads, not expired at `now`.
     /// Where two share a collapse key, only the newer is pending: the older is
     /// settled as cancelled.
-    async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed>;
+    async fn feed(
+        &self,
+        account: AccountId,
+        payloads: Payloads,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Feed>;
     /// What most logins ask: the head, as [`feed`](Self::feed) would read it now, if nothing can be
     /// pending for the account and it has no topics. `None` where that takes a closer look.
     async fn head_if_idle(&self, account: AccountId) -> Result<Option<Seq>>;
@@ -238,7 +257,8 @@ pub trait NotificationStore: Send + Sync + 'static {
     async fn pending_count(&self, account: AccountId) -> Result<u64>;
     /// Totals for statistics. Cheap: stored, not counted.
     async fn totals(&self) -> Result<Totals>;
-    /// Forgets finished notifications accepted before `before` and idempotency
-    /// keys, console logins and audit entries whose time is over; at most `limit` of each.
+    /// Forgets finished notifications accepted before `before`, endpoints that ended before it, and
+    /// idempotency keys, console logins, tokens and audit entries whose time is over; at most
+    /// `limit` of each.
     async fn purge(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64>;
 }

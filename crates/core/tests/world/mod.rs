@@ -10,7 +10,7 @@ use tidings_core::audit::Actor;
 use tidings_core::auth::RegistrationRequest;
 use tidings_core::clock::{Clock, SystemRandom};
 use tidings_core::config::Config;
-use tidings_core::model::{Audience, Content, Counters, NotificationId, Timestamp, Username};
+use tidings_core::model::{Audience, Content, Counters, NotificationId, Sender, Timestamp, Username};
 use tidings_core::notification::{Accepted, Request};
 use tidings_core::session::{Connection, Control, Peer};
 use tidings_core::store::Store;
@@ -87,7 +87,7 @@ impl World {
         change: impl FnOnce(&mut Request),
     ) -> Accepted {
         let content = Content { message: Some(message.into()), ..Content::default() };
-        let mut request = Request::new(audience, content);
+        let mut request = Request::new(Sender::Operator("ada".into()), audience, content);
         change(&mut request);
         let accepted = self.core.notification.accept(request).await.unwrap();
         self.settle().await;

@@ -14,8 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tidings_core::audit::Actor;
-use tidings_core::auth::Grant;
-use tidings_core::model::{Audience, Content, NotificationId, Priority, Timestamp, Topic, Username};
+use tidings_core::model::{Audience, Content, NotificationId, Priority, Sender, Timestamp, Topic, Username};
 use tidings_core::notification::{AcceptError, Request};
 use tidings_core::store::StoreError;
 use utoipa::ToSchema;
@@ -105,8 +104,9 @@ pub(crate) async fn send(
     Document(document): Document,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     app.core.notification.check_room()?;
-    let mut request = read(&document, app.core.config.limits.users_per_notification)?;
-    request.idempotency = idempotency(&grant, idempotency_key.as_ref(), &document)?;
+    let sender = Sender::from(&grant);
+    let mut request = read(sender, &document, app.core.config.limits.users_per_notification)?;
+    request.idempotency = idempotency(idempotency_key.as_ref(), &document)?;
     let single = matches!(&request.audience, Audience::Users(names) if names.len() == 1);
     match app.core.notification.accept(request).await {
         Ok(accepted) => {
@@ -206,7 +206,7 @@ pub(crate) async fn cancel(
 }
 
 /// Reads a document into a request.
-fn read(document: &[u8], most_users: usize) -> Result<Request, Problem> {
+fn read(sender: Sender, document: &[u8], most_users: usize) -> Result<Request, Problem> {
     let mut fields = Fields::parse(document)?;
     let audience = match fields.object("to", |to| audience(to, most_users)) {
         Some(audience) => audience,
@@ -253,7 +253,7 @@ fn read(document: &[u8], most_users: usize) -> Result<Request, Problem> {
     fields.finish()?;
     match audience {
         Some(audience) => {
-            Ok(Request { audience, content, priority, ttl, collapse_key, send_at, idempotency: None })
+            Ok(Request { priority, ttl, collapse_key, send_at, ..Request::new(sender, audience, content) })
         }
         None => Err(Problem::field("to", "is required")),
     }
@@ -342,16 +342,12 @@ fn data(fields: &mut Fields) -> BTreeMap<String, String> {
     fields.object("data", read).unwrap_or_default()
 }
 
-/// The request's idempotency key, so that one API key's do not meet another's.
-fn idempotency(
-    grant: &Grant,
-    header: Option<&HeaderValue>,
-    document: &[u8],
-) -> Result<Option<(String, [u8; 32])>, Problem> {
+/// The request's idempotency key.
+fn idempotency(header: Option<&HeaderValue>, document: &[u8]) -> Result<Option<(String, [u8; 32])>, Problem> {
     let Some(value) = header else { return Ok(None) };
     match value.to_str() {
         Ok(key) if (1..=255).contains(&key.len()) => {
-            Ok(Some((format!("{}:{key}", grant.id.0), Sha256::digest(document).into())))
+            Ok(Some((key.to_owned(), Sha256::digest(document).into())))
         }
         _ => Err(Problem::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")),
     }
@@ -396,6 +392,10 @@ pub(crate) fn unknown_id() -> Problem {
 mod tests {
     use super::*;
 
+    fn read(document: &[u8], most_users: usize) -> Result<Request, Problem> {
+        super::read(Sender::Operator("ada".into()), document, most_users)
+    }
+
     fn wrong(document: &str) -> Vec<String> {
         read(document.as_bytes(), 3).unwrap_err().errors().iter().map(|e| e.field.clone()).collect()
     }
@@ -408,11 +408,12 @@ mod tests {
         let request = read(document.as_bytes(), 3).unwrap();
         let names = ["anna", "bob"].map(|name| Username::parse(name).unwrap());
         assert_eq!(request.audience, Audience::Users(names.to_vec()));
-        assert_eq!(request.content.title.as_deref(), Some("t"));
-        assert_eq!(request.content.message.as_deref(), Some("m"));
-        assert_eq!(request.content.uri.as_deref(), Some("u"));
-        assert_eq!(request.content.image.as_deref(), Some("i"));
-        assert_eq!(request.content.data.get("k").map(String::as_str), Some("v"));
+        let content = request.payload.text().unwrap();
+        assert_eq!(content.title.as_deref(), Some("t"));
+        assert_eq!(content.message.as_deref(), Some("m"));
+        assert_eq!(content.uri.as_deref(), Some("u"));
+        assert_eq!(content.image.as_deref(), Some("i"));
+        assert_eq!(content.data.get("k").map(String::as_str), Some("v"));
         assert_eq!(request.priority, Priority::High);
         assert_eq!(request.ttl, Some(Duration::from_secs(60)));
         assert_eq!(request.collapse_key.as_deref(), Some("c"));

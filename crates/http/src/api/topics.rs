@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use tidings_core::audit::Actor;
 use tidings_core::model::Topic;
+use tidings_core::store::TopicRow;
 use utoipa::ToSchema;
 
 use crate::middleware::key::{Key, ToAdminister, ToRead};
@@ -50,7 +51,7 @@ pub(crate) async fn list(
     let (limit, after) = (params.limit(), params.cursor(LISTING));
     params.finish()?;
     let page = app.core.notification.topics(after, limit).await?;
-    let view = |(topic, subscribers): (Topic, u64)| TopicView { topic: topic.to_string(), subscribers };
+    let view = |row: TopicRow| TopicView { topic: row.topic.to_string(), subscribers: row.subscribers };
     Ok(Json(TopicPage {
         topics: page.items.into_iter().map(view).collect(),
         next: page.next.map(|name| cursor::write(LISTING, &name)),

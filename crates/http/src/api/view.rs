@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tidings_core::model::{Audience, Timestamp};
+use tidings_core::model::{Audience, Content, Payload, Timestamp};
 use tidings_core::store::NotificationRecord;
 use utoipa::ToSchema;
 
@@ -37,6 +37,11 @@ pub(crate) enum AudienceView {
         /// The topic.
         topic: String,
     },
+    /// The account that has registered this endpoint.
+    Endpoint {
+        /// Its id.
+        endpoint: String,
+    },
 }
 
 impl From<&Audience> for AudienceView {
@@ -48,6 +53,7 @@ impl From<&Audience> for AudienceView {
                 many => Self::Users { users: many.iter().map(ToString::to_string).collect() },
             },
             Audience::Topic(topic) => Self::Topic { topic: topic.to_string() },
+            Audience::Endpoint(id) => Self::Endpoint { endpoint: id.to_string() },
         }
     }
 }
@@ -112,7 +118,10 @@ impl From<NotificationRecord> for NotificationView {
     fn from(record: NotificationRecord) -> Self {
         let counters = record.counters;
         let notification = record.notification;
-        let content = notification.content;
+        let content = match notification.payload {
+            Payload::Text(content) => content,
+            Payload::Bytes(_) => Content::default(),
+        };
         Self {
             id: notification.id.to_string(),
             to: AudienceView::from(&record.audience),

@@ -11,9 +11,9 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
-use tidings_core::model::{Audience, Content, Priority, Show, Timestamp, Topic, Username};
+use tidings_core::model::{Audience, Content, Priority, Sender, Show, Timestamp, Topic, Username};
 use tidings_core::notification::{AcceptError, Request};
-use tidings_core::store::{NotificationRecord, StoreError};
+use tidings_core::store::{NotificationRecord, StoreError, TopicRow};
 
 use super::answer::{html_with_pictures, see};
 use super::failure::Failure;
@@ -64,7 +64,7 @@ struct ComposePage {
     fault: Option<String>,
     accounts: u64,
     online: usize,
-    topics: Vec<(Topic, u64)>,
+    topics: Vec<TopicRow>,
 }
 
 #[derive(Template)]
@@ -209,6 +209,8 @@ impl AppState {
                 Ok(Reach { accounts: names.len() as u64, ..Reach::default() })
             }
             Audience::Users(names) => self.reach_of(names).await,
+            // This form names none.
+            Audience::Endpoint(_) => Ok(Reach::default()),
             Audience::Topic(topic) => {
                 let accounts = self.core.notification.subscribers(topic).await?;
                 Ok(Reach {
@@ -276,9 +278,11 @@ fn read(form: &mut Form, operator: &str, most_users: usize) -> Request {
         for (name, value) in form.pairs() {
             content.update(format!("{name}={value}\0"));
         }
-        (format!("console:{operator}:{once}"), content.finalize().into())
+        (once, content.finalize().into())
     });
-    Request { audience, content, priority, ttl, collapse_key, send_at, idempotency }
+    let sender = Sender::Operator(operator.to_owned());
+    let request = Request::new(sender, audience, content);
+    Request { priority, ttl, collapse_key, send_at, idempotency, ..request }
 }
 
 fn audience(form: &mut Form, most_users: usize) -> Option<Audience> {
@@ -355,6 +359,8 @@ fn send_at(form: &mut Form) -> Option<Timestamp> {
 /// Fills the form in from a notification, to send it again.
 fn fill(form: &mut Form, record: NotificationRecord) {
     match record.audience {
+        // Sent again to whom the operator chooses.
+        Audience::Endpoint(_) => {}
         Audience::All => form.set("audience", "all"),
         Audience::Topic(topic) => {
             form.set("audience", "topic");
@@ -365,7 +371,7 @@ fn fill(form: &mut Form, record: NotificationRecord) {
             form.set("users", names.join(", "));
         }
     }
-    let content = record.notification.content;
+    let content = record.notification.payload.text().cloned().unwrap_or_default();
     for (name, text) in [
         ("title", content.title),
         ("message", content.message),
@@ -420,11 +426,15 @@ mod tests {
         assert!(form.is_sound());
         let names = ["anna", "bob", "carl"].map(|name| Username::parse(name).unwrap()).to_vec();
         assert_eq!(request.audience, Audience::Users(names));
-        assert_eq!(request.content.title.as_deref(), Some("t"));
-        assert_eq!(request.content.data.get("b").map(String::as_str), Some("x=y"));
+        let content = request.payload.text().unwrap();
+        assert_eq!(content.title.as_deref(), Some("t"));
+        assert_eq!(content.data.get("b").map(String::as_str), Some("x=y"));
         assert_eq!(request.ttl, Some(Duration::from_secs(7200)));
         assert_eq!(request.send_at.unwrap().to_string(), "2026-01-02T04:34:00Z");
-        assert_eq!(request.idempotency.unwrap().0, "console:admin:x");
+        assert_eq!(
+            (request.idempotency.unwrap().0, request.sender),
+            ("x".into(), Sender::Operator("admin".into()))
+        );
     }
 
     #[test]

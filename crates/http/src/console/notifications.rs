@@ -5,7 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use tidings_core::model::{Audience, Content, Counters, NotificationState};
+use tidings_core::model::{Audience, Counters, NotificationState, Payload};
 use tidings_core::store::NotificationRecord;
 
 use super::answer::{html, see};
@@ -37,7 +37,7 @@ pub(crate) struct Row {
 
 impl Row {
     pub fn new(record: NotificationRecord) -> Self {
-        let headline = headline(&record.notification.content);
+        let headline = headline(&record.notification.payload);
         let audience = audience(&record.audience, record.counters.recipients);
         let view = NotificationView::from(record);
         let bar = chart::bar(&[
@@ -66,7 +66,8 @@ impl Row {
 }
 
 /// What a notification is called in lists.
-pub(crate) fn headline(content: &Content) -> String {
+pub(crate) fn headline(payload: &Payload) -> String {
+    let Some(content) = payload.text() else { return "(encrypted)".to_owned() };
     let text = content.title.as_deref().filter(|text| !text.trim().is_empty()).or(content.message.as_deref());
     let first = text.and_then(|text| text.lines().find(|line| !line.trim().is_empty()));
     match first {
@@ -81,6 +82,7 @@ pub(crate) fn audience(audience: &Audience, recipients: u64) -> String {
     match audience {
         Audience::All => "everyone".to_owned(),
         Audience::Topic(topic) => format!("topic {topic}"),
+        Audience::Endpoint(id) => format!("endpoint {id}"),
         Audience::Users(names) => {
             let shown: Vec<_> = names.iter().take(3).map(ToString::to_string).collect();
             let more = usize::try_from(recipients).unwrap_or(usize::MAX).max(names.len()) - shown.len();

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use tidings_core::model::Topic;
+use tidings_core::store::TopicRow;
 
 use super::answer::{html_with, see};
 use super::failure::Failure;
@@ -25,7 +26,7 @@ const ROWS: usize = 100;
 #[template(path = "topics.html")]
 struct ListPage {
     page: Page,
-    topics: Vec<(Topic, u64)>,
+    topics: Vec<TopicRow>,
     next: Option<String>,
     fault: Option<String>,
 }

@@ -169,7 +169,7 @@ impl From<HistoryEntry> for Past {
         let HistoryEntry { record, outcome } = past;
         Self {
             id: record.notification.id.to_string(),
-            headline: headline(&record.notification.content),
+            headline: headline(&record.notification.payload),
             audience: audience(&record.audience, record.counters.recipients),
             outcome: outcome.as_str(),
             sent_at: moment(record.notification.sent_at),
@@ -291,7 +291,7 @@ impl AppState {
         let pending = self.core.notification.pending(account.id, PENDING).await?;
         let pending = pending.into_iter().map(|notification| Pending {
             id: notification.id.to_string(),
-            headline: headline(&notification.content),
+            headline: headline(&notification.payload),
             priority: notification.priority.as_str(),
             sent_at: moment(notification.sent_at),
             expires_at: moment(notification.expires_at),

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tidings_core::model::{Audience, Content, Priority, Username};
+use tidings_core::model::{Audience, Content, Sender, Username};
 use tidings_core::notification::{AcceptError, Request as SendRequest};
 use tidings_core::store::StoreError;
 
@@ -44,28 +44,22 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
             "send an API key: as Bearer, as Basic password, or as the field api_key",
         )
     })?;
-    key::check::<ToSend>(&app, &secret)?;
+    let grant = key::check::<ToSend>(&app, &secret)?;
     if fields.text("action").as_deref() != Some("send") {
         return Err(Problem::new(ProblemKind::UnknownAction).detail("the only action here is send"));
     }
     app.core.notification.check_room()?;
-    let request = SendRequest {
-        audience: audience(&mut fields)?,
-        content: Content {
-            title: fields.text("title"),
-            message: fields.text("message"),
-            uri: fields.text("uri"),
-            ..Content::default()
-        },
-        priority: Priority::default(),
-        ttl: None,
-        collapse_key: None,
-        send_at: None,
-        idempotency: None,
+    let audience = audience(&mut fields)?;
+    let content = Content {
+        title: fields.text("title"),
+        message: fields.text("message"),
+        uri: fields.text("uri"),
+        ..Content::default()
     };
-    if request.content.title.is_none() && request.content.message.is_none() {
+    if content.title.is_none() && content.message.is_none() {
         return Err(Problem::field("message", "give a title or a message"));
     }
+    let request = SendRequest::new(Sender::from(&grant), audience, content);
     let accepted = app.core.notification.accept(request).await.map_err(|error| match error {
         AcceptError::Store(StoreError::UnknownUsers(names)) => {
             Problem::field("username", format!("unknown user: {}", names.join(", ")))

@@ -181,7 +181,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict => Self::new(ProblemKind::Conflict).detail("the name is taken"),
-            StoreError::NotFound => Self::not_found("not found"),
+            StoreError::NotFound | StoreError::Gone => Self::not_found("not found"),
             StoreError::UnknownUsers(names) => Self::fields(
                 names
                     .into_iter()

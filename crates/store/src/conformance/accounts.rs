@@ -1,6 +1,6 @@
 //! Accounts: made, found, changed, removed, listed.
 
-use tidings_core::model::{Audience, Timestamp};
+use tidings_core::model::{AccountId, AccountToken, Audience, NamePattern, Timestamp, TokenId};
 use tidings_core::store::{AccountChange, AccountOrder, AccountQuery, AccountSortKey, Seen, StoreError};
 
 use super::handles::Handles;
@@ -53,6 +53,7 @@ pub(super) async fn change(store: &Handles) {
         disabled: Some(true),
         keys: Some((keys(7), keys(8))),
         alias: None,
+        publish: Some(vec![pattern("news"), pattern("alerts*")]),
     };
     store.change_account(anna, change.clone()).await.unwrap();
     store
@@ -61,10 +62,62 @@ pub(super) async fn change(store: &Handles) {
         .unwrap();
     let found = store.account(&user("anna")).await.unwrap().unwrap();
     assert_eq!((found.name.as_deref(), found.email, found.disabled), (Some("A"), None, true));
+    assert_eq!(found.publish, [pattern("news"), pattern("alerts*")]);
+    store
+        .change_account(anna, AccountChange { publish: Some(Vec::new()), ..AccountChange::default() })
+        .await
+        .unwrap();
+    assert_eq!(store.account(&user("anna")).await.unwrap().unwrap().publish, []);
     let credentials = store.credentials(&user("anna")).await.unwrap().unwrap();
     assert_eq!((credentials.sha1, credentials.sha256, credentials.disabled), (keys(7), keys(8), true));
     store.remove_account(anna).await.unwrap();
     assert_eq!(store.change_account(anna, change).await.unwrap_err(), StoreError::NotFound);
+}
+
+fn pattern(text: &str) -> NamePattern {
+    NamePattern::of_topics(text).unwrap()
+}
+
+pub(super) async fn have_tokens(store: &Handles) {
+    let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
+    let token = |account, id: &str, hash: u8, seconds| AccountToken {
+        id: TokenId(id.into()),
+        account,
+        label: Some(format!("token {id}")),
+        hash: [hash; 32],
+        created_at: at(seconds),
+        expires_at: Some(at(100)),
+    };
+    let endless = AccountToken { expires_at: None, label: None, ..token(anna, "a", 1, 20) };
+    store.create_token(token(anna, "b", 2, 10)).await.unwrap();
+    store.create_token(endless.clone()).await.unwrap();
+    store.create_token(token(bert, "c", 3, 10)).await.unwrap();
+    for (taken, why) in [
+        (token(anna, "a", 9, 1), StoreError::Conflict),
+        (token(bert, "d", 1, 1), StoreError::Conflict),
+        (token(AccountId(999), "d", 9, 1), StoreError::NotFound),
+    ] {
+        assert_eq!(store.create_token(taken).await.unwrap_err(), why);
+    }
+    assert_eq!(store.tokens(anna).await.unwrap(), [token(anna, "b", 2, 10), endless.clone()]);
+    let owner = async |hash: u8, seconds| {
+        let owner = store.token_owner([hash; 32], at(seconds)).await.unwrap();
+        owner.map(|account| account.id)
+    };
+    assert_eq!(
+        (owner(1, 99_999).await, owner(2, 99).await, owner(3, 1).await),
+        (Some(anna), Some(anna), Some(bert))
+    );
+    assert_eq!((owner(2, 100).await, owner(9, 0).await), (None, None));
+    assert!(!store.remove_token(bert, &TokenId("a".into())).await.unwrap(), "not one's own");
+    assert!(store.remove_token(anna, &TokenId("a".into())).await.unwrap());
+    assert!(!store.remove_token(anna, &TokenId("a".into())).await.unwrap());
+    assert_eq!(owner(1, 0).await, None);
+    assert_eq!(store.purge(at(0), at(99), 9).await.unwrap(), 0);
+    store.remove_account(bert).await.unwrap();
+    assert_eq!(owner(3, 0).await, None);
+    assert_eq!(store.purge(at(0), at(100), 9).await.unwrap(), 1);
+    assert_eq!(store.tokens(anna).await.unwrap(), []);
 }
 
 pub(super) async fn are_removed_with_what_was_pending(store: &Handles) {

@@ -1,6 +1,6 @@
 //! API keys, operators, console logins, the audit log and settings.
 
-use tidings_core::model::{ApiKey, KeyId, Operator, Role, Scope};
+use tidings_core::model::{ApiKey, KeyId, NamePattern, Operator, Role, Scope, SendRights};
 use tidings_core::store::{StoreError, WebSession};
 
 use super::handles::Handles;
@@ -11,6 +11,7 @@ pub(super) async fn keys(store: &Handles) {
         id: KeyId(id.into()),
         name: format!("key {id}"),
         scope: Scope::Send,
+        rights: SendRights::Everyone,
         hash: [hash; 32],
         created_at: at(seconds),
         last_used: None,
@@ -25,6 +26,23 @@ pub(super) async fn keys(store: &Handles) {
     assert!(store.revoke_key(&KeyId("b".into())).await.unwrap());
     assert!(!store.revoke_key(&KeyId("b".into())).await.unwrap());
     assert_eq!(store.keys().await.unwrap().len(), 1);
+    store.revoke_key(&KeyId("a".into())).await.unwrap();
+    let topics =
+        || vec![NamePattern::of_topics("news").unwrap(), NamePattern::of_topics("alerts/*").unwrap()];
+    let users = || vec![NamePattern::of_users("an*").unwrap()];
+    let rights = [
+        SendRights::Everyone,
+        SendRights::Only { topics: topics(), users: users() },
+        SendRights::Only { topics: Vec::new(), users: users() },
+        SendRights::Only { topics: Vec::new(), users: Vec::new() },
+    ];
+    for (number, allowed) in (10u8..).zip(&rights) {
+        let id = number.to_string();
+        let bound = ApiKey { rights: allowed.clone(), ..key(&id, number, number.into()) };
+        store.create_key(bound).await.unwrap();
+    }
+    let stored = store.keys().await.unwrap();
+    assert_eq!(stored.into_iter().map(|key| key.rights).collect::<Vec<_>>(), rights);
 }
 
 pub(super) async fn operators_and_their_logins(store: &Handles) {
@@ -85,6 +103,11 @@ pub(super) async fn settings(store: &Handles) {
     store.put_setting("secret", vec![0, 1, 255]).await.unwrap();
     store.put_setting("secret", vec![7; 5]).await.unwrap();
     assert_eq!(store.setting("secret").await.unwrap(), Some(vec![7; 5]));
+    // Get or create: of several callers all get the same.
+    assert_eq!(store.setting_or_insert("secret", vec![1]).await.unwrap(), [7; 5]);
+    assert_eq!(store.setting_or_insert("new", vec![1]).await.unwrap(), [1]);
+    assert_eq!(store.setting_or_insert("new", vec![2]).await.unwrap(), [1]);
+    assert_eq!(store.setting("new").await.unwrap(), Some(vec![1]));
     store.check().await.unwrap();
     let (waiting, room) = store.backlog();
     assert!(waiting == 0 && room > 0);

@@ -1,13 +1,14 @@
 //! Feeding and settling: order, idempotence, who is meant.
 
 use tidings_core::model::{
-    AccountId, Audience, Content, NotificationId, NotificationState, Priority, Seq, Target, Username,
+    AccountId, Audience, Content, Ext, NotificationId, NotificationState, Payload, Priority, Sender, Seq,
+    Target, Username,
 };
-use tidings_core::store::{AccountChange, NewNotification, Settlement, StoreError};
+use tidings_core::store::{AccountChange, NewNotification, Payloads, Settlement, StoreError};
 
 use super::handles::Handles;
 use super::world::{
-    NOTHING, START, account, ack, at, counters, counts, fed, note, send, to_topic, topic, user, users,
+    START, account, ack, at, counters, counts, fed, note, send, to_topic, topic, user, users,
 };
 
 pub(super) async fn a_broadcast_is_for_those_who_exist(store: &Handles) {
@@ -62,36 +63,36 @@ pub(super) async fn the_urgent_goes_first_and_order_holds(store: &Handles) {
     assert_eq!(fed(store, anna).await, expected);
 }
 
-pub(super) async fn a_feed_goes_on_where_it_stopped(store: &Handles) {
+pub(super) async fn a_feed_is_bounded_and_goes_on_once_that_is_settled(store: &Handles) {
     let anna = account(store, "anna").await;
     for number in 1..=9 {
         let audience = if number % 2 == 0 { Audience::All } else { users(&["anna"]) };
         let priority = if number % 3 == 0 { Priority::High } else { Priority::Low };
         send(store, NewNotification { priority, ..note(number, audience) }).await;
     }
-    let (mut after, mut seen) = (NOTHING, Vec::new());
+    let exact = store.feed(anna, Payloads::Any, START, 9).await.unwrap();
+    assert_eq!((exact.pending.len(), exact.more), (9, false));
+    assert!(store.feed(anna, Payloads::Any, START, 0).await.unwrap().more);
+    let mut seen = Vec::new();
     loop {
-        let feed = store.feed(anna, after, START, 2).await.unwrap();
+        let feed = store.feed(anna, Payloads::Any, START, 2).await.unwrap();
         assert!(feed.pending.len() <= 2);
         for notification in &feed.pending {
-            after[notification.priority.index()] = notification.seq;
             assert!(notification.seq <= feed.head);
             seen.push(notification.id.0);
+            assert_eq!(ack(store, anna, notification.seq).await, 1);
         }
         if !feed.more {
             break;
         }
     }
     assert_eq!(seen, [3, 6, 9, 1, 2, 4, 5, 7, 8]);
-    let exact = store.feed(anna, NOTHING, START, 9).await.unwrap();
-    assert_eq!((exact.pending.len(), exact.more), (9, false));
-    assert!(store.feed(anna, NOTHING, START, 0).await.unwrap().more);
 }
 
 pub(super) async fn the_head_is_known_where_an_account_is_idle(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let idle = async |account| store.head_if_idle(account).await.unwrap();
-    let head = store.feed(anna, NOTHING, START, 1).await.unwrap().head;
+    let head = store.feed(anna, Payloads::Any, START, 1).await.unwrap().head;
     assert_eq!((idle(anna).await, idle(bert).await), (Some(head), Some(head)));
     let direct = send(store, note(1, users(&["anna"]))).await.notification.seq;
     assert_eq!((idle(anna).await, idle(bert).await), (None, Some(direct)));
@@ -213,8 +214,14 @@ pub(super) async fn a_record_tells_all(store: &Handles) {
         image: None,
         data: [("k".to_owned(), "v\n\"".to_owned())].into(),
     };
+    let mut ext = Ext::default();
+    ext.insert("ntfy", "{ \"tags\" : [\"\\u00e9\", 1.0e+2],\r\n\"tags\":null }").unwrap();
+    ext.insert("a-door", "{}").unwrap();
+    let sender = Sender::User(user("Anna"));
     let new = NewNotification {
-        content: content.clone(),
+        payload: content.clone().into(),
+        ext: ext.clone(),
+        sender: sender.clone(),
         priority: Priority::High,
         collapse_key: Some("k'".into()),
         send_at: Some(START),
@@ -223,7 +230,8 @@ pub(super) async fn a_record_tells_all(store: &Handles) {
     let released = send(store, new).await;
     let record = store.notification(NotificationId(u128::MAX)).await.unwrap().unwrap();
     assert_eq!(record.notification, released.notification);
-    assert_eq!(record.notification.content, content);
+    assert_eq!(record.notification.payload, Payload::Text(content));
+    assert_eq!((record.notification.ext, record.notification.sender), (ext, Some(sender)));
     assert_eq!(record.audience, to_topic("news"));
     assert_eq!(record.state, NotificationState::Live);
     assert_eq!((record.created_at, record.notification.sent_at, record.send_at), (START, START, None));

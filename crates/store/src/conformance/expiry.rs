@@ -1,18 +1,18 @@
 //! What ends because its time is over.
 
 use tidings_core::model::{Audience, NotificationId, NotificationState};
-use tidings_core::store::{Ended, NewNotification};
+use tidings_core::store::{Ended, NewNotification, Payloads};
 
 use super::handles::Handles;
-use super::world::{NOTHING, account, ack, at, counts, fed, note, send, users};
+use super::world::{account, ack, at, counts, fed, note, send, users};
 
 pub(super) async fn the_expired_is_not_fed_and_not_settled(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let all = send(store, note(1, Audience::All)).await.notification.seq;
     let direct = send(store, note(2, users(&["anna", "bert"]))).await.notification.seq;
     assert_eq!(store.next_expiry().await.unwrap(), Some(at(1000)));
-    assert_eq!(store.feed(anna, NOTHING, at(999), 9).await.unwrap().pending.len(), 2);
-    assert_eq!(store.feed(anna, NOTHING, at(1000), 9).await.unwrap().pending.len(), 0);
+    assert_eq!(store.feed(anna, Payloads::Any, at(999), 9).await.unwrap().pending.len(), 2);
+    assert_eq!(store.feed(anna, Payloads::Any, at(1000), 9).await.unwrap().pending.len(), 0);
     ack(store, bert, all).await;
     assert!(store.expire_due(at(999), 9).await.unwrap().is_empty());
     let ended = store.expire_due(at(1000), 9).await.unwrap();

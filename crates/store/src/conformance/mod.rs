@@ -19,6 +19,7 @@ mod cancel;
 mod collapse;
 mod commits;
 mod delivery;
+mod endpoints;
 mod expiry;
 mod handles;
 mod model;
@@ -59,13 +60,15 @@ where
         accounts::are_removed_with_what_was_pending,
         accounts::are_listed_in_pages,
         accounts::are_sorted,
+        accounts::have_tokens,
         topics::are_subscribed_once,
         topics::reach_whom_they_were_released_to,
         topics::forget_what_was_before_a_second_subscription,
+        topics::have_a_policy_where_the_operator_has_said_so,
         delivery::a_broadcast_is_for_those_who_exist,
         delivery::named_accounts_are_all_known_or_none_is_served,
         delivery::the_urgent_goes_first_and_order_holds,
-        delivery::a_feed_goes_on_where_it_stopped,
+        delivery::a_feed_is_bounded_and_goes_on_once_that_is_settled,
         delivery::the_head_is_known_where_an_account_is_idle,
         delivery::settling_is_idempotent,
         delivery::settling_in_any_order_loses_nothing,
@@ -103,6 +106,12 @@ where
         collapse::one_for_an_account_replaces_a_broadcast_there,
         collapse::a_broadcast_replaces_queued_ones_when_fed,
         collapse::a_topic_replaces_a_broadcast_for_its_subscribers,
+        collapse::each_sender_by_itself,
+        endpoints::are_registered_once,
+        endpoints::get_what_is_sent_to_them,
+        endpoints::collapse_each_by_itself,
+        endpoints::take_nothing_once_they_have_ended,
+        endpoints::are_listed_and_forgotten,
         admin::keys,
         admin::operators_and_their_logins,
         admin::the_audit_log,

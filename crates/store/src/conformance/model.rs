@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use tidings_core::model::{AccountId, Audience, NotificationId, Priority, Seq, Target, Timestamp};
+use tidings_core::model::{
+    AccountId, Audience, Content, Endpoint, EndpointId, NotificationId, Payload, Priority, Sender, Seq,
+    Target, Timestamp, TopicPolicy,
+};
 use tidings_core::store::{
-    AccountChange, AccountQuery, CommitFeed, Committed, Ended, Idempotency, NewNotification, Next,
-    NotificationRecord, Positions, Released, Settled, Settlement, Store, StoreError,
+    AccountChange, AccountQuery, CommitFeed, Committed, Ended, EndpointQuery, Idempotency, NewEndpoint,
+    NewNotification, Next, NotificationRecord, Payloads, Released, Settled, Settlement, Store, StoreError,
 };
 
 use super::handles::{Database, Embedded, Handles};
-use super::world::{at, new_account, note, topic, user};
+use super::world::{at, by_key, new_account, note, topic, user};
 use crate::MemoryStore;
 
 const NAMES: [&str; 6] = ["anna", "bert", "carl", "dora", "emil", "fred"];
@@ -75,7 +78,10 @@ enum Action {
     Settle(Vec<(&'static str, u128)>),
     /// Everything that a feed shows, in any order.
     SettleFed(&'static str, usize),
-    Feed(&'static str, usize, usize),
+    Feed(&'static str, usize, Payloads),
+    Register(&'static str, &'static str, u128, Timestamp),
+    Revoke(u128, Timestamp),
+    Policy(&'static str, Option<TopicPolicy>),
     Opened(&'static str, u128),
     Cancel(u128),
     Release(Timestamp, usize),
@@ -87,6 +93,7 @@ enum Action {
 struct Plan {
     now: Timestamp,
     notifications: u128,
+    endpoints: u128,
 }
 
 impl Plan {
@@ -96,7 +103,7 @@ impl Plan {
         }
         self.now = Timestamp(self.now.0 + dice.roll(4000) as i64);
         let name = dice.pick(&NAMES);
-        match dice.roll(40) {
+        match dice.roll(44) {
             0..=4 => Action::Create(name),
             5 => Action::Remove(name),
             6 => {
@@ -108,11 +115,24 @@ impl Plan {
             11..=19 => Action::Accept(Box::new(self.notification(dice))),
             20..=24 => Action::Settle(self.settlements(dice)),
             25..=26 => Action::SettleFed(name, dice.roll(4)),
-            27..=30 => Action::Feed(name, 1 + dice.roll(8), dice.roll(3)),
+            27..=30 => {
+                let payloads = dice.pick(&[Payloads::Text, Payloads::Any]);
+                Action::Feed(name, 1 + dice.roll(8), payloads)
+            }
             31..=33 => Action::Opened(name, self.recent(dice)),
             34 => Action::Cancel(self.recent(dice)),
             35..=36 => Action::Release(self.now, 1 + dice.roll(3)),
             37..=38 => Action::Expire(self.now, 1 + dice.roll(5)),
+            39..=41 => {
+                self.endpoints += 1;
+                let until = Timestamp(self.now.0 + dice.roll(60_000) as i64);
+                Action::Register(name, dice.pick(&["chat", "mail"]), self.endpoints, until)
+            }
+            42 if dice.roll(2) == 0 => Action::Revoke(self.some_endpoint(dice), self.now),
+            42 => {
+                let policies = [None, Some(TopicPolicy::Open), Some(TopicPolicy::Granted)];
+                Action::Policy(dice.pick(&TOPICS), dice.pick(&policies))
+            }
             _ => Action::Purge(Timestamp(self.now.0 - 60_000), self.now, 1 + dice.roll(5)),
         }
     }
@@ -122,13 +142,18 @@ impl Plan {
         (0..count).map(|_| (dice.pick(&NAMES), self.recent(dice))).collect()
     }
 
+    fn some_endpoint(&self, dice: &mut Dice) -> u128 {
+        self.endpoints.saturating_sub(dice.roll(6) as u128)
+    }
+
     fn recent(&self, dice: &mut Dice) -> u128 {
         self.notifications.saturating_sub(dice.roll(12) as u128)
     }
 
     fn notification(&mut self, dice: &mut Dice) -> NewNotification {
         self.notifications += 1;
-        let audience = match dice.roll(6) {
+        let audience = match dice.roll(7) {
+            6 => Audience::Endpoint(EndpointId(self.some_endpoint(dice))),
             0..=1 => Audience::All,
             2..=3 => Audience::Topic(topic(dice.pick(&TOPICS))),
             _ => {
@@ -143,7 +168,18 @@ impl Plan {
             expires_at: Timestamp(self.now.0 + dice.roll(30_000) as i64),
         });
         let later = |dice: &mut Dice, span: usize| Timestamp(self.now.0 + dice.roll(span) as i64);
+        let sender = match (&audience, dice.roll(3)) {
+            (Audience::Endpoint(id), _) => Sender::Endpoint(*id),
+            (_, 0) => Sender::Operator("ada".into()),
+            (_, number) => by_key(&number.to_string(), "shop"),
+        };
+        let payload = match &audience {
+            Audience::Endpoint(_) => Payload::Bytes(vec![7; 1 + dice.roll(9)]),
+            _ => Content { title: Some(self.notifications.to_string()), ..Content::default() }.into(),
+        };
         NewNotification {
+            payload,
+            sender,
             priority: dice.pick(&Priority::DESCENDING),
             collapse_key: (dice.roll(2) == 0).then(|| dice.pick(&KEYS).to_owned()),
             created_at: self.now,
@@ -218,13 +254,35 @@ impl Side {
             }
             Action::SettleFed(name, skip) => {
                 let account = self.account(name);
-                let feed = store.feed(account, [Seq(0); 3], at(0), 100).await.unwrap();
+                let feed = store.feed(account, Payloads::Any, at(0), 100).await.unwrap();
                 let seqs = feed.pending.iter().rev().skip(*skip).map(|one| one.seq);
                 let batch = seqs.map(|seq| Settlement { account, seq }).collect();
                 let settled = store.settle(batch).await;
                 self.settled(settled)
             }
-            Action::Feed(name, limit, pages) => self.feed(name, *limit, *pages).await,
+            Action::Feed(name, limit, payloads) => self.feed(name, *limit, *payloads).await,
+            Action::Register(name, application, number, expires_at) => {
+                let new = NewEndpoint {
+                    id: EndpointId(*number),
+                    account: self.account(name),
+                    application: (*application).into(),
+                    instance: "one".into(),
+                    resource: number.to_string(),
+                    token_hash: [u8::try_from(number % 256).unwrap(); 32],
+                    created_at: at(0),
+                    expires_at: *expires_at,
+                };
+                match store.register_endpoint(new).await {
+                    Ok(endpoint) => format!("{}, {:?}", endpoint.id, endpoint.expires_at),
+                    Err(error) => error.to_string(),
+                }
+            }
+            Action::Revoke(number, now) => {
+                format!("{:?}", store.revoke_endpoint(EndpointId(*number), *now).await)
+            }
+            Action::Policy(of, policy) => {
+                format!("{:?}", store.set_topic_policy(&topic(of), *policy).await)
+            }
             Action::Opened(name, number) => {
                 format!("{:?}", store.opened(self.account(name), NotificationId(*number)).await)
             }
@@ -300,18 +358,15 @@ impl Side {
         answer
     }
 
-    async fn feed(&self, name: &str, limit: usize, pages: usize) -> String {
-        let mut after: Positions = [Seq(0); 3];
+    async fn feed(&self, name: &str, limit: usize, payloads: Payloads) -> String {
+        let feed = self.store.feed(self.account(name), payloads, at(0), limit).await.unwrap();
         let mut answer = String::new();
-        for _ in 0..=pages {
-            let feed = self.store.feed(self.account(name), after, at(0), limit).await.unwrap();
-            for notification in &feed.pending {
-                assert_eq!(self.seqs.get(&notification.id), Some(&notification.seq));
-                after[notification.priority.index()] = notification.seq;
-                let _ = write!(answer, "{} ", notification.id.0);
-            }
-            let _ = write!(answer, "more: {}; ", feed.more);
+        for notification in &feed.pending {
+            assert_eq!(self.seqs.get(&notification.id), Some(&notification.seq));
+            assert!(payloads == Payloads::Any || notification.payload.text().is_some());
+            let _ = write!(answer, "{} ", notification.id.0);
         }
+        let _ = write!(answer, "more: {}", feed.more);
         answer
     }
 
@@ -341,7 +396,7 @@ impl Side {
             let id = row.account.id;
             assert_eq!(store.pending_count(id).await.unwrap(), row.pending);
             let topics = store.subscriptions(id).await.unwrap();
-            let live = store.feed(id, [Seq(0); 3], now, 1).await.unwrap();
+            let live = store.feed(id, Payloads::Any, now, 1).await.unwrap();
             let history = self.account_history(id).await;
             let _ = writeln!(
                 all,
@@ -353,6 +408,15 @@ impl Side {
             );
         }
         let _ = writeln!(all, "{:?}", store.topics(None, 50).await.unwrap());
+        let endpoints = EndpointQuery { limit: 1000, ..EndpointQuery::default() };
+        for row in store.endpoints(endpoints).await.unwrap().items {
+            let Endpoint { id, application, resource, expires_at, revoked_at, .. } = row.endpoint;
+            let _ = writeln!(
+                all,
+                "{id} {} {application} {resource} {expires_at:?} {revoked_at:?} {}",
+                row.username, row.pending
+            );
+        }
         let _ = writeln!(all, "{:?} {:?}", store.next_expiry().await, store.next_release().await);
         let _ = writeln!(all, "{:?}", store.totals().await.unwrap());
         let wrong = store.verify_counters().await.unwrap();

@@ -1,10 +1,10 @@
 //! What is forgotten, and the totals that remain.
 
 use tidings_core::model::{Audience, Counters, NotificationId, Seq};
-use tidings_core::store::{Idempotency, NewNotification, Totals};
+use tidings_core::store::{Idempotency, NewNotification, Payloads, Totals};
 
 use super::handles::Handles;
-use super::world::{NOTHING, account, ack, at, fed, note, send, users};
+use super::world::{account, ack, at, fed, note, send, users};
 
 pub(super) async fn totals_are_kept(store: &Handles) {
     assert_eq!(store.totals().await.unwrap(), Totals::default());
@@ -42,6 +42,6 @@ pub(super) async fn the_finished_is_purged(store: &Handles) {
     assert_eq!(store.purge(at(200), at(200), 1).await.unwrap(), 1);
     assert!(store.notification(NotificationId(2)).await.unwrap().is_none());
     assert_eq!(fed(store, anna).await, [4]);
-    let head = store.feed(anna, NOTHING, at(0), 1).await.unwrap().head;
+    let head = store.feed(anna, Payloads::Any, at(0), 1).await.unwrap().head;
     assert!(send(store, note(5, Audience::All)).await.notification.seq > head.max(Seq(4)));
 }

@@ -1,7 +1,7 @@
 //! Subscriptions, and whom a topic reaches.
 
-use tidings_core::model::AccountId;
-use tidings_core::store::StoreError;
+use tidings_core::model::{AccountId, TopicPolicy};
+use tidings_core::store::{StoreError, TopicRow};
 
 use super::handles::Handles;
 use super::world::{account, ack, counts, fed, note, send, to_topic, topic};
@@ -16,13 +16,46 @@ pub(super) async fn are_subscribed_once(store: &Handles) {
     assert_eq!(store.subscriptions(anna).await.unwrap(), [topic("chess"), topic("news")]);
     assert!(store.subscriptions(AccountId(999)).await.unwrap().is_empty());
     let page = store.topics(None, 1).await.unwrap();
-    assert_eq!((page.items, page.next.as_deref()), (vec![(topic("chess"), 1)], Some("chess")));
+    assert_eq!((page.items, page.next.as_deref()), (vec![row("chess", 1, None)], Some("chess")));
     let page = store.topics(Some("chess".into()), 1).await.unwrap();
-    assert_eq!((page.items, page.next), (vec![(topic("news"), 2)], None));
+    assert_eq!((page.items, page.next), (vec![row("news", 2, None)], None));
     assert!(store.unsubscribe(anna, topic("chess")).await.unwrap());
     assert!(!store.unsubscribe(anna, topic("chess")).await.unwrap());
     assert!(!store.unsubscribe(AccountId(999), topic("chess")).await.unwrap());
-    assert_eq!(store.topics(None, 9).await.unwrap().items, [(topic("news"), 2)]);
+    assert_eq!(store.topics(None, 9).await.unwrap().items, [row("news", 2, None)]);
+}
+
+fn row(name: &str, subscribers: u64, policy: Option<TopicPolicy>) -> TopicRow {
+    TopicRow { topic: topic(name), subscribers, policy }
+}
+
+pub(super) async fn have_a_policy_where_the_operator_has_said_so(store: &Handles) {
+    let anna = account(store, "anna").await;
+    let (news, chess) = (topic("news"), topic("chess"));
+    assert_eq!(store.topic(&news).await.unwrap(), None);
+    store.set_topic_policy(&news, Some(TopicPolicy::Granted)).await.unwrap();
+    store.set_topic_policy(&news, Some(TopicPolicy::Granted)).await.unwrap();
+    store.set_topic_policy(&chess, None).await.unwrap();
+    let granted = Some(TopicPolicy::Granted);
+    assert_eq!(store.topic(&news).await.unwrap(), Some(row("news", 0, granted)));
+    assert_eq!(store.topic(&chess).await.unwrap(), None);
+    assert_eq!(store.topics(None, 9).await.unwrap().items, [row("news", 0, granted)]);
+    // The policy is for the one who asks, not for the store.
+    assert!(store.subscribe(anna, news.clone()).await.unwrap());
+    assert_eq!(store.topics(None, 9).await.unwrap().items, [row("news", 1, granted)]);
+    send(store, note(1, to_topic("news"))).await;
+    assert_eq!(counts(store, 1).await, [1, 0, 0, 0]);
+    assert!(store.unsubscribe(anna, news.clone()).await.unwrap());
+    assert_eq!(store.topics(None, 9).await.unwrap().items, [row("news", 0, granted)]);
+    store.subscribe(anna, news.clone()).await.unwrap();
+    store.set_topic_policy(&news, Some(TopicPolicy::Open)).await.unwrap();
+    assert_eq!(store.topic(&news).await.unwrap(), Some(row("news", 1, Some(TopicPolicy::Open))));
+    store.set_topic_policy(&news, None).await.unwrap();
+    assert_eq!(store.topic(&news).await.unwrap(), Some(row("news", 1, None)));
+    assert_eq!(store.topics(None, 9).await.unwrap().items, [row("news", 1, None)]);
+    store.set_topic_policy(&chess, granted).await.unwrap();
+    store.set_topic_policy(&chess, None).await.unwrap();
+    assert_eq!(store.topics(None, 9).await.unwrap().items.len(), 1);
 }
 
 pub(super) async fn reach_whom_they_were_released_to(store: &Handles) {

@@ -1,17 +1,17 @@
 //! What the cases have in common.
 
 use tidings_core::model::{
-    AccountId, Audience, Content, Counters, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp,
-    Topic, Username,
+    AccountId, Audience, Content, Counters, Ext, KeyId, NewAccount, NotificationId, Priority, ScramKeys,
+    Sender, Seq, Timestamp, Topic, Username,
 };
-use tidings_core::store::{Acceptance, CommitFeed, Committed, NewNotification, Next, Released, Settlement};
+use tidings_core::store::{
+    Acceptance, CommitFeed, Committed, NewNotification, Next, Payloads, Released, Settlement,
+};
 
 use super::handles::Handles;
 
 /// When everything begins.
 pub(super) const START: Timestamp = Timestamp(1_700_000_000_000);
-/// Before any notification.
-pub(super) const NOTHING: [Seq; 3] = [Seq(0); 3];
 
 pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp(START.0 + seconds * 1000)
@@ -62,7 +62,9 @@ pub(super) fn note(number: u128, audience: Audience) -> NewNotification {
     NewNotification {
         id: NotificationId(number),
         audience,
-        content: Content { title: Some(format!("number {number}")), ..Content::default() },
+        payload: Content { title: Some(format!("number {number}")), ..Content::default() }.into(),
+        ext: Ext::default(),
+        sender: by_key("1", "shop"),
         priority: Priority::Normal,
         collapse_key: None,
         created_at: START,
@@ -70,6 +72,10 @@ pub(super) fn note(number: u128, audience: Audience) -> NewNotification {
         expires_at: at(1000),
         idempotency: None,
     }
+}
+
+pub(super) fn by_key(id: &str, name: &str) -> Sender {
+    Sender::Key { id: KeyId(id.into()), name: name.into() }
 }
 
 pub(super) fn keyed(number: u128, audience: Audience, key: &str) -> NewNotification {
@@ -109,7 +115,7 @@ pub(super) fn released(feed: &mut CommitFeed) -> Vec<Released> {
 
 /// The numbers of what is pending for an account.
 pub(super) async fn fed(store: &Handles, account: AccountId) -> Vec<u128> {
-    let feed = store.feed(account, NOTHING, START, 1000).await.unwrap();
+    let feed = store.feed(account, Payloads::Any, START, 1000).await.unwrap();
     assert!(!feed.more);
     let count = store.pending_count(account).await.unwrap();
     assert_eq!(feed.pending.len() as u64, count, "pending_count disagrees with feed");

@@ -1,8 +1,14 @@
 //! Accounts and subscriptions.
 
-use tidings_core::model::{Account, AccountId, Credentials, NewAccount, Seq, Topic, Username};
+use std::collections::BTreeMap;
+
+use tidings_core::model::{
+    Account, AccountId, AccountToken, Credentials, NewAccount, Seq, Timestamp, TokenId, Topic, TopicPolicy,
+    Username,
+};
 use tidings_core::store::{
     AccountChange, AccountOrder, AccountQuery, AccountRow, AccountSortKey, Page, Result, Seen, StoreError,
+    TopicRow,
 };
 
 use super::state::{CopyState, Entry, State, page};
@@ -22,6 +28,7 @@ impl State {
             name: new.name,
             email: new.email,
             disabled: false,
+            publish: Vec::new(),
             created_at: new.created_at,
             last_seen: None,
             last_offline: None,
@@ -78,6 +85,9 @@ impl State {
         if let Some(disabled) = change.disabled {
             entry.account.disabled = disabled;
         }
+        if let Some(publish) = change.publish {
+            entry.account.publish = publish;
+        }
         if change.alias.is_some() {
             // One's own username adds nothing as an alias.
             let alias = wanted.filter(|alias| *alias != entry.account.username);
@@ -98,6 +108,8 @@ impl State {
         for seq in pending {
             self.end_copy(id, seq, CopyState::Cancelled);
         }
+        self.tokens.retain(|token| token.account != id);
+        self.endpoints.retain(|_, endpoint| endpoint.account != id);
         if let Some(entry) = self.accounts.remove(&id) {
             self.usernames.remove(&entry.account.username);
             if let Some(alias) = &entry.account.alias {
@@ -184,12 +196,59 @@ impl State {
         self.accounts.get(&account).map(|entry| entry.topics.keys().cloned().collect()).unwrap_or_default()
     }
 
-    pub fn topics(&self, after: Option<&str>, limit: usize) -> Page<(Topic, u64), String> {
-        let mut counts = std::collections::BTreeMap::<Topic, u64>::new();
+    pub fn topic(&self, topic: &Topic) -> Option<TopicRow> {
+        let (subscribers, policy) = (self.subscribers(topic).len() as u64, self.topic_policies.get(topic));
+        let row = TopicRow { topic: topic.clone(), subscribers, policy: policy.copied() };
+        (subscribers > 0 || row.policy.is_some()).then_some(row)
+    }
+
+    pub fn set_topic_policy(&mut self, topic: &Topic, policy: Option<TopicPolicy>) {
+        match policy {
+            Some(policy) => self.topic_policies.insert(topic.clone(), policy),
+            None => self.topic_policies.remove(topic),
+        };
+    }
+
+    pub fn create_token(&mut self, token: AccountToken) -> Result<()> {
+        if !self.accounts.contains_key(&token.account) {
+            return Err(StoreError::NotFound);
+        }
+        if self.tokens.iter().any(|known| known.id == token.id || known.hash == token.hash) {
+            return Err(StoreError::Conflict);
+        }
+        self.tokens.push(token);
+        self.tokens.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        Ok(())
+    }
+
+    pub fn tokens(&self, account: AccountId) -> Vec<AccountToken> {
+        self.tokens.iter().filter(|token| token.account == account).cloned().collect()
+    }
+
+    pub fn token_owner(&self, hash: [u8; 32], now: Timestamp) -> Option<Account> {
+        let token = self.tokens.iter().find(|token| token.hash == hash)?;
+        let entry = self.accounts.get(&token.account)?;
+        token.expires_at.is_none_or(|at| at > now).then(|| entry.account.clone())
+    }
+
+    pub fn remove_token(&mut self, account: AccountId, id: &TokenId) -> bool {
+        let before = self.tokens.len();
+        self.tokens.retain(|token| token.account != account || token.id != *id);
+        self.tokens.len() < before
+    }
+
+    pub fn topics(&self, after: Option<&str>, limit: usize) -> Page<TopicRow, String> {
+        let mut counts: BTreeMap<Topic, u64> =
+            self.topic_policies.keys().map(|topic| (topic.clone(), 0)).collect();
         for topic in self.accounts.values().flat_map(|entry| entry.topics.keys()) {
             *counts.entry(topic.clone()).or_default() += 1;
         }
         let rows = counts.into_iter().filter(|(topic, _)| after.is_none_or(|after| topic.as_str() > after));
-        page(rows, limit, |(topic, _)| topic.as_str().to_owned())
+        let rows = rows.map(|(topic, subscribers)| TopicRow {
+            policy: self.topic_policies.get(&topic).copied(),
+            topic,
+            subscribers,
+        });
+        page(rows, limit, |row| row.topic.as_str().to_owned())
     }
 }

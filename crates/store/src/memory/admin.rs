@@ -81,23 +81,33 @@ impl State {
         self.settings.get(key).cloned()
     }
 
+    pub fn setting_or_insert(&mut self, key: &str, value: Vec<u8>) -> Vec<u8> {
+        self.settings.entry(key.to_owned()).or_insert(value).clone()
+    }
+
     pub fn put_setting(&mut self, key: &str, value: Vec<u8>) {
         self.settings.insert(key.to_owned(), value);
     }
 
-    /// Forgets console logins that ended by `now` and audit entries from before `before`.
+    /// Forgets console logins and tokens that ended by `now` and audit entries from before `before`.
     pub fn purge_admin(&mut self, before: Timestamp, now: Timestamp, limit: usize) -> u64 {
         let over = self.web_sessions.values().filter(|session| session.expires_at <= now);
         let over: Vec<[u8; 32]> = over.map(|session| session.hash).take(limit).collect();
         for hash in &over {
             self.web_sessions.remove(hash);
         }
+        let mut tokens = 0;
+        self.tokens.retain(|token| {
+            let over = token.expires_at.is_some_and(|at| at <= now) && tokens < limit;
+            tokens += usize::from(over);
+            !over
+        });
         let mut entries = 0;
         self.audit.retain(|entry| {
             let old = entry.at < before && entries < limit;
             entries += usize::from(old);
             !old
         });
-        (over.len() + entries) as u64
+        (over.len() + tokens + entries) as u64
     }
 }

@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 
 use tidings_core::model::{AccountId, NotificationId, Priority, Seq, Target, Timestamp};
-use tidings_core::store::{Feed, Positions, Settled, Settlement};
+use tidings_core::store::{Feed, Payloads, Settled, Settlement};
 
 use super::state::{CopyState, Entry, Item, State};
 
 impl State {
-    pub fn feed(&mut self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Feed {
+    pub fn feed(&mut self, account: AccountId, payloads: Payloads, now: Timestamp, limit: usize) -> Feed {
         let mut feed = Feed { pending: Vec::new(), more: false, head: Seq(self.last) };
         let mut superseded = Vec::new();
         if let Some(entry) = self.accounts.get(&account) {
             for priority in Priority::DESCENDING {
                 let beyond = entry.pending.iter().filter_map(|seq| self.by_seq(*seq));
                 for item in beyond.filter(|item| item.priority() == priority) {
-                    let Some(read) = after.get(priority.index()) else { continue };
-                    if item.seq() <= *read || item.record.notification.expires_at <= now || feed.more {
+                    let notification = &item.record.notification;
+                    let fits = payloads == Payloads::Any || notification.payload.text().is_some();
+                    if !fits || notification.expires_at <= now || feed.more {
                         continue;
                     }
                     if self.superseded(entry, item) {
@@ -43,11 +44,15 @@ impl State {
     /// Whether a newer broadcast with the same key came for this account,
     /// whatever became of it.
     fn superseded(&self, entry: &Entry, older: &Item) -> bool {
-        let Some(key) = &older.record.notification.collapse_key else { return false };
+        if older.record.notification.collapse_key.is_none() {
+            return false;
+        }
         let newer =
             self.by_seq.iter().filter(|(seq, _)| **seq > older.seq()).filter_map(|(_, p)| self.items.get(p));
         newer
-            .filter(|item| item.is_broadcast() && item.record.notification.collapse_key.as_ref() == Some(key))
+            .filter(|item| {
+                item.is_broadcast() && item.record.notification.collapses_with(&older.record.notification)
+            })
             .any(|item| item.meant_for(entry))
     }
 

@@ -9,6 +9,7 @@
 mod accounts;
 mod admin;
 mod delivery;
+mod endpoints;
 mod notifications;
 mod state;
 mod store_impl;

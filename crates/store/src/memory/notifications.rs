@@ -30,7 +30,7 @@ impl State {
         if self.by_id.contains_key(&new.id) {
             return Err(StoreError::Conflict);
         }
-        let (target, audience) = self.resolve(new.audience)?;
+        let (target, audience) = self.resolve(new.audience, new.created_at)?;
         let position = self.number();
         let topic = if let Target::Topic(topic) = &target { Some(topic.clone()) } else { None };
         let due = new.send_at.filter(|at| *at > new.created_at);
@@ -41,9 +41,12 @@ impl State {
                 notification: Notification {
                     seq: Seq(0),
                     id: new.id,
-                    content: new.content,
+                    payload: new.payload,
+                    ext: new.ext,
+                    sender: Some(new.sender),
                     priority: new.priority,
                     topic,
+                    endpoint: if let Audience::Endpoint(id) = &audience { Some(*id) } else { None },
                     collapse_key: new.collapse_key,
                     sent_at: due.unwrap_or(new.created_at),
                     expires_at: new.expires_at,
@@ -81,10 +84,17 @@ impl State {
     }
 
     /// Finds the accounts behind the names, and the names to list.
-    fn resolve(&self, audience: Audience) -> Result<(Target, Audience)> {
+    fn resolve(&self, audience: Audience, now: Timestamp) -> Result<(Target, Audience)> {
         let names = match audience {
             Audience::All => return Ok((Target::All, Audience::All)),
             Audience::Topic(topic) => return Ok((Target::Topic(topic.clone()), Audience::Topic(topic))),
+            Audience::Endpoint(id) => {
+                let endpoint = self.endpoint(|endpoint| endpoint.id == id).ok_or(StoreError::NotFound)?;
+                if !endpoint.accepts(now) {
+                    return Err(StoreError::Gone);
+                }
+                return Ok((Target::Accounts(vec![endpoint.account]), audience));
+            }
             Audience::Users(names) => names,
         };
         let mut accounts = BTreeSet::new();
@@ -118,23 +128,28 @@ impl State {
         }
     }
 
-    fn subscribers(&self, topic: &Topic) -> Vec<AccountId> {
+    pub fn subscribers(&self, topic: &Topic) -> Vec<AccountId> {
         let subscribed = self.accounts.values().filter(|entry| entry.topics.contains_key(topic));
         subscribed.map(|entry| entry.account.id).collect()
     }
 
     /// Gives a notification its [`Seq`], and every recipient a copy.
     fn release(&mut self, position: u64, seq: Seq, now: Timestamp) -> Option<()> {
-        let target = self.items.get(&position)?.target.clone();
-        let accounts = self.recipients(&target);
+        let item = self.items.get(&position)?;
+        let (target, endpoint) = (item.target.clone(), item.endpoint());
+        let ended = endpoint.is_some_and(|id| {
+            self.endpoint(|endpoint| endpoint.id == id).is_none_or(|endpoint| !endpoint.accepts(now))
+        });
+        let accounts = if ended { Vec::new() } else { self.recipients(&target) };
         let item = self.items.get_mut(&position)?;
         item.released = true;
         item.record.state = NotificationState::Live;
         item.record.notification.seq = seq;
         item.record.notification.sent_at = now;
         item.record.counters.recipients = accounts.len() as u64;
-        if let Some(key) = item.record.notification.collapse_key.clone() {
-            self.collapse(&key, &target, &accounts);
+        if item.record.notification.collapse_key.is_some() {
+            let notification = item.record.notification.clone();
+            self.collapse(&notification, &target, &accounts);
         }
         self.by_seq.insert(seq, position);
         for id in &accounts {
@@ -154,7 +169,7 @@ impl State {
                 id: notification.id,
                 priority: notification.priority,
                 topic: notification.topic.clone(),
-                collapse_key: None,
+                collapse: None,
                 pending: recipients,
             };
             self.open_index.insert(seq.0, broadcast);
@@ -165,13 +180,13 @@ impl State {
 
     /// What a new notification replaces at once. What a new one for all or for
     /// a topic meets of another kind is replaced when it is next fed.
-    fn collapse(&mut self, key: &str, target: &Target, accounts: &[AccountId]) {
+    fn collapse(&mut self, newer: &Notification, target: &Target, accounts: &[AccountId]) {
         let same: Vec<(Seq, u64, Target)> = self
             .by_seq
             .iter()
             .filter_map(|(seq, position)| {
                 let item = self.items.get(position)?;
-                let matches = item.open() && item.record.notification.collapse_key.as_deref() == Some(key);
+                let matches = item.open() && newer.collapses_with(&item.record.notification);
                 matches.then(|| (*seq, *position, item.target.clone()))
             })
             .collect();
@@ -252,7 +267,7 @@ impl State {
     }
 
     /// Ends a released notification for all accounts that still wait for it.
-    fn end_whole(&mut self, position: u64, state: NotificationState) -> Option<Ended> {
+    pub fn end_whole(&mut self, position: u64, state: NotificationState) -> Option<Ended> {
         let item = self.items.get_mut(&position)?;
         item.record.state = state;
         let seq = item.seq();
@@ -337,6 +352,6 @@ impl State {
         for (_, key) in over {
             self.idempotency.remove(&key);
         }
-        purged + self.purge_admin(before, now, limit)
+        purged + self.purge_endpoints(before, limit) + self.purge_admin(before, now, limit)
     }
 }

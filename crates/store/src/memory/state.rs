@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tidings_core::model::{
-    Account, AccountId, ApiKey, Counters, NotificationId, NotificationState, Operator, Priority, ScramKeys,
-    Seq, Target, Timestamp, Topic, Username,
+    Account, AccountId, AccountToken, ApiKey, Counters, Endpoint, EndpointId, NotificationId,
+    NotificationState, Operator, Priority, ScramKeys, Seq, Target, Timestamp, Topic, TopicPolicy, Username,
 };
 use tidings_core::store::{AuditEntry, Committed, NotificationRecord, Page, Totals, WebSession};
 
@@ -40,6 +40,11 @@ pub(super) struct State {
     pub audit: Vec<AuditEntry>,
     pub last_audit: u64,
     pub settings: BTreeMap<String, Vec<u8>>,
+    pub topic_policies: BTreeMap<Topic, TopicPolicy>,
+    pub tokens: Vec<AccountToken>,
+    /// By position in the listing.
+    pub endpoints: BTreeMap<u64, Endpoint>,
+    pub last_endpoint: u64,
 }
 
 /// An account and what belongs to it.
@@ -105,6 +110,10 @@ impl Item {
 
     pub fn priority(&self) -> Priority {
         self.record.notification.priority
+    }
+
+    pub fn endpoint(&self) -> Option<EndpointId> {
+        self.record.notification.endpoint
     }
 
     pub fn is_broadcast(&self) -> bool {

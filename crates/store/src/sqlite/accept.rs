@@ -4,15 +4,17 @@ use std::collections::HashSet;
 
 use rusqlite::{OptionalExtension, params};
 use tidings_core::model::{
-    AccountId, Audience, Content, Notification, NotificationId, Seq, Target, Timestamp,
+    AccountId, Audience, EndpointId, Notification, NotificationId, Sender, Seq, Target, Timestamp,
 };
 use tidings_core::store::{Acceptance, Committed, Idempotency, NewNotification, Released, StoreError};
 
 use super::account_cursor::registered_at;
-use super::convert::{self, id_bytes, int, key_hash, limit as sql_limit, state, uint};
+use super::contents::{self, Carried, carried, endpoint_from};
+use super::convert::{self, endpoint_bytes, id_bytes, int, key_hash, limit as sql_limit, state, uint};
+use super::endpoints;
 use super::error::{Error, Result};
 use super::writer::Writer;
-use crate::open_index::OpenBroadcast;
+use crate::open_index::{CollapseKey, OpenBroadcast};
 use crate::{LISTED_USERS, NAMED_UNKNOWN, varint};
 
 impl Writer {
@@ -23,7 +25,11 @@ impl Writer {
         {
             return Ok(first);
         }
-        let (target, users) = self.resolve(new.audience)?;
+        let endpoint = if let Audience::Endpoint(id) = new.audience { Some(id) } else { None };
+        let (target, users) = match endpoint {
+            Some(id) => (Target::Accounts(vec![self.owner_of(id, new.created_at)?]), None),
+            None => self.resolve(new.audience)?,
+        };
         let due = new.send_at.filter(|at| *at > new.created_at);
         let recipients = match &target {
             Target::All => self.totals.current.accounts,
@@ -34,19 +40,37 @@ impl Writer {
         let notification = Notification {
             seq: Seq(position),
             id: new.id,
-            content: new.content,
+            payload: new.payload,
+            ext: new.ext,
+            sender: Some(new.sender),
             priority: new.priority,
             topic: if let Target::Topic(topic) = &target { Some(topic.clone()) } else { None },
+            endpoint,
             collapse_key: new.collapse_key,
             sent_at: due.unwrap_or(new.created_at),
             expires_at: new.expires_at,
         };
         self.insert(&notification, &target, new.created_at, due, recipients)?;
+        let sender = notification.sender.as_ref().map(contents::sender_columns);
+        let (kind, sender, key) =
+            sender.map_or((None, None, None), |(kind, name, key)| (Some(kind), Some(name), key));
         self.connection
             .prepare_cached(
-                "INSERT INTO contents (position, content, users, members) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO contents (position, content, users, members, bytes, ext, sender_kind, sender,
+                    sender_key)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
-            .execute(params![int(position), content, users, members(&target)])?;
+            .execute(params![
+                int(position),
+                content,
+                users,
+                members(&target),
+                notification.payload.bytes(),
+                contents::ext(&notification.ext),
+                kind,
+                sender,
+                key,
+            ])?;
         self.recipient_index.note(&self.connection, position, &target)?;
         self.totals.current.notifications += 1;
         if let Some(asked) = &new.idempotency {
@@ -95,6 +119,8 @@ impl Writer {
             Audience::All => return Ok((Target::All, None)),
             Audience::Topic(topic) => return Ok((Target::Topic(topic), None)),
             Audience::Users(names) => names,
+            // That has been looked up already.
+            Audience::Endpoint(_) => return Err(StoreError::NotFound.into()),
         };
         let mut by_username =
             self.connection.prepare_cached("SELECT id FROM accounts WHERE username = ?1")?;
@@ -148,8 +174,8 @@ impl Writer {
         self.connection
             .prepare_cached(
                 "INSERT INTO notifications (seq, position, id, topic, priority, state, open, created_at,
-                    send_at, sent_at, expires_at, collapse_key, recipients)
-                 VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                    send_at, sent_at, expires_at, collapse_key, collapse_sender, endpoint, opaque, recipients)
+                 VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute(params![
                 int(notification.seq.0),
@@ -163,6 +189,9 @@ impl Writer {
                 notification.sent_at.0,
                 notification.expires_at.0,
                 notification.collapse_key,
+                collapse_sender(notification),
+                notification.endpoint.map(endpoint_bytes),
+                notification.payload.bytes().is_some(),
                 int(recipients),
             ])?;
         Ok(())
@@ -191,7 +220,7 @@ impl Writer {
                 id: notification.id,
                 priority: notification.priority,
                 topic: notification.topic.clone(),
-                collapse_key: notification.collapse_key.clone(),
+                collapse: CollapseKey::of(notification),
                 pending: recipients,
             };
             self.open_index_changed = true;
@@ -221,6 +250,7 @@ impl Writer {
         let target = match topic.as_deref() {
             Some("") => Target::All,
             Some(name) => Target::Topic(convert::topic(name)?),
+            None if self.has_ended(notification.endpoint, now)? => Target::Accounts(Vec::new()),
             None => Target::Accounts(self.still_there(packed.as_deref().unwrap_or_default())?),
         };
         let recipients = match &target {
@@ -260,23 +290,40 @@ impl Writer {
 
     /// A scheduled notification, its topic column and its packed members.
     fn scheduled(&self, position: i64) -> Result<(Notification, Option<String>, Option<Vec<u8>>)> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT n.id, n.priority, n.expires_at, n.collapse_key, n.topic, c.content, c.members
-             FROM notifications n JOIN contents c ON c.position = n.position WHERE n.seq = ?1",
-        )?;
+        let mut statement = self.connection.prepare_cached(concat!(
+            "SELECT n.id, n.priority, n.expires_at, n.collapse_key, n.topic, n.endpoint, c.members, ",
+            carried!(),
+            " FROM notifications n JOIN contents c ON c.position = n.position WHERE n.seq = ?1",
+        ))?;
         let mut rows = statement.query([position])?;
         let row = rows.next()?.ok_or_else(|| Error::corrupt("schedule"))?;
+        let Carried { payload, ext, sender } = Carried::read(row, 7)?;
         let notification = Notification {
             seq: Seq(0),
             id: convert::id_from(row.get(0)?),
-            content: content_from(&row.get::<_, String>(5)?)?,
+            payload,
+            ext,
+            sender,
             priority: convert::priority(row.get(1)?)?,
             topic: None,
+            endpoint: endpoint_from(row.get(5)?),
             collapse_key: row.get(3)?,
             sent_at: Timestamp(0),
             expires_at: Timestamp(row.get(2)?),
         };
         Ok((notification, row.get(4)?, row.get(6)?))
+    }
+
+    /// Whether the endpoint, if it is for one, takes nothing any more.
+    fn has_ended(&self, endpoint: Option<EndpointId>, now: Timestamp) -> Result<bool> {
+        let Some(id) = endpoint else { return Ok(false) };
+        Ok(endpoints::by_id(&self.connection, id)?.is_none_or(|endpoint| !endpoint.accepts(now)))
+    }
+
+    /// The account behind an endpoint.
+    fn owner_of(&self, id: EndpointId, now: Timestamp) -> Result<AccountId> {
+        let endpoint = endpoints::by_id(&self.connection, id)?.ok_or(StoreError::NotFound)?;
+        if endpoint.accepts(now) { Ok(endpoint.account) } else { Err(StoreError::Gone.into()) }
     }
 
     /// Those of the packed accounts that were not removed since.
@@ -300,7 +347,8 @@ fn members(target: &Target) -> Option<Vec<u8>> {
     }
 }
 
-/// Reads a stored content.
-pub(super) fn content_from(json: &str) -> Result<Content> {
-    serde_json::from_str(json).map_err(|_| Error::corrupt("content"))
+/// `notifications.collapse_sender`.
+fn collapse_sender(notification: &Notification) -> Option<String> {
+    notification.collapse_key.as_ref()?;
+    notification.sender.as_ref().map(Sender::identity)
 }

@@ -28,7 +28,7 @@ impl AccountCursor {
     /// `None` where there is no such account.
     pub fn load(connection: &Connection, account: AccountId) -> Result<Option<Self>> {
         let row = connection
-            .prepare_cached("SELECT low, normal, high, ahead FROM cursors WHERE account = ?1")?
+            .prepare_cached("SELECT low, normal, high, acked_beyond FROM cursors WHERE account = ?1")?
             .query_row([account.0], |row| {
                 let positions = [uint(row.get(0)?), uint(row.get(1)?), uint(row.get(2)?)];
                 Ok((positions, row.get::<_, Option<Vec<u8>>>(3)?))
@@ -54,7 +54,7 @@ impl AccountCursor {
         let [low, normal, high] = self.cursor.positions().map(int);
         connection
             .prepare_cached(
-                "REPLACE INTO cursors (account, low, normal, high, ahead) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "REPLACE INTO cursors (account, low, normal, high, acked_beyond) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
             .execute(params![self.account.0, low, normal, high, self.cursor.encode_beyond()])?;
         self.changed = false;
@@ -72,7 +72,7 @@ impl AccountCursor {
             connection.prepare_cached("SELECT min(seq) FROM ended")?.query_row([], |row| row.get(0))?;
         let kept = all.into_iter().filter(|seq| oldest.is_some_and(|oldest| int(*seq) >= oldest));
         connection
-            .prepare_cached("REPLACE INTO missed (account, seqs) VALUES (?1, ?2)")?
+            .prepare_cached("REPLACE INTO skipped (account, seqs) VALUES (?1, ?2)")?
             .execute(params![self.account.0, varint::encode(kept)])?;
         Ok(())
     }
@@ -125,7 +125,7 @@ pub(super) fn registered_at(connection: &Connection, account: AccountId) -> Resu
 /// What an account's cursor passed without the account having had it.
 pub(super) fn skipped(connection: &Connection, account: AccountId) -> Result<BTreeSet<u64>> {
     let packed: Option<Vec<u8>> = connection
-        .prepare_cached("SELECT seqs FROM missed WHERE account = ?1")?
+        .prepare_cached("SELECT seqs FROM skipped WHERE account = ?1")?
         .query_row([account.0], |row| row.get(0))
         .optional()?;
     let seqs = varint::decode(packed.as_deref().unwrap_or_default());

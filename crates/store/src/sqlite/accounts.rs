@@ -11,7 +11,7 @@ use tidings_core::store::{
 };
 
 use super::account_cursor::AccountCursor;
-use super::convert::{self, int, uint};
+use super::convert::{self, int, patterns_json, topic_patterns, uint};
 use super::error::Result;
 use super::feed::OpenBroadcastSeqs;
 use super::writer::Writer;
@@ -39,6 +39,7 @@ impl Writer {
             name: new.name,
             email: new.email,
             disabled: false,
+            publish: Vec::new(),
             created_at: new.created_at,
             last_seen: None,
             last_offline: None,
@@ -98,12 +99,17 @@ impl Writer {
         if let Some(disabled) = change.disabled {
             account.disabled = disabled;
         }
+        if let Some(publish) = change.publish {
+            account.publish = publish;
+        }
         if let Some((sha1, sha256)) = &change.keys {
             self.put_credentials(id, sha1, sha256)?;
         }
         self.connection
             .prepare_cached(
-                "UPDATE accounts SET alias = ?2, name = ?3, email = ?4, disabled = ?5, search = ?6 WHERE id = ?1",
+                "UPDATE accounts SET alias = ?2, name = ?3, email = ?4, disabled = ?5, search = ?6,
+                    publish = ?7
+                 WHERE id = ?1",
             )?
             .execute(params![
                 id.0,
@@ -112,6 +118,7 @@ impl Writer {
                 account.email,
                 account.disabled,
                 searchable(&account),
+                (!account.publish.is_empty()).then(|| patterns_json(&account.publish)),
             ])?;
         Ok(())
     }
@@ -136,7 +143,9 @@ impl Writer {
             "DELETE FROM queue WHERE account = ?1",
             "DELETE FROM subscriptions WHERE account = ?1",
             "DELETE FROM cursors WHERE account = ?1",
-            "DELETE FROM missed WHERE account = ?1",
+            "DELETE FROM skipped WHERE account = ?1",
+            "DELETE FROM account_tokens WHERE account = ?1",
+            "DELETE FROM endpoints WHERE account = ?1",
             "DELETE FROM credentials WHERE account = ?1",
             "DELETE FROM accounts WHERE id = ?1",
         ] {
@@ -181,14 +190,16 @@ pub(super) fn account(connection: &Connection, name: &Username) -> Result<Option
     }
 }
 
-fn by_id(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
+pub(super) fn by_id(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
     let mut statement = connection.prepare_cached(
-        "SELECT username, alias, name, email, disabled, created_at, last_seen, registered_at, left_at
+        "SELECT username, alias, name, email, disabled, created_at, last_seen, registered_at, left_at,
+            publish
          FROM accounts WHERE id = ?1",
     )?;
     let mut rows = statement.query([id.0])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let alias: Option<String> = row.get(1)?;
+    let publish: Option<String> = row.get(9)?;
     Ok(Some(Account {
         id,
         username: convert::username(&row.get::<_, String>(0)?)?,
@@ -196,6 +207,7 @@ fn by_id(connection: &Connection, id: AccountId) -> Result<Option<Account>> {
         name: row.get(2)?,
         email: row.get(3)?,
         disabled: row.get(4)?,
+        publish: publish.as_deref().map(topic_patterns).transpose()?.unwrap_or_default(),
         created_at: Timestamp(row.get(5)?),
         last_seen: row.get::<_, Option<i64>>(6)?.map(Timestamp),
         last_offline: last_offline_from(row.get(8)?),

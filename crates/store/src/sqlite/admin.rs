@@ -1,19 +1,23 @@
 //! API keys, operators, console logins, the audit log and small settings.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use tidings_core::model::{ApiKey, KeyId, Operator, Role, Scope, Timestamp};
+use tidings_core::model::{ApiKey, KeyId, Operator, Role, Scope, SendRights, Timestamp};
 use tidings_core::store::{AuditEntry, Page, WebSession};
 
-use super::convert::{int, limit as sql_limit, uint};
+use super::convert::{int, limit as sql_limit, patterns_json, topic_patterns, uint, user_patterns};
 use super::error::{Error, Result};
 use super::writer::Writer;
 
 impl Writer {
     pub fn create_key(&mut self, key: &ApiKey) -> Result<()> {
+        let (topics, users) = match &key.rights {
+            SendRights::Everyone => (None, None),
+            SendRights::Only { topics, users } => (Some(patterns_json(topics)), Some(patterns_json(users))),
+        };
         self.connection
             .prepare_cached(
-                "INSERT INTO api_keys (id, name, scope, hash, created_at, last_used)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO api_keys (id, name, scope, hash, created_at, last_used, topics, users)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 key.id.0,
@@ -22,6 +26,8 @@ impl Writer {
                 key.hash,
                 key.created_at.0,
                 key.last_used.map(Timestamp::millis),
+                topics,
+                users,
             ])?;
         Ok(())
     }
@@ -73,6 +79,14 @@ impl Writer {
         Ok(())
     }
 
+    pub fn setting_or_insert(&mut self, key: &str, value: Vec<u8>) -> Result<Vec<u8>> {
+        if let Some(kept) = setting(&self.connection, key)? {
+            return Ok(kept);
+        }
+        self.put_setting(key, &value)?;
+        Ok(value)
+    }
+
     pub fn put_setting(&mut self, key: &str, value: &[u8]) -> Result<()> {
         self.connection
             .prepare_cached("REPLACE INTO settings (key, value) VALUES (?1, ?2)")?
@@ -89,15 +103,24 @@ impl Writer {
 
 pub(super) fn keys(connection: &Connection) -> Result<Vec<ApiKey>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, name, scope, hash, created_at, last_used FROM api_keys ORDER BY created_at, id",
+        "SELECT id, name, scope, hash, created_at, last_used, topics, users FROM api_keys
+         ORDER BY created_at, id",
     )?;
     let mut rows = statement.query([])?;
     let mut keys = Vec::new();
     while let Some(row) = rows.next()? {
+        let (topics, users): (Option<String>, Option<String>) = (row.get(6)?, row.get(7)?);
         keys.push(ApiKey {
             id: KeyId(row.get(0)?),
             name: row.get(1)?,
             scope: Scope::parse(&row.get::<_, String>(2)?).ok_or_else(|| Error::corrupt("scope"))?,
+            rights: match (topics, users) {
+                (None, None) => SendRights::Everyone,
+                (topics, users) => SendRights::Only {
+                    topics: topic_patterns(topics.as_deref().unwrap_or("[]"))?,
+                    users: user_patterns(users.as_deref().unwrap_or("[]"))?,
+                },
+            },
             hash: row.get(3)?,
             created_at: Timestamp(row.get(4)?),
             last_used: row.get::<_, Option<i64>>(5)?.map(Timestamp),

@@ -7,6 +7,7 @@ use super::convert::{key_hash, uint};
 use super::error::Result;
 use super::expiry::End;
 use super::writer::Writer;
+use crate::open_index::CollapseKey;
 
 impl Writer {
     /// What a new notification replaces at once: older ones of its own kind,
@@ -14,8 +15,8 @@ impl Writer {
     /// for a topic meets older ones of another kind, feeding replaces them
     /// (see `feed`), because that may be a million accounts.
     pub fn collapse(&mut self, notification: &Notification, target: &Target) -> Result<()> {
-        let Some(key) = notification.collapse_key.as_deref() else { return Ok(()) };
-        let broadcasts = self.open_index.with_key(key);
+        let Some(key) = CollapseKey::of(notification) else { return Ok(()) };
+        let broadcasts = self.open_index.collapsing(&key);
         match target {
             Target::All => {
                 for seq in broadcasts {
@@ -32,7 +33,7 @@ impl Writer {
             Target::Accounts(accounts) => {
                 for account in accounts {
                     self.drop_copies(*account, &broadcasts)?;
-                    for seq in self.queued_with_key(*account, key)? {
+                    for seq in self.queued_collapsing(*account, &key)? {
                         self.drop_copy(*account, seq)?;
                     }
                 }
@@ -41,12 +42,15 @@ impl Writer {
         Ok(())
     }
 
-    fn queued_with_key(&self, account: AccountId, key: &str) -> Result<Vec<u64>> {
+    fn queued_collapsing(&self, account: AccountId, newer: &CollapseKey) -> Result<Vec<u64>> {
+        let CollapseKey { key, sender } = newer;
         let mut statement = self.connection.prepare_cached(
             "SELECT q.seq FROM queue q CROSS JOIN notifications n ON n.seq = q.seq
-             WHERE q.account = ?1 AND q.collapse = ?2 AND n.collapse_key = ?3",
+             WHERE q.account = ?1 AND q.collapse = ?2 AND n.collapse_key = ?3
+                AND (n.collapse_sender IS NULL OR n.collapse_sender IS ?4)",
         )?;
-        let seqs = statement.query_map(params![account.0, key_hash(key), key], |row| row.get(0).map(uint))?;
+        let seqs = statement
+            .query_map(params![account.0, key_hash(key), key, sender], |row| row.get(0).map(uint))?;
         Ok(seqs.collect::<Result<_, _>>()?)
     }
 }

@@ -1,6 +1,8 @@
 //! Between SQLite's values and the product's words.
 
-use tidings_core::model::{NotificationId, NotificationState, Priority, Topic, Username};
+use tidings_core::model::{
+    EndpointId, InvalidName, NamePattern, NotificationId, NotificationState, Priority, Topic, Username,
+};
 
 use super::error::{Error, Result};
 
@@ -26,6 +28,14 @@ pub(super) fn id_from(bytes: [u8; 16]) -> NotificationId {
     NotificationId(u128::from_be_bytes(bytes))
 }
 
+pub(super) fn endpoint_bytes(id: EndpointId) -> [u8; 16] {
+    id.0.to_be_bytes()
+}
+
+pub(super) fn endpoint_from(bytes: [u8; 16]) -> EndpointId {
+    EndpointId(u128::from_be_bytes(bytes))
+}
+
 pub(super) fn username(text: &str) -> Result<Username> {
     Username::parse(text).map_err(|_| Error::corrupt("username"))
 }
@@ -37,6 +47,29 @@ pub(super) fn topic(text: &str) -> Result<Topic> {
 pub(super) fn priority(index: i64) -> Result<Priority> {
     let index = usize::try_from(index).ok();
     index.and_then(Priority::from_index).ok_or_else(|| Error::corrupt("priority"))
+}
+
+/// Patterns as they are stored: a JSON array.
+pub(super) fn patterns_json(patterns: &[NamePattern]) -> String {
+    // Strings alone: this cannot fail.
+    let texts: Vec<String> = patterns.iter().map(NamePattern::to_string).collect();
+    serde_json::to_string(&texts).unwrap_or_default()
+}
+
+pub(super) fn topic_patterns(json: &str) -> Result<Vec<NamePattern>> {
+    patterns(json, NamePattern::of_topics)
+}
+
+pub(super) fn user_patterns(json: &str) -> Result<Vec<NamePattern>> {
+    patterns(json, NamePattern::of_users)
+}
+
+fn patterns(
+    json: &str,
+    parse: impl Fn(&str) -> std::result::Result<NamePattern, InvalidName>,
+) -> Result<Vec<NamePattern>> {
+    let texts: Vec<String> = serde_json::from_str(json).map_err(|_| Error::corrupt("pattern"))?;
+    texts.iter().map(|text| parse(text).map_err(|_| Error::corrupt("pattern"))).collect()
 }
 
 /// `notifications.state`.

@@ -4,16 +4,17 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use tidings_core::model::{AccountId, Notification, Priority, Seq, Timestamp, Topic};
-use tidings_core::store::{Feed, Positions};
+use tidings_core::store::{Feed, Payloads};
 
-use super::accept::content_from;
 use super::account_cursor::AccountCursor;
+use super::contents::{Carried, carried, endpoint_from};
 use super::convert::{self, int, limit as sql_limit, uint};
 use super::error::{Error, Result};
 use super::readers::in_snapshot;
 use super::totals::StoredTotals;
 use crate::by_priority::ByPriority;
 use crate::cursor::is_subscribed;
+use crate::open_index::CollapseKey;
 
 /// A feed, and what of the account's copies a newer one replaced meanwhile:
 /// the writer has to be told.
@@ -25,23 +26,23 @@ pub(super) struct Read {
 /// A pending notification, not read yet.
 struct Candidate {
     seq: u64,
-    collapse_key: Option<String>,
+    collapse: Option<CollapseKey>,
 }
 
 pub(super) fn feed(
     connection: &Connection,
     account: AccountId,
-    after: Positions,
+    payloads: Payloads,
     now: Timestamp,
     limit: usize,
 ) -> Result<Read> {
-    in_snapshot(connection, |connection| read(connection, account, after, now, limit))
+    in_snapshot(connection, |connection| read(connection, account, payloads, now, limit))
 }
 
 fn read(
     connection: &Connection,
     account: AccountId,
-    after: Positions,
+    payloads: Payloads,
     now: Timestamp,
     limit: usize,
 ) -> Result<Read> {
@@ -52,11 +53,11 @@ fn read(
     }
     let Some(cursor) = AccountCursor::load(connection, account)? else { return Ok(read) };
     for priority in Priority::DESCENDING {
-        let mut after = ByPriority(after)[priority].0;
+        let mut after = 0;
         loop {
             // One more than there is room for tells whether there are more.
             let wanted = limit.saturating_add(1) - read.feed.pending.len();
-            let found = candidates(connection, &cursor, priority, after, now, wanted)?;
+            let found = candidates(connection, &cursor, payloads, priority, after, now, wanted)?;
             let last_page = found.len() < wanted;
             for candidate in found {
                 after = candidate.seq;
@@ -92,7 +93,7 @@ fn anything_pending(connection: &Connection, account: AccountId) -> Result<bool>
 /// all the same, ahead of it). A single statement, so that it needs no transaction around it.
 pub(super) fn head_if_idle(connection: &Connection, account: AccountId) -> Result<Option<Seq>> {
     let mut statement = connection.prepare_cached(
-        "SELECT kept.last FROM kept LEFT JOIN cursors ON cursors.account = ?1
+        "SELECT totals.last FROM totals LEFT JOIN cursors ON cursors.account = ?1
          WHERE NOT EXISTS (SELECT 1 FROM queue WHERE account = ?1)
              AND NOT EXISTS (SELECT 1 FROM subscriptions WHERE account = ?1)
              AND (NOT EXISTS (SELECT 1 FROM notifications INDEXED BY open_shared
@@ -117,6 +118,7 @@ pub(super) fn head_if_idle(connection: &Connection, account: AccountId) -> Resul
 fn candidates(
     connection: &Connection,
     cursor: &AccountCursor,
+    payloads: Payloads,
     priority: Priority,
     after: u64,
     now: Timestamp,
@@ -124,8 +126,9 @@ fn candidates(
 ) -> Result<Vec<Candidate>> {
     let mut found = Vec::new();
     let mut queued = connection.prepare_cached(
-        "SELECT n.seq, n.collapse_key FROM queue q CROSS JOIN notifications n ON n.seq = q.seq
+        "SELECT n.seq, n.collapse_key, n.collapse_sender FROM queue q CROSS JOIN notifications n ON n.seq = q.seq
          WHERE q.account = ?1 AND q.priority = ?2 AND q.seq > ?3 AND n.expires_at > ?4
+            AND n.opaque <= ?6
          ORDER BY q.seq LIMIT ?5",
     )?;
     let mut rows = queued.query(params![
@@ -133,13 +136,14 @@ fn candidates(
         priority.index() as i64,
         int(after),
         now.0,
-        sql_limit(wanted)
+        sql_limit(wanted),
+        payloads == Payloads::Any
     ])?;
     while let Some(row) = rows.next()? {
-        found.push(Candidate { seq: uint(row.get(0)?), collapse_key: row.get(1)? });
+        found.push(Candidate { seq: uint(row.get(0)?), collapse: collapse_key(row.get(1)?, row.get(2)?) });
     }
     let mut broadcasts = connection.prepare_cached(
-        "SELECT seq, collapse_key, expires_at FROM notifications INDEXED BY open_shared
+        "SELECT seq, collapse_key, collapse_sender, expires_at, opaque FROM notifications INDEXED BY open_shared
          WHERE open = 1 AND topic = ?1 AND priority = ?2 AND seq > ?3 ORDER BY seq",
     )?;
     for (topic, beyond) in cursor.get().sources(priority, cursor.subscriptions(connection)?) {
@@ -150,8 +154,9 @@ fn candidates(
             && let Some(row) = rows.next()?
         {
             let seq = uint(row.get(0)?);
-            if row.get::<_, i64>(2)? > now.0 && cursor.get().is_unsettled(seq, priority) {
-                found.push(Candidate { seq, collapse_key: row.get(1)? });
+            let fits = payloads == Payloads::Any || !row.get::<_, bool>(4)?;
+            if fits && row.get::<_, i64>(3)? > now.0 && cursor.get().is_unsettled(seq, priority) {
+                found.push(Candidate { seq, collapse: collapse_key(row.get(1)?, row.get(2)?) });
                 taken += 1;
             }
         }
@@ -165,12 +170,13 @@ fn candidates(
 /// Whether a newer one for all or for a topic, with the same key, came for this
 /// account, whatever became of it.
 fn superseded(connection: &Connection, cursor: &AccountCursor, older: &Candidate) -> Result<bool> {
-    let Some(key) = &older.collapse_key else { return Ok(false) };
+    let Some(CollapseKey { key, sender }) = &older.collapse else { return Ok(false) };
     let mut statement = connection.prepare_cached(
         "SELECT seq, topic FROM notifications INDEXED BY shared_by_key
-         WHERE collapse_key = ?1 AND topic IS NOT NULL AND seq > ?2 AND state IN (1, 2, 3)",
+         WHERE collapse_key = ?1 AND topic IS NOT NULL AND seq > ?2 AND state IN (1, 2, 3)
+            AND (?3 IS NULL OR collapse_sender IS ?3)",
     )?;
-    let mut rows = statement.query(params![key, int(older.seq)])?;
+    let mut rows = statement.query(params![key, int(older.seq), sender])?;
     while let Some(row) = rows.next()? {
         let (seq, topic) = (uint(row.get(0)?), row.get::<_, String>(1)?);
         if topic.is_empty() || is_subscribed(cursor.subscriptions(connection)?, &topic, seq) {
@@ -180,21 +186,29 @@ fn superseded(connection: &Connection, cursor: &AccountCursor, older: &Candidate
     Ok(false)
 }
 
+fn collapse_key(key: Option<String>, sender: Option<String>) -> Option<CollapseKey> {
+    key.map(|key| CollapseKey { key, sender })
+}
+
 fn notification(connection: &Connection, seq: u64) -> Result<Notification> {
-    let mut statement = connection.prepare_cached(
-        "SELECT n.id, n.priority, n.topic, n.collapse_key, n.sent_at, n.expires_at, c.content
-         FROM notifications n JOIN contents c ON c.position = n.position WHERE n.seq = ?1",
-    )?;
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT n.id, n.priority, n.topic, n.collapse_key, n.sent_at, n.expires_at, n.endpoint, ",
+        carried!(),
+        " FROM notifications n JOIN contents c ON c.position = n.position WHERE n.seq = ?1",
+    ))?;
     let mut rows = statement.query([int(seq)])?;
     let row = rows.next()?.ok_or_else(|| Error::corrupt("queue"))?;
     let topic: Option<String> = row.get(2)?;
-    let content = row.get_ref(6)?;
+    let Carried { payload, ext, sender } = Carried::read(row, 7)?;
     Ok(Notification {
         seq: Seq(seq),
         id: convert::id_from(row.get(0)?),
-        content: content_from(content.as_str().map_err(|_| Error::corrupt("content"))?)?,
+        payload,
+        ext,
+        sender,
         priority: convert::priority(row.get(1)?)?,
         topic: topic.filter(|name| !name.is_empty()).as_deref().map(convert::topic).transpose()?,
+        endpoint: endpoint_from(row.get(6)?),
         collapse_key: row.get(3)?,
         sent_at: Timestamp(row.get(4)?),
         expires_at: Timestamp(row.get(5)?),

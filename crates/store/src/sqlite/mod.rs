@@ -14,7 +14,9 @@ mod backup;
 mod cancel;
 mod checkpoint;
 mod collapse;
+mod contents;
 mod convert;
+mod endpoints;
 mod error;
 mod examine;
 mod expiry;
@@ -29,6 +31,7 @@ mod settle;
 mod store_impl;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod topics;
 mod totals;
 mod verify_counters;
@@ -193,6 +196,9 @@ fn connect(path: &Path, options: Options, steps: &[&str]) -> error::Result<Conne
         return Err(StoreError::Failed(format!("{} cannot have a write-ahead log", path.display())).into());
     }
     connection.pragma_update(None, "journal_size_limit", checkpoint::WAL_FILE_BYTES)?;
+    // Where a step has renamed a table, the next statement reads the schema anew; a checkpoint
+    // that has to do that finds its own read in its way.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     // The file's own header must tell whose it is, without the WAL being read.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(connection)

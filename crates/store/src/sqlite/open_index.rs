@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::convert;
 use super::error::Result;
-use crate::open_index::{OpenBroadcast, OpenIndex};
+use crate::open_index::{CollapseKey, OpenBroadcast, OpenIndex};
 
 impl OpenIndex {
     pub(super) fn load(connection: &Connection) -> Result<Self> {
@@ -23,7 +23,8 @@ impl OpenIndex {
     pub(super) fn load_without_ended(connection: &Connection) -> Result<Self> {
         let mut open = Self::default();
         let mut statement = connection.prepare_cached(
-            "SELECT seq, id, priority, topic, collapse_key, recipients - delivered - expired - cancelled
+            "SELECT seq, id, priority, topic, collapse_key, collapse_sender,
+                recipients - delivered - expired - cancelled
              FROM notifications INDEXED BY open_shared WHERE open = 1 AND topic IS NOT NULL",
         )?;
         let mut rows = statement.query([])?;
@@ -33,8 +34,11 @@ impl OpenIndex {
                 id: convert::id_from(row.get(1)?),
                 priority: convert::priority(row.get(2)?)?,
                 topic: if topic.is_empty() { None } else { Some(convert::topic(&topic)?) },
-                collapse_key: row.get(4)?,
-                pending: convert::uint(row.get(5)?),
+                collapse: match row.get(4)? {
+                    Some(key) => Some(CollapseKey { key, sender: row.get(5)? }),
+                    None => None,
+                },
+                pending: convert::uint(row.get(6)?),
             };
             open.insert(convert::uint(row.get(0)?), broadcast);
         }

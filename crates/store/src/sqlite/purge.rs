@@ -40,6 +40,22 @@ impl Writer {
                 now,
             ),
             (
+                "DELETE FROM account_tokens WHERE id IN
+                   (SELECT id FROM account_tokens INDEXED BY account_tokens_by_expiry
+                    WHERE expires_at IS NOT NULL AND expires_at <= ?1 LIMIT ?2)",
+                now,
+            ),
+            (
+                // What was accepted before may still wait.
+                "DELETE FROM endpoints WHERE position IN
+                   (SELECT position FROM endpoints INDEXED BY endpoints_by_end
+                    WHERE coalesce(revoked_at, expires_at) < ?1
+                       AND NOT EXISTS (SELECT 1 FROM notifications INDEXED BY open_by_endpoint
+                                       WHERE open = 1 AND endpoint IS NOT NULL AND endpoint = endpoints.id)
+                    ORDER BY coalesce(revoked_at, expires_at), position LIMIT ?2)",
+                before,
+            ),
+            (
                 "DELETE FROM audit WHERE position IN
                    (SELECT position FROM audit WHERE at < ?1 ORDER BY position LIMIT ?2)",
                 before,

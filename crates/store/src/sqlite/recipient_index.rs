@@ -91,7 +91,7 @@ impl RecipientIndex {
         if !self.pairs.is_empty() {
             self.pairs.sort_unstable();
             connection
-                .prepare_cached("REPLACE INTO inbox (run, pairs) VALUES (?1, ?2)")?
+                .prepare_cached("REPLACE INTO recipient_index (run, pairs) VALUES (?1, ?2)")?
                 .execute(params![int(self.run), varint::encode(self.pairs.drain(..))])?;
         }
         Ok(())
@@ -104,14 +104,14 @@ pub(super) fn forget(connection: &Connection) -> Result<()> {
         .prepare_cached("SELECT min(position) FROM notifications")?
         .query_row([], |row| row.get(0))?;
     let oldest = oldest.map_or(i64::MAX, |position| position >> BITS);
-    connection.prepare_cached("DELETE FROM inbox WHERE run < ?1")?.execute([oldest])?;
+    connection.prepare_cached("DELETE FROM recipient_index WHERE run < ?1")?.execute([oldest])?;
     Ok(())
 }
 
 /// The first position whose run is not written.
 pub(super) fn first_unwritten(connection: &Connection) -> Result<u64> {
     let last: Option<i64> =
-        connection.prepare_cached("SELECT max(run) FROM inbox")?.query_row([], |row| row.get(0))?;
+        connection.prepare_cached("SELECT max(run) FROM recipient_index")?.query_row([], |row| row.get(0))?;
     Ok(last.map_or(0, |run| (uint(run) + 1) << BITS))
 }
 
@@ -125,7 +125,7 @@ pub(super) fn before(
     most: &mut usize,
 ) -> Result<Option<(Vec<u64>, u64)>> {
     let mut statement = connection
-        .prepare_cached("SELECT run, pairs FROM inbox WHERE run <= ?1 ORDER BY run DESC LIMIT 1")?;
+        .prepare_cached("SELECT run, pairs FROM recipient_index WHERE run <= ?1 ORDER BY run DESC LIMIT 1")?;
     let mut position = position;
     while position > 0 {
         let found = statement

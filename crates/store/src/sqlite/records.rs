@@ -6,7 +6,7 @@ use tidings_core::model::{
 };
 use tidings_core::store::{NotificationRecord, Page};
 
-use super::accept::content_from;
+use super::contents::{Carried, carried, endpoint_from};
 use super::convert::{self, id_bytes, int, limit as sql_limit, uint};
 use super::error::{Error, Result};
 
@@ -16,8 +16,9 @@ macro_rules! select {
         concat!(
             "SELECT n.seq, n.position, n.id, n.topic, n.priority, n.state, n.created_at, n.send_at,
                 n.sent_at, n.expires_at, n.collapse_key, n.recipients, n.delivered, n.opened, n.expired,
-                n.cancelled, c.content, c.users
-             FROM notifications n JOIN contents c ON c.position = n.position ",
+                n.cancelled, n.endpoint, c.users, ",
+            carried!(),
+            " FROM notifications n JOIN contents c ON c.position = n.position ",
             $rest
         )
     };
@@ -67,16 +68,23 @@ fn record(row: &Row<'_>) -> Result<NotificationRecord> {
         Some(name) => Some(Some(convert::topic(name)?)),
     };
     let users: Option<String> = row.get(17)?;
-    let content: String = row.get(16)?;
+    let endpoint = endpoint_from(row.get(16)?);
+    let Carried { payload, ext, sender } = Carried::read(row, 18)?;
     Ok(NotificationRecord {
         position: uint(row.get(1)?),
-        audience: audience(topic.as_ref(), users.as_deref())?,
+        audience: match endpoint {
+            Some(id) => Audience::Endpoint(id),
+            None => audience(topic.as_ref(), users.as_deref())?,
+        },
         notification: Notification {
             seq: Seq(if convert::released(state) { uint(row.get(0)?) } else { 0 }),
             id: convert::id_from(row.get(2)?),
-            content: content_from(&content)?,
+            payload,
+            ext,
+            sender,
             priority: convert::priority(row.get(4)?)?,
             topic: topic.flatten(),
+            endpoint,
             collapse_key: row.get(10)?,
             sent_at: Timestamp(row.get(8)?),
             expires_at: Timestamp(row.get(9)?),

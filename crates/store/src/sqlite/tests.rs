@@ -4,10 +4,13 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use tempfile::TempDir;
 use tidings_core::model::{
-    AccountId, Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Seq, Timestamp, Username,
+    AccountId, Audience, Content, Ext, NewAccount, NotificationId, Priority, ScramKeys, Sender, Seq,
+    Timestamp, Username,
 };
 use tidings_core::store::prelude::*;
-use tidings_core::store::{AccountOrder, CommitFeed, Committed, NewNotification, Next, Settlement};
+use tidings_core::store::{
+    Acceptance, AccountOrder, CommitFeed, Committed, Idempotency, NewNotification, Next, Payloads, Settlement,
+};
 
 use super::readers::in_snapshot;
 use super::*;
@@ -37,7 +40,9 @@ fn note(number: u128, audience: Audience) -> NewNotification {
     NewNotification {
         id: NotificationId(number),
         audience,
-        content: Content { message: Some("x".repeat(300)), ..Content::default() },
+        payload: Content { message: Some("x".repeat(300)), ..Content::default() }.into(),
+        ext: Ext::default(),
+        sender: Sender::Operator("ada".into()),
         priority: Priority::Normal,
         collapse_key: None,
         created_at: Timestamp(0),
@@ -48,7 +53,7 @@ fn note(number: u128, audience: Audience) -> NewNotification {
 }
 
 async fn fed(store: &SqliteStore, account: AccountId) -> Vec<(Seq, u128)> {
-    let feed = store.feed(account, [Seq(0); 3], Timestamp(0), 10_000).await.unwrap();
+    let feed = store.feed(account, Payloads::Any, Timestamp(0), 10_000).await.unwrap();
     feed.pending.into_iter().map(|one| (one.seq, one.id.0)).collect()
 }
 
@@ -107,7 +112,7 @@ async fn what_was_answered_is_there_after_a_restart() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory);
     let account = some_history(&store).await;
-    let head = store.feed(account, [Seq(0); 3], Timestamp(0), 0).await.unwrap().head;
+    let head = store.feed(account, Payloads::Any, Timestamp(0), 0).await.unwrap().head;
     drop(store);
     let store = open(&directory);
     has_some_history(&store, account).await;
@@ -461,9 +466,9 @@ async fn a_history_is_found_over_many_runs() {
     // The newest run is read again, and so are all of them where they are missing.
     drop(store);
     let raw = Connection::open(path(&directory)).unwrap();
-    let runs: i64 = raw.query_row("SELECT count(*) FROM inbox", [], |row| row.get(0)).unwrap();
+    let runs: i64 = raw.query_row("SELECT count(*) FROM recipient_index", [], |row| row.get(0)).unwrap();
     assert_eq!(runs, 3);
-    raw.execute_batch("DELETE FROM inbox WHERE run > 0").unwrap();
+    raw.execute_batch("DELETE FROM recipient_index WHERE run > 0").unwrap();
     drop(raw);
     let (store, found) = numbers(Arc::new(open(&directory)), accounts[0], 100).await;
     assert_eq!(found, expected);
@@ -485,15 +490,7 @@ async fn no_page_of_accounts_sorts_or_walks_everything() {
     for order in [AccountOrder::Username, AccountOrder::Created, AccountOrder::LastOffline] {
         for descending in [false, true] {
             for (number, sql) in accounts::walk(order, descending).iter().enumerate() {
-                let mut statement = raw.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-                for place in 1..=statement.parameter_count() {
-                    statement.raw_bind_parameter(place, 1).unwrap();
-                }
-                let mut rows = statement.raw_query();
-                let mut plan = Vec::new();
-                while let Some(row) = rows.next().unwrap() {
-                    plan.push(row.get::<_, String>(3).unwrap());
-                }
+                let plan = plan(&raw, sql);
                 let [step] = plan.as_slice() else { panic!("{sql}: {plan:?}") };
                 let by = match (order, number) {
                     (AccountOrder::Username, _) => "COVERING INDEX accounts_by_username (username",
@@ -504,5 +501,56 @@ async fn no_page_of_accounts_sorts_or_walks_everything() {
                 assert!(step.starts_with(&format!("SEARCH accounts USING {by}")), "{sql}: {step}");
             }
         }
+    }
+}
+
+/// The steps of a statement's plan.
+fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    for place in 1..=statement.parameter_count() {
+        statement.raw_bind_parameter(place, 1).unwrap();
+    }
+    let mut rows = statement.raw_query();
+    let mut steps = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        steps.push(row.get::<_, String>(3).unwrap());
+    }
+    steps
+}
+
+#[tokio::test]
+async fn no_page_of_endpoints_sorts_or_walks_everything() {
+    let directory = TempDir::new().unwrap();
+    drop(open(&directory));
+    let raw = Connection::open(path(&directory)).unwrap();
+    for (sql, by) in [
+        (endpoints::PAGE, "SEARCH e USING INTEGER PRIMARY KEY (rowid>?)"),
+        (endpoints::PAGE_OF_ACCOUNT, "SEARCH e USING INDEX endpoints_by_account (account=? AND rowid>?)"),
+        (endpoints::PENDING, "SEARCH notifications USING COVERING INDEX open_by_endpoint (endpoint=?)"),
+    ] {
+        assert_eq!(plan(&raw, sql), [by], "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn idempotency_keys_are_scoped_to_the_name_of_their_api_key() {
+    let directory = TempDir::new().unwrap();
+    let raw = connect(&path(&directory), Options::default(), &schema::STEPS[..2]).unwrap();
+    raw.execute_batch(
+        "INSERT INTO api_keys VALUES ('a1', 'shop: east', 'send', x'01', 0, NULL);
+         INSERT INTO idempotency VALUES ('a1:order:7', zeroblob(32), zeroblob(16), 3, 1000);
+         INSERT INTO idempotency VALUES ('process:order', zeroblob(32), zeroblob(16), 4, 1000);
+         INSERT INTO idempotency VALUES ('gone:order', zeroblob(32), zeroblob(16), 5, 1000);",
+    )
+    .unwrap();
+    drop(raw);
+    let store = open(&directory);
+    for (key, recipients) in
+        [("key:shop: east\norder:7", 3), ("key:TIDINGS_API_KEY\norder", 4), ("gone:order", 5)]
+    {
+        let asked = Idempotency { key: key.into(), fingerprint: [0; 32], expires_at: Timestamp(1000) };
+        let new = NewNotification { idempotency: Some(asked), ..note(1, Audience::All) };
+        let first = Acceptance::Repeated(NotificationId(0), recipients);
+        assert_eq!(store.accept(new).await, Ok(first), "{key}");
     }
 }

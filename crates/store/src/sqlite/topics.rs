@@ -1,13 +1,16 @@
 //! Subscriptions.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use tidings_core::model::{AccountId, Topic};
-use tidings_core::store::{Page, StoreError};
+use tidings_core::model::{AccountId, Topic, TopicPolicy};
+use tidings_core::store::{Page, StoreError, TopicRow};
 
 use super::account_cursor::{AccountCursor, registered_at};
 use super::convert::{self, int, limit as sql_limit, uint};
-use super::error::Result;
+use super::error::{Error, Result};
 use super::writer::Writer;
+
+/// Removes a topic that neither has subscribers nor a policy.
+const REMOVE_UNUSED: &str = "DELETE FROM topics WHERE name = ?1 AND subscribers <= 0 AND policy IS NULL";
 
 impl Writer {
     pub fn subscribe(&mut self, account: AccountId, topic: &Topic) -> Result<bool> {
@@ -51,12 +54,20 @@ impl Writer {
 
     /// Counts one subscriber less.
     pub fn leave_topic(&self, topic: &Topic) -> Result<()> {
-        for sql in [
-            "UPDATE topics SET subscribers = subscribers - 1 WHERE name = ?1",
-            "DELETE FROM topics WHERE name = ?1 AND subscribers <= 0",
-        ] {
+        for sql in ["UPDATE topics SET subscribers = subscribers - 1 WHERE name = ?1", REMOVE_UNUSED] {
             self.connection.prepare_cached(sql)?.execute([topic.as_str()])?;
         }
+        Ok(())
+    }
+
+    pub fn set_topic_policy(&self, topic: &Topic, policy: Option<TopicPolicy>) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO topics (name, subscribers, policy) VALUES (?1, 0, ?2)
+                 ON CONFLICT (name) DO UPDATE SET policy = ?2",
+            )?
+            .execute(params![topic.as_str(), policy.map(TopicPolicy::as_str)])?;
+        self.connection.prepare_cached(REMOVE_UNUSED)?.execute([topic.as_str()])?;
         Ok(())
     }
 
@@ -83,17 +94,36 @@ pub(super) fn topics(
     connection: &Connection,
     after: Option<&str>,
     limit: usize,
-) -> Result<Page<(Topic, u64), String>> {
+) -> Result<Page<TopicRow, String>> {
     let limit = limit.max(1);
-    let mut statement = connection
-        .prepare_cached("SELECT name, subscribers FROM topics WHERE name > ?1 ORDER BY name LIMIT ?2")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT name, subscribers, policy FROM topics WHERE name > ?1 ORDER BY name LIMIT ?2",
+    )?;
     let mut rows = statement.query(params![after.unwrap_or_default(), sql_limit(limit.saturating_add(1))])?;
     let mut items = Vec::new();
     while let Some(row) = rows.next()? {
-        items.push((convert::topic(&row.get::<_, String>(0)?)?, uint(row.get(1)?)));
+        items.push(TopicRow {
+            topic: convert::topic(&row.get::<_, String>(0)?)?,
+            subscribers: uint(row.get(1)?),
+            policy: policy_from(row.get(2)?)?,
+        });
     }
     let more = items.len() > limit;
     items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|(topic, _): &(Topic, u64)| topic.as_str().to_owned());
+    let next = items.last().filter(|_| more).map(|row: &TopicRow| row.topic.as_str().to_owned());
     Ok(Page { items, next })
+}
+
+pub(super) fn topic(connection: &Connection, topic: &Topic) -> Result<Option<TopicRow>> {
+    let mut statement =
+        connection.prepare_cached("SELECT subscribers, policy FROM topics WHERE name = ?1")?;
+    let mut rows = statement.query([topic.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let (subscribers, policy) = (uint(row.get(0)?), policy_from(row.get(1)?)?);
+    Ok(Some(TopicRow { topic: topic.clone(), subscribers, policy }))
+}
+
+fn policy_from(text: Option<String>) -> Result<Option<TopicPolicy>> {
+    let parse = |text: String| TopicPolicy::parse(&text).ok_or_else(|| Error::corrupt("topic"));
+    text.map(parse).transpose()
 }

@@ -23,9 +23,9 @@ impl StoredTotals {
         let mut statement = connection.prepare_cached(
             "SELECT last, last_account, accounts, notifications, scheduled,
                     recipients, delivered, opened, expired, cancelled,
-                    forgotten_recipients, forgotten_delivered, forgotten_opened,
-                    forgotten_expired, forgotten_cancelled
-             FROM kept",
+                    purged_recipients, purged_delivered, purged_opened,
+                    purged_expired, purged_cancelled
+             FROM totals",
         )?;
         let stored = statement.query_row([], |row| {
             let number = |index: usize| row.get(index).map(uint);
@@ -55,7 +55,7 @@ impl StoredTotals {
 
     /// The last number given out, alone.
     pub fn last(connection: &Connection) -> Result<u64> {
-        let mut statement = connection.prepare_cached("SELECT last FROM kept")?;
+        let mut statement = connection.prepare_cached("SELECT last FROM totals")?;
         Ok(statement.query_row([], |row| row.get(0).map(uint))?)
     }
 
@@ -63,10 +63,10 @@ impl StoredTotals {
         let (all, gone) = (&self.current.counters, &self.purged);
         connection
             .prepare_cached(
-                "UPDATE kept SET last = ?1, last_account = ?2, accounts = ?3, notifications = ?4,
+                "UPDATE totals SET last = ?1, last_account = ?2, accounts = ?3, notifications = ?4,
                     scheduled = ?5, recipients = ?6, delivered = ?7, opened = ?8, expired = ?9,
-                    cancelled = ?10, forgotten_recipients = ?11, forgotten_delivered = ?12,
-                    forgotten_opened = ?13, forgotten_expired = ?14, forgotten_cancelled = ?15",
+                    cancelled = ?10, purged_recipients = ?11, purged_delivered = ?12,
+                    purged_opened = ?13, purged_expired = ?14, purged_cancelled = ?15",
             )?
             .execute(params![
                 int(self.last),

@@ -109,7 +109,7 @@ fn topics(connection: &Connection, wrong: &mut Vec<String>) -> Result<()> {
         "SELECT coalesce(t.name, s.topic), coalesce(t.subscribers, 0), coalesce(s.counted, 0)
          FROM topics t FULL JOIN (SELECT topic, count(*) AS counted FROM subscriptions GROUP BY topic) s
             ON s.topic = t.name
-         WHERE t.subscribers IS NOT s.counted",
+         WHERE coalesce(t.subscribers, 0) <> coalesce(s.counted, 0)",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

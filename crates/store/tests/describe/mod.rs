@@ -2,11 +2,9 @@
 
 use std::fmt::{Display, Write as _};
 
-use tidings_core::model::{Audience, Counters, Notification, Seq, Timestamp};
-use tidings_core::store::{AccountQuery, Positions, Store};
+use tidings_core::model::{AccountId, Audience, Counters, Notification, Payload, SendRights, Timestamp};
+use tidings_core::store::{AccountQuery, EndpointQuery, Payloads, Store};
 
-/// Before any notification.
-pub const NOTHING: Positions = [Seq(0); 3];
 /// When the history of a fixture begins.
 pub const START: Timestamp = Timestamp(1_760_000_000_000);
 
@@ -22,7 +20,8 @@ pub fn hash(byte: u8) -> [u8; 32] {
 
 /// What a fixture's notification is called.
 pub fn name(notification: &Notification) -> &str {
-    notification.content.title.as_deref().unwrap_or("?")
+    let content = notification.payload.text();
+    content.map_or(Some("bytes"), |content| content.title.as_deref()).unwrap_or("?")
 }
 
 fn counters(counters: &Counters) -> String {
@@ -39,6 +38,7 @@ fn audience(audience: &Audience) -> String {
         Audience::All => "all".into(),
         Audience::Topic(topic) => format!("topic {topic}"),
         Audience::Users(names) => format!("users {}", listed(names)),
+        Audience::Endpoint(id) => format!("endpoint {id}"),
     }
 }
 
@@ -71,7 +71,7 @@ async fn notifications(store: &dyn Store, text: &mut String) {
     let page = store.notifications(None, 1000).await.unwrap();
     assert_eq!(page.next, None);
     for record in page.items {
-        let Notification { id, seq, content, priority, collapse_key, sent_at, expires_at, .. } =
+        let Notification { id, seq, payload, priority, collapse_key, sent_at, expires_at, .. } =
             &record.notification;
         let title = name(&record.notification);
         writeln!(text, "\nnotification {title} at {}, place {}", record.position, seq.0).unwrap();
@@ -86,7 +86,19 @@ async fn notifications(store: &dyn Store, text: &mut String) {
         )
         .unwrap();
         writeln!(text, "  {}", counters(&record.counters)).unwrap();
-        writeln!(text, "  {}", serde_json::to_string(content).unwrap()).unwrap();
+        match payload {
+            Payload::Text(content) => {
+                writeln!(text, "  {}", serde_json::to_string(content).unwrap()).unwrap();
+            }
+            Payload::Bytes(bytes) => writeln!(text, "  bytes {}", hex(bytes)).unwrap(),
+        }
+        // What came with step 0003.
+        if let Some(sender) = &record.notification.sender {
+            writeln!(text, "  sender {sender:?}").unwrap();
+        }
+        for (door, object) in record.notification.ext.iter() {
+            writeln!(text, "  ext {door} {object}").unwrap();
+        }
     }
 }
 
@@ -120,18 +132,52 @@ async fn accounts(store: &dyn Store, now: Timestamp, text: &mut String) {
             let [salt, stored, server] = [&keys.salt, &keys.stored_key, &keys.server_key].map(|key| hex(key));
             writeln!(text, "  keys {} {salt} {stored} {server}", keys.iterations).unwrap();
         }
+        if !account.publish.is_empty() {
+            writeln!(text, "  publishes {}", listed(&account.publish)).unwrap();
+        }
+        owned(store, account.id, text).await;
         writeln!(text, "  topics {}", listed(store.subscriptions(account.id).await.unwrap())).unwrap();
         let past = store.account_history(account.id, None, 1000).await.unwrap();
         let past = past.items.iter();
         let past = past.map(|past| format!("{} {}", name(&past.record.notification), past.outcome.as_str()));
         writeln!(text, "  past: {}", listed(past)).unwrap();
         writeln!(text, "  pending {}", row.pending).unwrap();
-        let feed = store.feed(account.id, NOTHING, now, 1000).await.unwrap();
+        let feed = store.feed(account.id, Payloads::Any, now, 1000).await.unwrap();
         writeln!(text, "  fed: {}", listed(feed.pending.iter().map(name))).unwrap();
     }
     text.push('\n');
-    for (topic, subscribers) in store.topics(None, 1000).await.unwrap().items {
-        writeln!(text, "topic {topic}: {subscribers}").unwrap();
+    for row in store.topics(None, 1000).await.unwrap().items {
+        let policy = row.policy.map_or_else(String::new, |policy| format!(", {}", policy.as_str()));
+        writeln!(text, "topic {}: {}{policy}", row.topic, row.subscribers).unwrap();
+    }
+}
+
+/// An account's tokens and endpoints.
+async fn owned(store: &dyn Store, account: AccountId, text: &mut String) {
+    for token in store.tokens(account).await.unwrap() {
+        let (label, ends) = (or_none(token.label), or_none(token.expires_at));
+        writeln!(text, "  token {} {label} {} {} {ends}", token.id.0, hex(&token.hash), token.created_at)
+            .unwrap();
+    }
+    let query = EndpointQuery { account: Some(account), after: None, limit: 1000 };
+    for row in store.endpoints(query).await.unwrap().items {
+        let endpoint = row.endpoint;
+        writeln!(
+            text,
+            "  endpoint {} at {}: {} {} {} {}, made {}, used {}, ends {}, revoked {}, {} pending",
+            endpoint.id,
+            row.position,
+            endpoint.application,
+            endpoint.instance,
+            endpoint.resource,
+            hex(&endpoint.token_hash),
+            endpoint.created_at,
+            or_none(endpoint.last_used),
+            endpoint.expires_at,
+            or_none(endpoint.revoked_at),
+            row.pending
+        )
+        .unwrap();
     }
 }
 
@@ -139,8 +185,20 @@ async fn administration(store: &dyn Store, now: Timestamp, text: &mut String) {
     text.push('\n');
     for key in store.keys().await.unwrap() {
         let (id, scope, used) = (key.id.0, key.scope.as_str(), or_none(key.last_used));
-        writeln!(text, "key {id} {}, {scope}, {}, {}, {used}", key.name, hex(&key.hash), key.created_at)
-            .unwrap();
+        let rights = match key.rights {
+            SendRights::Everyone => String::new(),
+            SendRights::Only { topics, users } => {
+                format!(", to topics {} users {}", listed(topics), listed(users))
+            }
+        };
+        writeln!(
+            text,
+            "key {id} {}, {scope}, {}, {}, {used}{rights}",
+            key.name,
+            hex(&key.hash),
+            key.created_at
+        )
+        .unwrap();
     }
     for operator in store.operators().await.unwrap() {
         let role = operator.role.as_str();

@@ -17,7 +17,7 @@ use tidings_client::{
 use tidings_core::audit::Actor;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::config::{Config, RegistrationPolicy};
-use tidings_core::model::{Audience, Content, Counters, NotificationId, Topic, Username};
+use tidings_core::model::{Audience, Content, Counters, NotificationId, Sender, Topic, Username};
 use tidings_core::notification::Request;
 use tidings_core::{Core, Ports};
 use tidings_net::{CertificateSource, Certificates, Server, Settings};
@@ -103,7 +103,12 @@ impl World {
 
     async fn send(&self, audience: Audience, title: &str) -> NotificationId {
         let content = Content { title: Some(title.into()), ..Content::default() };
-        self.core().notification.accept(Request::new(audience, content)).await.unwrap().id
+        self.core()
+            .notification
+            .accept(Request::new(Sender::Operator("ada".into()), audience, content))
+            .await
+            .unwrap()
+            .id
     }
 
     /// Waits until the counters of a notification are so.

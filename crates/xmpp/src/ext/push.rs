@@ -20,6 +20,8 @@ pub struct PushMessage {
     pub image: Option<String>,
     /// What the app reads, in order.
     pub data: Vec<(String, String)>,
+    /// What only one door understands: the door's name, and a JSON object.
+    pub ext: Vec<(String, String)>,
     /// `low`, `normal` or `high`.
     pub priority: String,
     /// The topic that it was sent to.
@@ -43,6 +45,10 @@ impl PushMessage {
             .children()
             .filter(|child| child.is("data", ns::PUSH))
             .filter_map(|child| Some((child.attribute("key")?.to_owned(), child.text())));
+        let ext = push
+            .children()
+            .filter(|child| child.is("ext", ns::PUSH))
+            .filter_map(|child| Some((child.attribute("door")?.to_owned(), child.text())));
         Some(Self {
             id: attribute("id").filter(|id| !id.is_empty())?,
             title: field("title"),
@@ -50,6 +56,7 @@ impl PushMessage {
             uri: field("uri"),
             image: field("image"),
             data: data.collect(),
+            ext: ext.collect(),
             priority: attribute("priority").unwrap_or_else(|| "normal".to_owned()),
             topic: attribute("topic"),
             sent: attribute("sent").unwrap_or_default(),
@@ -81,6 +88,12 @@ impl PushMessage {
             let data =
                 Element::new("data", ns::PUSH).with_attribute("key", key.as_str()).with_text(value.as_str());
             push.push_child(data);
+        }
+        for (door, object) in &self.ext {
+            let ext = Element::new("ext", ns::PUSH)
+                .with_attribute("door", door.as_str())
+                .with_text(object.as_str());
+            push.push_child(ext);
         }
         push
     }
@@ -206,6 +219,7 @@ mod tests {
             uri: Some("https://example.org/?a=1&b=2".to_owned()),
             image: Some("https://example.org/i.png".to_owned()),
             data: vec![("k".to_owned(), "v".to_owned()), ("l'".to_owned(), String::new())],
+            ext: vec![("ntfy".to_owned(), "{ \"tags\":[\"<&\"]}".to_owned())],
             priority: "high".to_owned(),
             topic: Some("news".to_owned()),
             sent: "2026-01-02T03:04:05Z".to_owned(),
@@ -227,7 +241,7 @@ mod tests {
              <notification xmlns='urn:tidings:push:1' id='01' topic='news' priority='high' \
              sent='2026-01-02T03:04:05Z' expires='2026-01-03T03:04:05Z'><title>Tea &amp; cake</title>\
              <message>at &lt;five&gt;</message><uri>https://example.org/?a=1&amp;b=2</uri>\
-             <image>https://example.org/i.png</image><data key='k'>v</data><data key='l&apos;'/></notification>\
+             <image>https://example.org/i.png</image><data key='k'>v</data><data key='l&apos;'/><ext door='ntfy'>{ \"tags\":[\"&lt;&amp;\"]}</ext></notification>\
              <body>Tea &amp; cake\nat &lt;five&gt;\nhttps://example.org/?a=1&amp;b=2</body>\
              <x xmlns='jabber:x:oob'><url>https://example.org/?a=1&amp;b=2</url></x>\
              <request xmlns='urn:xmpp:receipts'/></message>"

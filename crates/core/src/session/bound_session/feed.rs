@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{BoundSession, FeedState, Outstanding};
 use crate::model::{Priority, Seq};
 use crate::session::collapse::collapse;
-use crate::session::delivery::Delivery;
+use crate::session::delivery::{Delivery, payloads};
 use crate::session::sources::Sources;
 use crate::store::{Feed, StoreError};
 
@@ -100,7 +100,8 @@ impl BoundSession {
             batch
                 .sort_by_key(|delivery| (Reverse(delivery.notification.priority), delivery.notification.seq));
         }
-        batch.retain(|delivery| delivery.notification.seq > self.head);
+        // What this session cannot be handed stays pending, for one that can.
+        batch.retain(|delivery| delivery.notification.seq > self.head && delivery.fits(self.encoding));
         Some(batch)
     }
 
@@ -192,7 +193,7 @@ impl BoundSession {
             let topics = sources.store.subscriptions(account).await?;
             sources.topics.learn_topics(account, topics);
         }
-        sources.notification.feed(account, limit).await
+        sources.notification.feed(account, payloads(self.encoding), limit).await
     }
 
     fn send(&mut self, sources: &Sources, delivery: &Delivery, out: &mut Vec<u8>) {

@@ -1,7 +1,9 @@
 //! Accounts, method by method, each under the lock.
 
 use async_trait::async_trait;
-use tidings_core::model::{Account, AccountId, Credentials, NewAccount, Username};
+use tidings_core::model::{
+    Account, AccountId, AccountToken, Credentials, NewAccount, Timestamp, TokenId, Username,
+};
 use tidings_core::store::{
     AccountChange, AccountQuery, AccountRow, AccountSortKey, AccountStore, Page, Result, Seen,
 };
@@ -37,5 +39,21 @@ impl AccountStore for MemoryStore {
 
     async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, AccountSortKey>> {
         Ok(self.state()?.accounts(&query))
+    }
+
+    async fn create_token(&self, token: AccountToken) -> Result<()> {
+        self.state()?.create_token(token)
+    }
+
+    async fn tokens(&self, account: AccountId) -> Result<Vec<AccountToken>> {
+        Ok(self.state()?.tokens(account))
+    }
+
+    async fn token_owner(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<Account>> {
+        Ok(self.state()?.token_owner(hash, now))
+    }
+
+    async fn remove_token(&self, account: AccountId, id: &TokenId) -> Result<bool> {
+        Ok(self.state()?.remove_token(account, id))
     }
 }

@@ -69,4 +69,8 @@ impl AdminStore for MemoryStore {
         self.state()?.put_setting(key, value);
         Ok(())
     }
+
+    async fn setting_or_insert(&self, key: &str, value: Vec<u8>) -> Result<Vec<u8>> {
+        Ok(self.state()?.setting_or_insert(key, value))
+    }
 }

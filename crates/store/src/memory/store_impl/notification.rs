@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tidings_core::model::{AccountId, NotificationId, Seq, Timestamp};
 use tidings_core::store::{
     Acceptance, CommitFeed, Ended, Feed, HistoryEntry, NewNotification, NotificationRecord,
-    NotificationStore, Page, Positions, Result, Settled, Settlement, Totals,
+    NotificationStore, Page, Payloads, Result, Settled, Settlement, Totals,
 };
 
 use crate::memory::MemoryStore;
@@ -62,8 +62,14 @@ impl NotificationStore for MemoryStore {
         Ok(self.state()?.account_history(account, before, limit))
     }
 
-    async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed> {
-        Ok(self.state()?.feed(account, after, now, limit))
+    async fn feed(
+        &self,
+        account: AccountId,
+        payloads: Payloads,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Feed> {
+        Ok(self.state()?.feed(account, payloads, now, limit))
     }
 
     async fn head_if_idle(&self, account: AccountId) -> Result<Option<Seq>> {

@@ -1,8 +1,8 @@
 //! Topics and subscriptions, method by method, each under the lock.
 
 use async_trait::async_trait;
-use tidings_core::model::{AccountId, Topic};
-use tidings_core::store::{Page, Result, TopicStore};
+use tidings_core::model::{AccountId, Topic, TopicPolicy};
+use tidings_core::store::{Page, Result, TopicRow, TopicStore};
 
 use crate::memory::MemoryStore;
 
@@ -20,7 +20,16 @@ impl TopicStore for MemoryStore {
         Ok(self.state()?.subscriptions(account))
     }
 
-    async fn topics(&self, after: Option<String>, limit: usize) -> Result<Page<(Topic, u64), String>> {
+    async fn topics(&self, after: Option<String>, limit: usize) -> Result<Page<TopicRow, String>> {
         Ok(self.state()?.topics(after.as_deref(), limit))
+    }
+
+    async fn topic(&self, topic: &Topic) -> Result<Option<TopicRow>> {
+        Ok(self.state()?.topic(topic))
+    }
+
+    async fn set_topic_policy(&self, topic: &Topic, policy: Option<TopicPolicy>) -> Result<()> {
+        self.state()?.set_topic_policy(topic, policy);
+        Ok(())
     }
 }

@@ -1,13 +1,15 @@
 //! Accounts, method by method: by the writer or by a reader.
 
 use async_trait::async_trait;
-use tidings_core::model::{Account, AccountId, Credentials, NewAccount, Username};
+use tidings_core::model::{
+    Account, AccountId, AccountToken, Credentials, NewAccount, Timestamp, TokenId, Username,
+};
 use tidings_core::store::{
     AccountChange, AccountQuery, AccountRow, AccountSortKey, AccountStore, Page, Result, Seen,
 };
 
 use super::{ROW, SMALL};
-use crate::sqlite::{SqliteStore, accounts};
+use crate::sqlite::{SqliteStore, accounts, tokens};
 
 #[async_trait]
 impl AccountStore for SqliteStore {
@@ -39,5 +41,22 @@ impl AccountStore for SqliteStore {
 
     async fn accounts(&self, query: AccountQuery) -> Result<Page<AccountRow, AccountSortKey>> {
         self.readers.call(move |connection| accounts::accounts(connection, &query)).await
+    }
+
+    async fn create_token(&self, token: AccountToken) -> Result<()> {
+        self.writer.call(SMALL, move |writer| writer.create_token(&token)).await
+    }
+
+    async fn tokens(&self, account: AccountId) -> Result<Vec<AccountToken>> {
+        self.readers.call(move |connection| tokens::tokens(connection, account)).await
+    }
+
+    async fn token_owner(&self, hash: [u8; 32], now: Timestamp) -> Result<Option<Account>> {
+        self.readers.call(move |connection| tokens::owner(connection, hash, now)).await
+    }
+
+    async fn remove_token(&self, account: AccountId, id: &TokenId) -> Result<bool> {
+        let id = id.clone();
+        self.writer.call(SMALL, move |writer| writer.remove_token(account, &id)).await
     }
 }

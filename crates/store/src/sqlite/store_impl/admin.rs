@@ -70,4 +70,9 @@ impl AdminStore for SqliteStore {
         let key = key.to_owned();
         self.writer.call(SMALL + value.len(), move |writer| writer.put_setting(&key, &value)).await
     }
+
+    async fn setting_or_insert(&self, key: &str, value: Vec<u8>) -> Result<Vec<u8>> {
+        let key = key.to_owned();
+        self.writer.call(SMALL + value.len(), move |writer| writer.setting_or_insert(&key, value)).await
+    }
 }

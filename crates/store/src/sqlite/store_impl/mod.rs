@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod endpoint;
 mod health;
 mod notification;
 mod topic;

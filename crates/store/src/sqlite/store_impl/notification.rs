@@ -4,24 +4,24 @@ use async_trait::async_trait;
 use tidings_core::model::{AccountId, Audience, NotificationId, Seq, Timestamp};
 use tidings_core::store::{
     Acceptance, CommitFeed, Ended, Feed, HistoryEntry, NewNotification, NotificationRecord,
-    NotificationStore, Page, Positions, Result, Settled, Settlement, StoreError, Totals,
+    NotificationStore, Page, Payloads, Result, Settled, Settlement, Totals,
 };
 
 use super::{FEW, ROW, SMALL};
 use crate::sqlite::totals::StoredTotals;
 use crate::sqlite::writer::Writer;
-use crate::sqlite::{SqliteStore, account_history, feed, records};
+use crate::sqlite::{SqliteStore, account_history, contents, feed, records};
 
 #[async_trait]
 impl NotificationStore for SqliteStore {
     async fn accept(&self, new: NewNotification) -> Result<Acceptance> {
-        let content = serde_json::to_string(&new.content)
-            .map_err(|error| StoreError::Failed(format!("the content cannot be stored: {error}")))?;
+        let content = contents::content(&new.payload)?;
         let users = match &new.audience {
             Audience::Users(names) => names.len(),
-            Audience::All | Audience::Topic(_) => 0,
+            Audience::All | Audience::Topic(_) | Audience::Endpoint(_) => 0,
         };
-        let bytes = SMALL + content.len() + ROW * users;
+        let opaque = new.payload.bytes().map_or(0, <[u8]>::len);
+        let bytes = SMALL + content.len() + opaque + ROW * users;
         let accept = move |writer: &mut Writer| writer.accept(new, &content);
         match users <= FEW {
             true => self.writer.call_inline(bytes, accept).await,
@@ -76,10 +76,16 @@ impl NotificationStore for SqliteStore {
             .await
     }
 
-    async fn feed(&self, account: AccountId, after: Positions, now: Timestamp, limit: usize) -> Result<Feed> {
+    async fn feed(
+        &self,
+        account: AccountId,
+        payloads: Payloads,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Feed> {
         let read = self
             .readers
-            .call_inline(move |connection| feed::feed(connection, account, after, now, limit))
+            .call_inline(move |connection| feed::feed(connection, account, payloads, now, limit))
             .await?;
         let superseded = read.superseded;
         if !superseded.is_empty() {

@@ -1,8 +1,8 @@
 //! Topics and subscriptions, method by method: by the writer or by a reader.
 
 use async_trait::async_trait;
-use tidings_core::model::{AccountId, Topic};
-use tidings_core::store::{Page, Result, TopicStore};
+use tidings_core::model::{AccountId, Topic, TopicPolicy};
+use tidings_core::store::{Page, Result, TopicRow, TopicStore};
 
 use super::SMALL;
 use crate::sqlite::{SqliteStore, topics};
@@ -21,7 +21,17 @@ impl TopicStore for SqliteStore {
         self.readers.call_inline(move |connection| topics::subscriptions(connection, account)).await
     }
 
-    async fn topics(&self, after: Option<String>, limit: usize) -> Result<Page<(Topic, u64), String>> {
+    async fn topics(&self, after: Option<String>, limit: usize) -> Result<Page<TopicRow, String>> {
         self.readers.call(move |connection| topics::topics(connection, after.as_deref(), limit)).await
+    }
+
+    async fn topic(&self, topic: &Topic) -> Result<Option<TopicRow>> {
+        let topic = topic.clone();
+        self.readers.call_inline(move |connection| topics::topic(connection, &topic)).await
+    }
+
+    async fn set_topic_policy(&self, topic: &Topic, policy: Option<TopicPolicy>) -> Result<()> {
+        let topic = topic.clone();
+        self.writer.call(SMALL, move |writer| writer.set_topic_policy(&topic, policy)).await
     }
 }
