@@ -2,12 +2,10 @@ package org.tidings.core.device;
 
 import java.io.IOException;
 import java.util.List;
-import org.tidings.core.sasl.SaltedPassword;
 import org.tidings.core.session.Connection;
 import org.tidings.core.session.Delivery;
 import org.tidings.core.session.SessionState;
 import org.tidings.core.stream.Established;
-import org.tidings.core.stream.Login;
 import org.tidings.core.stream.StreamException;
 import org.tidings.core.stream.Trouble;
 
@@ -27,7 +25,7 @@ public final class Engine {
     private final Alarm alarm;
     private final RandomSource random;
     private final Transport transport;
-    private final AccountKeeper accounts;
+    private final Logins logins;
     private final Deliveries deliveries;
     private final Requests requests;
     private final LinkMemory links;
@@ -39,8 +37,6 @@ public final class Engine {
     private Status status;
     private Channel channel;
     private Connection connection;
-    private SessionState session;
-    private SaltedPassword salted;
     private boolean overflow;
     private boolean speakLater;
     public Engine(Settings settings, Store store, Sink sink, Clock clock, Alarm alarm, RandomSource random, Transport transport) {
@@ -51,7 +47,7 @@ public final class Engine {
         this.alarm = alarm;
         this.random = random;
         this.transport = transport;
-        accounts = new AccountKeeper(settings, store, random);
+        logins = new Logins(settings, store, random);
         deliveries = new Deliveries(store, sink);
         requests = new Requests(store, this::storeFailed);
         links = new LinkMemory(store, this::storeFailed);
@@ -68,7 +64,7 @@ public final class Engine {
      * @throws IOException when the store cannot be read; nothing has started then
      */
     public void start(String network) throws IOException {
-        accounts.start();
+        logins.accounts().start();
         requests.start();
         links.start();
         deliveries.start();
@@ -111,15 +107,7 @@ public final class Engine {
         }
         attempts.connected();
         this.channel = channel;
-        Account account = accounts.account();
-        Login login = new Login(settings.domain, account.username(), account.password(), RandomSource.hex(random, 16))
-                .salted(salted).as(settings.tag, account.agent()).inline(settings.inlineLogin);
-        if (accounts.mustRegister()) {
-            login.registering(settings.token);
-        } else if (session != null && session.resumeId() != null) {
-            login.resuming(session.resumeId(), session.handled());
-        }
-        connection = new Connection(login, channel.binding, session, active, links.silence(network),
+        connection = new Connection(logins.next(), channel.binding, logins.session(), active, links.silence(network),
                 settings.pace, events, clock.millis());
         flush();
         setAlarm();
@@ -206,10 +194,7 @@ public final class Engine {
         running = false;
         attempts.never();
         disconnect();
-        if (session != null) {
-            session.abandon();
-            session = null;
-        }
+        logins.abandon();
         alarm.cancel();
         tell(Status.State.STOPPED, NEVER, null, null, null);
     }
@@ -226,7 +211,7 @@ public final class Engine {
     /** A person accepts the key that a status named; {@link Channel#PIN} stands before it. */
     public void trust(String fingerprint) {
         try {
-            accounts.know(fingerprint);
+            logins.accounts().know(fingerprint);
         } catch (IOException e) {
             storeFailed(e);
         }
@@ -288,7 +273,7 @@ public final class Engine {
     }
 
     public Account account() {
-        return accounts.account();
+        return logins.accounts().account();
     }
 
     // ---- connecting ----
@@ -299,13 +284,13 @@ public final class Engine {
         }
         attempts.begin(clock.millis());
         try {
-            accounts.prepare();
+            logins.accounts().prepare();
         } catch (IOException e) {
             over(Trouble.STORE, "the account cannot be stored: " + e.getMessage(), null);
             return;
         }
         tell(Status.State.CONNECTING, NEVER, status.trouble(), status.message(), null);
-        transport.connect(accounts.account().identity());
+        transport.connect(account().identity());
     }
 
     /** The connection or the attempt is over; the next one has a time. */
@@ -313,20 +298,13 @@ public final class Engine {
         if (connection != null) {
             links.ended(connection, network);
         }
-        if (!attempts.wasOnline() && trouble == Trouble.PROTOCOL) {
-            // Perhaps of a session that cannot go on.
-            session = null;
-        }
+        boolean wasOnline = attempts.wasOnline();
         disconnect();
-        boolean slow = trouble.needsPerson();
+        boolean slow = false;
         try {
-            slow &= !accounts.refused(trouble);
+            slow = !logins.failed(trouble, wasOnline);
         } catch (IOException e) {
             trouble = Trouble.STORE;
-        }
-        if (accounts.mustRegister()) {
-            session = null;
-            salted = null;
         }
         attempts.failed(clock.millis(), slow);
         tell(Status.State.WAITING, attempts.at(), trouble, message, fingerprint);
@@ -350,7 +328,7 @@ public final class Engine {
         @Override
         public void registered() {
             try {
-                accounts.registered();
+                logins.accounts().registered();
             } catch (IOException e) {
                 storeFailed(e);
             }
@@ -358,10 +336,9 @@ public final class Engine {
 
         @Override
         public void established(Established established) {
-            salted = established.salted;
-            String known = accounts.account().identity();
+            String known = account().identity();
             try {
-                accounts.loggedIn(channel.identity);
+                logins.accounts().loggedIn(channel.identity);
             } catch (IOException e) {
                 storeFailed(e);
             }
@@ -369,10 +346,10 @@ public final class Engine {
                 sink.firstMet(channel.identity);
             }
             links.established(connection, network, established.resumed);
+            SessionState lost = logins.established(established, connection);
             if (!established.resumed) {
-                requests.sessionBegins(session);
+                requests.sessionBegins(lost);
             }
-            session = connection.state();
         }
 
         @Override

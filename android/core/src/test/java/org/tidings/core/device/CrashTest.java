@@ -59,7 +59,7 @@ class CrashTest {
     /** Cuts, deaths, a full disk and a server that forgets sessions, in any order. */
     @Test
     void nothingIsLostWhateverHappens() {
-        Seeds.check(60, random -> {
+        Seeds.check(40, random -> {
             World world = new World(random.nextInt());
             world.server.sasl2 = random.nextBoolean();
             world.start();

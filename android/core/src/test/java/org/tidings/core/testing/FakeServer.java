@@ -1,6 +1,8 @@
 package org.tidings.core.testing;
 
 import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -10,6 +12,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import javax.crypto.Mac;
 import javax.crypto.SecretKeyFactory;
@@ -24,6 +27,8 @@ import org.tidings.core.xml.XmlReader;
 /** A push server in memory, behind TLS: accounts, SCRAM, sessions that go on, and notifications until acknowledged. */
 public final class FakeServer {
     private static final byte[] SALT = "salt and pepper!".getBytes(StandardCharsets.US_ASCII);
+
+    private static final Map<String, byte[]> SALTED = new ConcurrentHashMap<>();
 
     /** What a session is to the server. */
     private static final class Session {
@@ -203,7 +208,11 @@ public final class FakeServer {
 
         private void acknowledge(int h) {
             if (h < session.acknowledged || h > session.acknowledged + session.sent.size()) {
-                throw new AssertionError("acknowledged " + h + " of " + (session.acknowledged + session.sent.size()));
+                // XEP-0198 section 4: the session is over.
+                sessions.remove(session.id);
+                say("<stream:error><undefined-condition xmlns='" + Ns.STREAMS + "'/><handled-count-too-high xmlns='" + Ns.SM
+                        + "'/></stream:error></stream:stream>");
+                return;
             }
             for (; session.acknowledged < h; session.acknowledged++) {
                 Element done = session.sent.removeFirst();
@@ -217,6 +226,9 @@ public final class FakeServer {
             boolean inSession = session != null;
             count();
             Element answer = new Element("iq", Ns.CLIENT).with("type", "result").with("id", iq.attribute("id"));
+            if (iq.children().isEmpty() || !"set".equals(iq.attribute("type")) && !"get".equals(iq.attribute("type"))) {
+                return;
+            }
             Element payload = iq.children().get(0);
             if (payload.is("preauth", Ns.PRE_AUTH)) {
                 tokens.add(payload.attribute("token"));
@@ -337,16 +349,20 @@ public final class FakeServer {
 
         private boolean proves(String password, byte[] proof, String message) {
             try {
-                SecretKeyFactory factory = SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256");
-                salted = factory.generateSecret(new PBEKeySpec(password.toCharArray(), SALT, 4096, 256)).getEncoded();
+                salted = SALTED.get(password);
+                if (salted == null) {
+                    SecretKeyFactory factory = SecretKeyFactory.getInstance("PBKDF2WithHmacSHA256");
+                    salted = factory.generateSecret(new PBEKeySpec(password.toCharArray(), SALT, 4096, 256)).getEncoded();
+                    SALTED.put(password, salted);
+                }
                 byte[] client = hmac(salted, "Client Key");
-                byte[] signature = hmac(java.security.MessageDigest.getInstance("SHA-256").digest(client), message);
+                byte[] signature = hmac(MessageDigest.getInstance("SHA-256").digest(client), message);
                 boolean same = proof.length == client.length;
                 for (int i = 0; same && i < client.length; i++) {
                     same = (proof[i] ^ signature[i]) == client[i];
                 }
                 return same;
-            } catch (java.security.GeneralSecurityException e) {
+            } catch (GeneralSecurityException e) {
                 throw new AssertionError(e);
             }
         }
@@ -361,7 +377,7 @@ public final class FakeServer {
             Mac mac = Mac.getInstance("HmacSHA256");
             mac.init(new SecretKeySpec(key, "HmacSHA256"));
             return mac.doFinal(message.getBytes(StandardCharsets.UTF_8));
-        } catch (java.security.GeneralSecurityException e) {
+        } catch (GeneralSecurityException e) {
             throw new AssertionError(e);
         }
     }
