@@ -38,10 +38,14 @@ final class Deliveries {
         }
     }
 
-    /** A copy of a notification came; false where no more fit. */
-    boolean add(Delivery delivery) {
+    /** A copy of a notification came. */
+    void add(Delivery delivery) {
         waiting.add(delivery);
-        return waiting.size() <= MOST_WAITING;
+    }
+
+    /** Whether more wait for the store than may: the server is to keep them. */
+    boolean isOverflowing() {
+        return waiting.size() > MOST_WAITING;
     }
 
     /** Stores and shows what waits. Returns what the device now has for good. */
@@ -82,7 +86,12 @@ final class Deliveries {
     }
 
     private void show(Notification notification) {
-        sink.show(notification);
+        try {
+            sink.show(notification);
+        } catch (RuntimeException e) {
+            // The app stumbled over this one. It stays marked as not shown, and must not hold up the others.
+            return;
+        }
         try {
             store.shown(notification.id());
         } catch (IOException e) {

@@ -2,6 +2,7 @@ package org.tidings.core.device;
 
 import java.io.IOException;
 import java.util.List;
+import java.util.function.Consumer;
 import org.tidings.core.session.Connection;
 import org.tidings.core.session.Delivery;
 import org.tidings.core.session.SessionState;
@@ -19,12 +20,11 @@ public final class Engine {
     private static final long NEVER = Attempts.NEVER;
 
     private final Settings settings;
-    private final Store store;
     private final Sink sink;
     private final Clock clock;
     private final Alarm alarm;
-    private final RandomSource random;
     private final Transport transport;
+    private final Reporter reporter;
     private final Logins logins;
     private final Deliveries deliveries;
     private final Requests requests;
@@ -34,25 +34,22 @@ public final class Engine {
     private boolean running;
     private String network;
     private boolean active = true;
-    private Status status;
     private Channel channel;
     private Connection connection;
-    private boolean overflow;
     private boolean speakLater;
+
     public Engine(Settings settings, Store store, Sink sink, Clock clock, Alarm alarm, RandomSource random, Transport transport) {
         this.settings = settings;
-        this.store = store;
         this.sink = sink;
         this.clock = clock;
         this.alarm = alarm;
-        this.random = random;
         this.transport = transport;
-        logins = new Logins(settings, store, random);
+        reporter = new Reporter(sink, clock);
+        logins = new Logins(settings, store, random, reporter::storeFailed);
         deliveries = new Deliveries(store, sink);
-        requests = new Requests(store, this::storeFailed);
-        links = new LinkMemory(store, this::storeFailed);
+        requests = new Requests(store, reporter::storeFailed);
+        links = new LinkMemory(store, reporter::storeFailed);
         attempts = new Attempts(settings, random, clock.millis());
-        status = new Status(Status.State.STOPPED, clock.millis(), 0, null, null, null);
     }
 
     // ---- what the world says ----
@@ -64,14 +61,14 @@ public final class Engine {
      * @throws IOException when the store cannot be read; nothing has started then
      */
     public void start(String network) throws IOException {
-        logins.accounts().start();
+        logins.start();
         requests.start();
         links.start();
         deliveries.start();
         running = true;
         this.network = network;
         if (network == null) {
-            tell(Status.State.OFFLINE, NEVER, Trouble.NO_NETWORK, "there is no network", null);
+            reporter.offline();
         } else {
             attempts.hurry(clock.millis());
             attemptIfDue();
@@ -89,11 +86,11 @@ public final class Engine {
         disconnect();
         if (now == null) {
             attempts.never();
-            tell(Status.State.OFFLINE, NEVER, Trouble.NO_NETWORK, "there is no network", null);
+            reporter.offline();
         } else {
             attempts.networkChanged(clock.millis());
             if (!attempts.isDue(clock.millis())) {
-                tell(Status.State.WAITING, attempts.at(), Trouble.NO_NETWORK, "the network changes too often", null);
+                reporter.waiting(attempts.at(), Trouble.NO_NETWORK, "the network changes too often", null);
             }
             attemptIfDue();
         }
@@ -127,7 +124,7 @@ public final class Engine {
         }
         // What came before the end of the connection is the device's all the same.
         store(now);
-        if (overflow) {
+        if (deliveries.isOverflowing()) {
             ended = new StreamException(Trouble.STORE, "notifications cannot be stored");
         }
         if (connection != null && ended != null) {
@@ -184,19 +181,14 @@ public final class Engine {
             return;
         }
         if (isOnline()) {
-            try {
-                connection.close();
-                flush();
-            } catch (StreamException e) {
-                // It ends either way.
-            }
+            attempt(connection::close);
         }
         running = false;
         attempts.never();
         disconnect();
         logins.abandon();
         alarm.cancel();
-        tell(Status.State.STOPPED, NEVER, null, null, null);
+        reporter.stopped();
     }
 
     /** Tries at once, where it would have waited. */
@@ -210,11 +202,7 @@ public final class Engine {
 
     /** A person accepts the key that a status named; {@link Channel#PIN} stands before it. */
     public void trust(String fingerprint) {
-        try {
-            logins.accounts().know(fingerprint);
-        } catch (IOException e) {
-            storeFailed(e);
-        }
+        logins.know(fingerprint);
         retry();
     }
 
@@ -246,21 +234,20 @@ public final class Engine {
 
     /** Asks which topics the server has for the account. */
     public void listTopics(TopicList list) {
-        if (isOnline()) {
-            attempt(() -> requests.list(connection, list, clock.millis()));
-            setAlarm();
-        } else {
-            list.refused("offline");
-        }
+        ask(() -> requests.list(connection, list, clock.millis()), list::refused);
     }
 
     /** Asks the server for a sign of life. */
     public void ping(Answer answer) {
+        ask(() -> requests.ping(connection, answer, clock.millis()), answer::refused);
+    }
+
+    private void ask(Attempt request, Consumer<String> refused) {
         if (isOnline()) {
-            attempt(() -> requests.ping(connection, answer, clock.millis()));
+            attempt(request);
             setAlarm();
         } else {
-            answer.refused("offline");
+            refused.accept("offline");
         }
     }
 
@@ -269,11 +256,11 @@ public final class Engine {
     }
 
     public Status status() {
-        return status;
+        return reporter.status();
     }
 
     public Account account() {
-        return logins.accounts().account();
+        return logins.account();
     }
 
     // ---- connecting ----
@@ -284,12 +271,12 @@ public final class Engine {
         }
         attempts.begin(clock.millis());
         try {
-            logins.accounts().prepare();
+            logins.prepare();
         } catch (IOException e) {
             over(Trouble.STORE, "the account cannot be stored: " + e.getMessage(), null);
             return;
         }
-        tell(Status.State.CONNECTING, NEVER, status.trouble(), status.message(), null);
+        reporter.connecting();
         transport.connect(account().identity());
     }
 
@@ -307,7 +294,7 @@ public final class Engine {
             trouble = Trouble.STORE;
         }
         attempts.failed(clock.millis(), slow);
-        tell(Status.State.WAITING, attempts.at(), trouble, message, fingerprint);
+        reporter.waiting(attempts.at(), trouble, message, fingerprint);
     }
 
     private void disconnect() {
@@ -317,7 +304,6 @@ public final class Engine {
         attempts.disconnected(clock.millis());
         connection = null;
         channel = null;
-        overflow = false;
         speakLater = false;
         deliveries.disconnected();
     }
@@ -327,26 +313,17 @@ public final class Engine {
     private final Connection.Events events = new Connection.Events() {
         @Override
         public void registered() {
-            try {
-                logins.accounts().registered();
-            } catch (IOException e) {
-                storeFailed(e);
-            }
+            logins.registered();
         }
 
         @Override
         public void established(Established established) {
-            String known = account().identity();
-            try {
-                logins.accounts().loggedIn(channel.identity);
-            } catch (IOException e) {
-                storeFailed(e);
-            }
-            if (known == null && channel.identity.startsWith(Channel.PIN)) {
+            boolean firstMeeting = account().identity() == null;
+            links.established(connection, network, established.resumed);
+            SessionState lost = logins.established(established, connection, channel.identity);
+            if (firstMeeting && channel.identity.startsWith(Channel.PIN)) {
                 sink.firstMet(channel.identity);
             }
-            links.established(connection, network, established.resumed);
-            SessionState lost = logins.established(established, connection);
             if (!established.resumed) {
                 requests.sessionBegins(lost);
             }
@@ -355,13 +332,13 @@ public final class Engine {
         @Override
         public void online() {
             attempts.online(clock.millis());
-            tell(Status.State.ONLINE, NEVER, null, null, null);
+            reporter.online();
             speakLater = true;
         }
 
         @Override
         public void received(Delivery delivery) {
-            overflow |= !deliveries.add(delivery);
+            deliveries.add(delivery);
         }
     };
 
@@ -374,18 +351,7 @@ public final class Engine {
         }
         if (connection != null) {
             connection.acknowledge();
-            IOException failure = deliveries.failure();
-            if (failure != null) {
-                storeFailed(failure);
-            } else if (status.trouble() == Trouble.STORE && connection.isOnline()) {
-                tell(Status.State.ONLINE, NEVER, null, null, null);
-            }
-        }
-    }
-
-    private void storeFailed(IOException e) {
-        if (status.trouble() != Trouble.STORE) {
-            tell(status.state(), status.nextAttempt(), Trouble.STORE, "the device cannot store: " + e.getMessage(), null);
+            reporter.stored(deliveries.failure());
         }
     }
 
@@ -423,19 +389,12 @@ public final class Engine {
         if (!running) {
             return;
         }
-        long at = attempts.deadline();
-        if (connection != null) {
-            at = Math.min(at, Math.min(connection.deadline(), deliveries.retryAt()));
-        }
+        long link = connection == null ? NEVER : connection.deadline();
+        long at = Math.min(attempts.deadline(), Math.min(link, deliveries.retryAt()));
         if (at == NEVER) {
             alarm.cancel();
         } else {
             alarm.set(at);
         }
-    }
-
-    private void tell(Status.State state, long next, Trouble trouble, String message, String fingerprint) {
-        status = new Status(state, clock.millis(), next, trouble, message, fingerprint);
-        sink.status(status);
     }
 }

@@ -1,6 +1,7 @@
 package org.tidings.core.device;
 
 import java.io.IOException;
+import java.util.function.Consumer;
 import org.tidings.core.sasl.SaltedPassword;
 import org.tidings.core.session.Connection;
 import org.tidings.core.session.SessionState;
@@ -13,17 +14,50 @@ final class Logins {
     private final Settings settings;
     private final RandomSource random;
     private final AccountKeeper accounts;
+    private final Consumer<IOException> storeFailed;
     private SessionState session;
     private SaltedPassword salted;
 
-    Logins(Settings settings, Store store, RandomSource random) {
+    Logins(Settings settings, Store store, RandomSource random, Consumer<IOException> storeFailed) {
         this.settings = settings;
         this.random = random;
+        this.storeFailed = storeFailed;
         this.accounts = new AccountKeeper(settings, store, random);
     }
 
-    AccountKeeper accounts() {
-        return accounts;
+    void start() throws IOException {
+        accounts.start();
+    }
+
+    Account account() {
+        return accounts.account();
+    }
+
+    /** What the next login needs is on disk when this returns. */
+    void prepare() throws IOException {
+        accounts.prepare();
+    }
+
+    /** A person says by what the server is to be known. */
+    void know(String identity) {
+        attempt(() -> accounts.know(identity));
+    }
+
+    void registered() {
+        attempt(accounts::registered);
+    }
+
+    /** Something that the store may refuse: it is stored before the next login then. */
+    private interface Storing {
+        void run() throws IOException;
+    }
+
+    private void attempt(Storing storing) {
+        try {
+            storing.run();
+        } catch (IOException e) {
+            storeFailed.accept(e);
+        }
     }
 
     /** The session that may go on, or null. */
@@ -44,7 +78,8 @@ final class Logins {
     }
 
     /** A login went well; returns the session that was lost by it, if one was. */
-    SessionState established(Established established, Connection connection) {
+    SessionState established(Established established, Connection connection, String identity) {
+        attempt(() -> accounts.loggedIn(identity));
         SessionState before = session;
         salted = established.salted;
         session = connection.state();

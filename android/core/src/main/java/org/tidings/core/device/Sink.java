@@ -6,7 +6,8 @@ import org.tidings.core.Notification;
 public interface Sink {
     /**
      * A notification, which is stored already. One whose showing a crash interrupted comes again
-     * with the same id: put it in the place of the first.
+     * with the same id: put it in the place of the first. So does, at the next start, one whose
+     * showing threw an exception.
      */
     void show(Notification notification);
 

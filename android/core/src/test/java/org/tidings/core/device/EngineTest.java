@@ -394,6 +394,19 @@ class EngineTest {
     }
 
     @Test
+    void anAppThatStumblesOverOneGetsTheOthers() {
+        world.start();
+        world.stumblesOver = "b";
+        world.push("a").push("b").push("c");
+        assertEquals(listOf("a", "c"), world.shown);
+        assertTrue(world.server.pending.isEmpty());
+        world.kill();
+        world.stumblesOver = null;
+        world.start();
+        assertEquals(listOf("a", "c", "b"), world.shown);
+    }
+
+    @Test
     void stoppingEndsTheSessionInGoodOrder() {
         world.start();
         world.engine.stop();

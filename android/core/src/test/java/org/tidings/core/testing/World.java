@@ -33,6 +33,8 @@ public final class World implements Transport, Alarm, Sink {
     public long forgetsAfter = Long.MAX_VALUE;
     public String identity = Channel.PIN + "aa";
     public String expected;
+    /** The notification whose showing goes wrong. */
+    public String stumblesOver;
     public int attempts;
     public int wakeUps;
     public long bytesOut;
@@ -202,6 +204,9 @@ public final class World implements Transport, Alarm, Sink {
     @Override
     public void show(Notification notification) {
         store.step();
+        if (notification.id().equals(stumblesOver)) {
+            throw new IllegalStateException("a mistake of the app");
+        }
         shown.add(notification.id());
         store.step();
     }
