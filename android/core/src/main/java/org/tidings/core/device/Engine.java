@@ -200,7 +200,7 @@ public final class Engine {
         }
     }
 
-    /** A person accepts the key that a status named; {@link Channel#PIN} stands before it. */
+    /** A person accepts the certificate of which a status named the {@link Status#fingerprint}. */
     public void trust(String fingerprint) {
         logins.know(fingerprint);
         retry();

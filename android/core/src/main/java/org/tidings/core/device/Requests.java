@@ -62,13 +62,18 @@ final class Requests {
 
     /** Says what waits. */
     void say(Connection to, long now) throws StreamException {
+        boolean said = !opened.isEmpty();
         while (!opened.isEmpty()) {
-            to.opened(opened.removeFirst(), now);
+            to.opened(opened.removeFirst());
         }
         for (Map.Entry<String, Topics.Topic> entry : topics.takeOpen().entrySet()) {
             Topics.Topic topic = entry.getValue();
             Element request = new Element(topic.wanted ? "subscribe" : "unsubscribe", Ns.PUSH).with("topic", entry.getKey());
-            to.ask("set", request, iq -> topicAnswered(entry.getKey(), topic, iq), now);
+            to.ask("set", request, iq -> topicAnswered(entry.getKey(), topic, iq));
+            said = true;
+        }
+        if (said) {
+            to.probe(now);
         }
     }
 
@@ -100,7 +105,8 @@ final class Requests {
                 }
             }
             list.topics(Collections.unmodifiableList(names));
-        }, now);
+        });
+        to.probe(now);
     }
 
     void ping(Connection to, Answer answer, long now) throws StreamException {

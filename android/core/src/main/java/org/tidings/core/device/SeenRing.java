@@ -9,7 +9,7 @@ public final class SeenRing {
     /** How many ids are remembered. */
     public static final int SIZE = 1000;
     /** Longer ids are not remembered: no server of ours makes them. */
-    static final int MAX_ID = 256;
+    public static final int MAX_ID = 256;
 
     private final Set<String> ids = new LinkedHashSet<>();
 

@@ -55,7 +55,10 @@ public final class Status {
         return message;
     }
 
-    /** The key that an unexpected certificate is for ({@link Engine#trust} takes it), or null. */
+    /**
+     * What an unexpected certificate would be known by, for {@link Engine#trust}: its key, or
+     * {@link Channel#SYSTEM} where an authority vouches for it. Otherwise null.
+     */
     public String fingerprint() {
         return fingerprint;
     }

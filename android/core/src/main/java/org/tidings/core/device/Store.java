@@ -6,7 +6,7 @@ import java.util.List;
 import org.tidings.core.Notification;
 
 /**
- * Keeps what must outlive the process. What a method was given is durable when it returns, unless
+ * Keeps what must outlive the process, for one server. What a method was given is durable when it returns, unless
  * it says otherwise; a method that throws has changed nothing that matters.
  */
 public interface Store {

@@ -61,16 +61,16 @@ final class Candidate {
     /** Both kinds of records in one order (XEP-0368 section 2). */
     private static List<Candidate> records(String domain, SrvResolver resolver, Dice dice) {
         List<Entry> entries = new ArrayList<>();
-        for (boolean direct : new boolean[] {true, false}) {
-            try {
+        try {
+            for (boolean direct : new boolean[] {true, false}) {
                 for (SrvRecord record : resolver.resolve((direct ? "_xmpps-client._tcp." : "_xmpp-client._tcp.") + domain)) {
                     if (!record.target.equals(".")) {
                         entries.add(new Entry(record, direct, dice));
                     }
                 }
-            } catch (IOException e) {
-                // The usual ports are tried where neither kind is to be had.
             }
+        } catch (IOException e) {
+            // Who does not answer one question is not asked another: the usual ports are tried.
         }
         Collections.sort(entries, Comparator.<Entry>comparingInt(entry -> entry.record.priority)
                 .thenComparing(entry -> !entry.directTls).thenComparingDouble(entry -> entry.rank));

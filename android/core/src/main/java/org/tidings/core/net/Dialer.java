@@ -10,6 +10,7 @@ import java.net.SocketTimeoutException;
 import java.net.UnknownHostException;
 import java.security.SecureRandom;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -25,6 +26,8 @@ import org.tidings.core.stream.Trouble;
 final class Dialer {
     /** How long one way has alone, before the next one starts beside it (RFC 8305 section 5). */
     private static final long HEAD_START_MS = 300;
+    /** How long what led there last time has alone, before DNS is asked. */
+    private static final long LAST_HEAD_START_MS = 2_000;
     private static final int CONNECT_MS = 10_000;
     /** Between two things that the server says before TLS stands. */
     private static final int SILENCE_MS = 10_000;
@@ -81,21 +84,26 @@ final class Dialer {
         }
 
         private Dialed race() throws DialException, InterruptedException {
-            List<Candidate> ways = new ArrayList<>(Candidate.of(server, resolver, random::nextInt));
             Candidate first = last;
-            if (first != null && ways.remove(first)) {
-                ways.add(0, first);
+            List<Candidate> ways = null;
+            if (first == null) {
+                ways = ways(null);
             }
             DialException worst = null;
             int running = 0;
             int started = 0;
-            while (started < ways.size() || running > 0) {
-                if (started < ways.size()) {
-                    Candidate way = ways.get(started++);
-                    running++;
-                    Threads.start("tidings-dial", () -> results.add(attempt(way)));
+            while (ways == null || started < ways.size() || running > 0) {
+                Object result;
+                if (ways == null) {
+                    running += start(first);
+                    result = results.poll(LAST_HEAD_START_MS, TimeUnit.MILLISECONDS);
+                    ways = result instanceof Dialed ? Collections.emptyList() : ways(first);
+                } else if (started < ways.size()) {
+                    running += start(ways.get(started++));
+                    result = started < ways.size() ? results.poll(HEAD_START_MS, TimeUnit.MILLISECONDS) : results.take();
+                } else {
+                    result = results.take();
                 }
-                Object result = started < ways.size() ? results.poll(HEAD_START_MS, TimeUnit.MILLISECONDS) : results.take();
                 if (result instanceof Dialed) {
                     Dialed winner = (Dialed) result;
                     last = winner.candidate;
@@ -110,6 +118,17 @@ final class Dialer {
             }
             last = null;
             throw worst == null ? new DialException(Trouble.UNREACHABLE, "there is no way to " + server, null) : worst;
+        }
+
+        private List<Candidate> ways(Candidate butThis) {
+            List<Candidate> ways = new ArrayList<>(Candidate.of(server, resolver, random::nextInt));
+            ways.remove(butThis);
+            return ways;
+        }
+
+        private int start(Candidate way) {
+            Threads.start("tidings-dial", () -> results.add(attempt(way)));
+            return 1;
         }
 
         /** Closes whatever has not won. */

@@ -22,8 +22,8 @@ public final class DnsClient implements SrvResolver {
     }
 
     /** How long each server has, twice. */
-    private static final int PATIENCE_MS = 1500;
-    private static final int MOST_SERVERS = 3;
+    private static final int PATIENCE_MS = 1000;
+    private static final int MOST_SERVERS = 2;
 
     private final Servers servers;
     private final SecureRandom random = new SecureRandom();

@@ -7,6 +7,8 @@ import java.util.Arrays;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import org.tidings.core.device.Engine;
 import org.tidings.core.device.Transport;
 import org.tidings.core.stream.Trouble;
@@ -14,6 +16,10 @@ import org.tidings.core.stream.Trouble;
 /** Carries an engine's bytes over sockets: a thread reads, a thread writes, and the engine's own waits for neither. */
 final class SocketTransport implements Transport {
     private static final byte[] END = new byte[0];
+    /** Pieces that may wait for a server that does not read. */
+    private static final int MOST_WAITING = 4096;
+    /** Pieces that may have been read and wait for the engine. */
+    private static final int READ_AHEAD = 8;
 
     private final Dialer dialer;
     private final Executor loop;
@@ -38,8 +44,12 @@ final class SocketTransport implements Transport {
 
     @Override
     public void send(byte[] bytes) {
-        if (link != null) {
-            link.out.add(bytes);
+        if (link == null) {
+            return;
+        }
+        link.out.add(bytes);
+        if (link.out.size() > MOST_WAITING) {
+            link.post(() -> engine.failed(Trouble.PROTOCOL, "the server reads nothing", null));
         }
     }
 
@@ -54,6 +64,7 @@ final class SocketTransport implements Transport {
     /** One attempt, and the connection that comes of it. */
     private final class Link {
         final BlockingQueue<byte[]> out = new LinkedBlockingQueue<>();
+        private final Semaphore room = new Semaphore(READ_AHEAD);
         private final Dialer.Race race;
         private Dialer.Dialed dialed;
         private boolean closed;
@@ -75,6 +86,7 @@ final class SocketTransport implements Transport {
                 post(() -> engine.connected(winner.channel));
                 Threads.start("tidings-write", this::write);
                 read(winner.socket.getInputStream());
+                post(() -> engine.failed(Trouble.CLOSED, "the server closed the connection", null));
             } catch (DialException e) {
                 post(() -> engine.failed(e.trouble, e.getMessage(), e.seen));
             } catch (IOException e) {
@@ -84,13 +96,26 @@ final class SocketTransport implements Transport {
             }
         }
 
-        private void read(InputStream in) throws IOException {
+        private void read(InputStream in) throws IOException, InterruptedException {
             byte[] buffer = new byte[8192];
             for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
                 byte[] bytes = Arrays.copyOf(buffer, read);
-                post(() -> engine.received(bytes, 0, bytes.length));
+                while (!room.tryAcquire(1, TimeUnit.SECONDS)) {
+                    if (isClosed()) {
+                        return;
+                    }
+                }
+                loop.execute(() -> {
+                    room.release();
+                    if (link == this) {
+                        engine.received(bytes, 0, bytes.length);
+                    }
+                });
             }
-            post(() -> engine.failed(Trouble.CLOSED, "the server closed the connection", null));
+        }
+
+        private synchronized boolean isClosed() {
+            return closed;
         }
 
         private void write() {

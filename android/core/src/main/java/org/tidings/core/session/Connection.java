@@ -266,9 +266,9 @@ public final class Connection {
         }
     }
 
-    public void opened(String id, long now) throws StreamException {
+    /** A person opened a notification. {@link #probe} afterwards finds out whether that arrived. */
+    public void opened(String id) throws StreamException {
         session.opened(id);
-        probe(now);
     }
 
     public void setActive(boolean active) {
@@ -278,9 +278,8 @@ public final class Connection {
     }
 
     /** Asks the server; the answer, a result or an error, goes to {@code answer}, or null where the session is lost. */
-    public void ask(String type, Element payload, Consumer<Element> answer, long now) throws StreamException {
+    public void ask(String type, Element payload, Consumer<Element> answer) throws StreamException {
         session.ask(type, payload, null, answer);
-        probe(now);
     }
 
     public void ping(Consumer<Element> answer, long now) throws StreamException {

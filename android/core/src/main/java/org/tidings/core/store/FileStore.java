@@ -116,6 +116,9 @@ public final class FileStore implements Store, AutoCloseable {
     static void replace(File file, byte[] content) throws IOException {
         File beside = new File(file.getPath() + ".new");
         try (FileOutputStream out = new FileOutputStream(beside)) {
+            // Its owner's alone, before there is anything in it.
+            beside.setReadable(false, false);
+            beside.setReadable(true, true);
             out.write(content);
             out.getFD().sync();
         }

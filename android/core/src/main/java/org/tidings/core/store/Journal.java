@@ -28,11 +28,14 @@ import org.tidings.core.xml.XmlReader;
 final class Journal implements AutoCloseable {
     /** Lines after which the file is written anew. */
     private static final int LONG = 4 * SeenRing.SIZE;
+    /** Bytes after which it is, unless so many are of use. */
+    private static final long LARGE = 2 << 20;
     private static final Base64.Encoder ENCODER = Base64.getEncoder();
 
     private final File file;
     private RandomAccessFile out;
     private int lines;
+    private long rewriteAt = LARGE;
     private final Set<String> recent = new LinkedHashSet<>();
     private final Map<String, Notification> unshown = new LinkedHashMap<>();
 
@@ -89,7 +92,7 @@ final class Journal implements AutoCloseable {
     }
 
     private void remember(String id) {
-        if (recent.add(id) && recent.size() > SeenRing.SIZE) {
+        if (id.length() <= SeenRing.MAX_ID && recent.add(id) && recent.size() > SeenRing.SIZE) {
             Iterator<String> oldest = recent.iterator();
             oldest.next();
             oldest.remove();
@@ -119,7 +122,7 @@ final class Journal implements AutoCloseable {
     void shown(String id) throws IOException {
         unshown.remove(id);
         append(new StringBuilder(line('=', id)), 1, false);
-        if (lines > LONG) {
+        if (lines > LONG || out.getFilePointer() > rewriteAt) {
             rewrite();
         }
     }
@@ -158,6 +161,7 @@ final class Journal implements AutoCloseable {
         out = new RandomAccessFile(file, "rw");
         out.seek(out.length());
         lines = count;
+        rewriteAt = Math.max(LARGE, 2 * out.length());
     }
 
     private static String line(char kind, String text) {

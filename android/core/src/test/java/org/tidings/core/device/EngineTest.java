@@ -167,6 +167,18 @@ class EngineTest {
     }
 
     @Test
+    void asManyTopicsAsThereMayBeAreAskedForInOneSession() {
+        for (int i = 0; i < Topics.MOST; i++) {
+            world.store.topics.add("t" + i);
+        }
+        world.start();
+        assertTrue(world.isOnline(), world.statuses.toString());
+        assertEquals(Topics.MOST, world.server.topics.size());
+        world.pass(60 * MINUTE);
+        assertEquals(1, world.attempts);
+    }
+
+    @Test
     void aDeadLinkIsFoundWithinTheBound() {
         world.start();
         world.blackHole = true;

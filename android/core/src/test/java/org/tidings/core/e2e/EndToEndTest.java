@@ -25,6 +25,7 @@ import org.tidings.core.device.Invitation;
 import org.tidings.core.device.ServerAddress;
 import org.tidings.core.device.Status;
 import org.tidings.core.device.TopicList;
+import org.tidings.core.net.KeyingMaterial;
 import org.tidings.core.net.Trust;
 import org.tidings.core.stream.Trouble;
 
@@ -274,6 +275,29 @@ class EndToEndTest {
         try (TestDevice refused = new TestDevice(newFolder(), startTls(server.xmpp), Trust.system(), s -> {})) {
             refused.awaitTrouble(Trouble.CERTIFICATE_UNTRUSTED);
             assertFalse(refused.account().registered());
+        }
+    }
+
+    @Test
+    void aLoginIsBoundToItsConnectionByWhatThePlatformGives() throws IOException {
+        List<Integer> lengths = Collections.synchronizedList(new ArrayList<>());
+        KeyingMaterial recorded = (socket, label, length) -> {
+            byte[] bytes = KeyingMaterial.PLATFORM.export(socket, label, length);
+            lengths.add(bytes == null ? 0 : bytes.length);
+            return bytes;
+        };
+        try (TestDevice device = new TestDevice(newFolder(), direct(server.xmpps), Trust.firstUse(), s -> {}, recorded)) {
+            device.awaitOnline();
+        }
+        assertEquals(Collections.singletonList(Runtime.version().feature() >= 25 ? 32 : 0), lengths);
+        // Material of another connection: the server refuses it, so it is looked at.
+        server.call("POST", "/v1/users", "{\"username\":\"bound\",\"password\":\"a long secret\"}", 201);
+        try (TestDevice device = new TestDevice(newFolder(), direct(server.xmpps), Trust.firstUse(), s -> s.account("bound", "a long secret"))) {
+            device.awaitOnline();
+        }
+        try (TestDevice device = new TestDevice(newFolder(), direct(server.xmpps), Trust.firstUse(), s -> s.account("bound", "a long secret"),
+                (socket, label, length) -> new byte[length])) {
+            device.awaitTrouble(Trouble.CREDENTIALS);
         }
     }
 

@@ -16,6 +16,7 @@ import org.tidings.core.device.Settings;
 import org.tidings.core.device.Sink;
 import org.tidings.core.device.Status;
 import org.tidings.core.net.Device;
+import org.tidings.core.net.KeyingMaterial;
 import org.tidings.core.net.Trust;
 import org.tidings.core.store.FileStore;
 import org.tidings.core.stream.Trouble;
@@ -32,10 +33,14 @@ final class TestDevice implements AutoCloseable, Sink {
     volatile Status status;
 
     TestDevice(File folder, ServerAddress server, Trust trust, Consumer<Settings> change) throws IOException {
+        this(folder, server, trust, change, KeyingMaterial.PLATFORM);
+    }
+
+    TestDevice(File folder, ServerAddress server, Trust trust, Consumer<Settings> change, KeyingMaterial material) throws IOException {
         Settings settings = new Settings(server.domain()).waits(20, 500).pace(30_000, 10_000);
         change.accept(settings);
         store = new FileStore(folder);
-        device = new Device.Builder(server, store, this, settings).trust(trust).start();
+        device = new Device.Builder(server, store, this, settings).trust(trust).keyingMaterial(material).start();
     }
 
     TestDevice(File folder, ServerAddress server) throws IOException {
