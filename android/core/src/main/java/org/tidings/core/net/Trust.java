@@ -20,7 +20,10 @@ public final class Trust {
         return new Trust(false, null);
     }
 
-    /** Whom an authority vouches for; where none does at the first meeting, the key is remembered and is the only one from then on. */
+    /**
+     * Whom an authority vouches for; where none does at the first meeting, the key is remembered and
+     * is the only one from then on.
+     */
     public static Trust firstUse() {
         return new Trust(true, null);
     }

@@ -116,7 +116,9 @@ public final class Connection {
         try {
             reader.read(bytes, from, to, handler);
         } catch (XmlException e) {
-            failure = failure == null ? new StreamException(Trouble.PROTOCOL, "the server does not speak XMPP: " + e.getMessage()) : failure;
+            if (failure == null) {
+                failure = new StreamException(Trouble.PROTOCOL, "the server does not speak XMPP: " + e.getMessage());
+            }
         }
         check();
         settleAnswer(now);

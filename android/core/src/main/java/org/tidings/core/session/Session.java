@@ -164,7 +164,8 @@ final class Session {
             reply.with("type", "result");
         } else if (type.equals("get") && query != null) {
             Element info = new Element("query", Ns.DISCO_INFO).with("node", query.attribute("node"));
-            info.with(new Element("identity", Ns.DISCO_INFO).with("category", "client").with("type", "phone").with("name", "Tidings"));
+            Element identity = new Element("identity", Ns.DISCO_INFO).with("category", "client").with("type", "phone");
+            info.with(identity.with("name", "Tidings"));
             for (String feature : new String[] {Ns.DISCO_INFO, Ns.PING, Ns.PUSH, Ns.RECEIPTS}) {
                 info.with(new Element("feature", Ns.DISCO_INFO).with("var", feature));
             }

@@ -37,7 +37,8 @@ public final class Errors {
             case "aborted":
                 return new StreamException(Trouble.BUSY, "the server cannot check the login right now");
             default:
-                return new StreamException(Trouble.LOGIN_REFUSED, withText("the server refused the login (" + condition + ")", text));
+                return new StreamException(Trouble.LOGIN_REFUSED,
+                        withText("the server refused the login (" + condition + ")", text));
         }
     }
 
@@ -51,8 +52,8 @@ public final class Errors {
         if (error == null || "wait".equals(error.attribute("type")) || condition.equals("internal-server-error")) {
             return new StreamException(Trouble.BUSY, "the server takes no registration right now (" + condition + ")");
         }
-        return new StreamException(Trouble.REGISTRATION_REFUSED, withText("the server refused the registration (" + condition + ")",
-                error.childText("text", Ns.STANZAS)));
+        String sentence = "the server refused the registration (" + condition + ")";
+        return new StreamException(Trouble.REGISTRATION_REFUSED, withText(sentence, error.childText("text", Ns.STANZAS)));
     }
 
     /** The defined condition of an error stanza, or {@code undefined-condition}. */

@@ -326,8 +326,9 @@ public final class Negotiation {
     }
 
     private Step bind(Features features) {
-        String resource = login.agent == null ? null : login.tag + "-" + login.agent.substring(0, Math.min(8, login.agent.length()));
-        Element bind = new Element("bind", Ns.BIND).withField("resource", resource);
+        // Always the same for an installation, so that a new session takes the place of its last one.
+        String agent = login.agent == null ? null : login.agent.substring(0, Math.min(8, login.agent.length()));
+        Element bind = new Element("bind", Ns.BIND).withField("resource", agent == null ? null : login.tag + "-" + agent);
         return send(iq(BIND_ID, bind), answer -> {
             Element bound = isResult(answer, BIND_ID) ? answer.child("bind", Ns.BIND) : null;
             established.jid = bound == null ? null : bound.childText("jid", Ns.BIND);

@@ -46,8 +46,10 @@ final class Tag {
             }
             int nameEnd = nameEnd(inside, name);
             int equals = skipSpace(inside, nameEnd);
-            int quote = equals < inside.length() && inside.charAt(equals) == '=' ? skipSpace(inside, equals + 1) : inside.length();
-            if (nameEnd == name || quote >= inside.length() || inside.charAt(quote) != '\'' && inside.charAt(quote) != '"') {
+            boolean assigned = equals < inside.length() && inside.charAt(equals) == '=';
+            int quote = assigned ? skipSpace(inside, equals + 1) : inside.length();
+            boolean quoted = quote < inside.length() && (inside.charAt(quote) == '\'' || inside.charAt(quote) == '"');
+            if (nameEnd == name || !quoted) {
                 throw new XmlException("an attribute without a quoted value");
             }
             int end = inside.indexOf(inside.charAt(quote), quote + 1);

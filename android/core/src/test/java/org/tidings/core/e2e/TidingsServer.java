@@ -9,12 +9,16 @@ import java.io.OutputStream;
 import java.net.HttpURLConnection;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** The real server in a process of its own, and its HTTP API. */
 final class TidingsServer implements AutoCloseable {
@@ -47,8 +51,9 @@ final class TidingsServer implements AutoCloseable {
         ProcessBuilder builder = new ProcessBuilder(command);
         builder.environment().keySet().removeIf(name -> name.startsWith("TIDINGS_"));
         builder.environment().put("TIDINGS_API_KEY", KEY);
-        builder.redirectError(new File(data.getPath() + ".log"));
+        builder.redirectError(ProcessBuilder.Redirect.appendTo(new File(data.getPath() + ".log")));
         process = builder.start();
+        Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
         BufferedReader out = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
         String ready = out.readLine();
         if (ready == null || !ready.startsWith("ready ")) {
@@ -128,8 +133,12 @@ final class TidingsServer implements AutoCloseable {
         return field(call("GET", "/v1/notifications/" + id, null, 200), of);
     }
 
+    /** Stops it for good, and removes its data. Its log stays, for whoever looks for a fault. */
     @Override
     public void close() throws IOException {
         stop();
+        try (Stream<Path> files = Files.walk(data.toPath())) {
+            files.sorted(Comparator.reverseOrder()).forEach(path -> path.toFile().delete());
+        }
     }
 }
