@@ -95,6 +95,24 @@ class FileStoreTest {
     }
 
     @Test
+    void whatStoodBehindADamagedLineDoesNotComeBack() throws IOException {
+        File file = folder.resolve("journal").toFile();
+        try (Journal journal = new Journal(file)) {
+            journal.save(notifications("1", "2", "3"));
+        }
+        byte[] all = Files.readAllBytes(file.toPath());
+        all[5]++;
+        Files.write(file.toPath(), all);
+        // Its line is as long as the damaged one, so the next one would be whole again.
+        try (Journal journal = new Journal(file)) {
+            journal.save(notifications("4"));
+        }
+        try (Journal journal = new Journal(file)) {
+            assertEquals(Collections.singletonList("4"), journal.recentIds());
+        }
+    }
+
+    @Test
     void damageNeverKeepsTheDeviceFromStarting() {
         Seeds.check(300, random -> {
             File file = folder.resolve("damaged" + random.nextInt()).toFile();
