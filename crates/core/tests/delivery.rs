@@ -370,6 +370,7 @@ async fn more_than_a_buffer_goes_out_as_fast_as_it_is_written() {
 }
 
 /// Registers an endpoint of this account.
+#[expect(clippy::unwrap_used, reason = "a test's own set-up")]
 async fn endpoint(world: &World, name: &str) -> EndpointId {
     let account = world.store.account(&Username::parse(name).unwrap()).await.unwrap().unwrap();
     let new = NewEndpoint {
