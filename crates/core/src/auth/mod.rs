@@ -133,9 +133,9 @@ impl From<&Grant> for Actor {
     }
 }
 
-impl From<&Grant> for Sender {
-    fn from(grant: &Grant) -> Self {
-        Self::Key { id: grant.id.clone(), name: grant.name.clone() }
+impl From<Grant> for Sender {
+    fn from(grant: Grant) -> Self {
+        Self::Key { id: grant.id, name: grant.name }
     }
 }
 

@@ -10,11 +10,13 @@ use axum::extract::{self, FromRequest, FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tidings_core::audit::Actor;
-use tidings_core::model::{Audience, Content, NotificationId, Priority, Sender, Timestamp, Topic, Username};
+use tidings_core::auth::Grant;
+use tidings_core::model::{Audience, Content, Ext, NotificationId, Priority, Timestamp, Topic, Username};
 use tidings_core::notification::{AcceptError, Request};
 use tidings_core::store::StoreError;
 use utoipa::ToSchema;
@@ -31,13 +33,14 @@ pub(crate) const PATH: &str = "/v1/notifications";
 const LISTING: &str = "notifications";
 
 /// A notification to be sent. One of `title`, `message` and `data` is required. The
-/// document is at most 64 KiB; `title`, `message`, `uri` (which counts twice), `image`
-/// and `data` together are at most 60 KiB once they are written as XML.
+/// document is at most 64 KiB; `title`, `message`, `uri` (which counts twice), `image`,
+/// `data` and `ext` together are at most 60 KiB once they are written as XML.
 #[derive(ToSchema)]
 #[schema(as = NewNotification)]
 #[expect(dead_code, reason = "describes what `read` reads by hand")]
 pub(crate) struct NewNotification {
-    /// To whom: exactly one of all, user, users and topic.
+    /// To whom: exactly one of all, user, users and topic. An endpoint is reached by its own
+    /// address only.
     to: AudienceView,
     /// A short headline, at most 1024 bytes.
     title: Option<String>,
@@ -49,13 +52,18 @@ pub(crate) struct NewNotification {
     image: Option<String>,
     /// What the app reads: at most 64 keys of at most 128 bytes.
     data: Option<BTreeMap<String, String>>,
+    /// What only one door understands: for each (at most 8, named by a-z, 0-9 and -) a JSON object of
+    /// at most 16 KiB, which comes out byte for byte as it is written here.
+    #[schema(value_type = Option<BTreeMap<String, Object>>)]
+    ext: Option<BTreeMap<String, Value>>,
     /// `low`, `normal` (the default) or `high`.
     #[schema(example = "normal")]
     priority: Option<String>,
     /// Seconds that it may wait for a device; 0: now or never. More than the
     /// server's maximum is cut down to it.
     ttl: Option<u64>,
-    /// It replaces what is still pending with the same key, which has at most 128 bytes.
+    /// It replaces what the same sender has sent with the same key and is still pending. At most
+    /// 128 bytes.
     collapse_key: Option<String>,
     /// When to send it; now, when that is past.
     #[schema(format = DateTime)]
@@ -104,8 +112,7 @@ pub(crate) async fn send(
     Document(document): Document,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     app.core.notification.check_room()?;
-    let sender = Sender::from(&grant);
-    let mut request = read(sender, &document, app.core.config.limits.users_per_notification)?;
+    let mut request = read(grant, &document, app.core.config.limits.users_per_notification)?;
     request.idempotency = idempotency(idempotency_key.as_ref(), &document)?;
     let single = matches!(&request.audience, Audience::Users(names) if names.len() == 1);
     match app.core.notification.accept(request).await {
@@ -206,7 +213,7 @@ pub(crate) async fn cancel(
 }
 
 /// Reads a document into a request.
-fn read(sender: Sender, document: &[u8], most_users: usize) -> Result<Request, Problem> {
+fn read(grant: Grant, document: &[u8], most_users: usize) -> Result<Request, Problem> {
     let mut fields = Fields::parse(document)?;
     let audience = match fields.object("to", |to| audience(to, most_users)) {
         Some(audience) => audience,
@@ -227,6 +234,7 @@ fn read(sender: Sender, document: &[u8], most_users: usize) -> Result<Request, P
         image: fields.text("image"),
         data: data(&mut fields),
     };
+    let ext = ext(&mut fields, document);
     let priority = match fields.text("priority") {
         None => Priority::default(),
         Some(name) => Priority::parse(&name).unwrap_or_else(|| {
@@ -253,7 +261,8 @@ fn read(sender: Sender, document: &[u8], most_users: usize) -> Result<Request, P
     fields.finish()?;
     match audience {
         Some(audience) => {
-            Ok(Request { priority, ttl, collapse_key, send_at, ..Request::new(sender, audience, content) })
+            let request = Request::new(grant.into(), audience, content);
+            Ok(Request { ext, priority, ttl, collapse_key, send_at, ..request })
         }
         None => Err(Problem::field("to", "is required")),
     }
@@ -261,6 +270,11 @@ fn read(sender: Sender, document: &[u8], most_users: usize) -> Result<Request, P
 
 /// Reads `to`; `None` after noting what is wrong.
 fn audience(to: &mut Fields, most_users: usize) -> Option<Audience> {
+    if to.present(&["endpoint"]) != 0 {
+        to.wrong("endpoint", "an endpoint is reached by its own address only");
+        to.drain();
+        return None;
+    }
     if to.present(&["all", "user", "users", "topic"]) != 1 {
         to.wrong("", "must have exactly one of all, user, users and topic");
         to.drain();
@@ -342,6 +356,31 @@ fn data(fields: &mut Fields) -> BTreeMap<String, String> {
     fields.object("data", read).unwrap_or_default()
 }
 
+/// Reads `ext` as it is written in the document.
+fn ext(fields: &mut Fields, document: &[u8]) -> Ext {
+    #[derive(Deserialize)]
+    struct Written<'a> {
+        #[serde(borrow)]
+        ext: BTreeMap<String, &'a RawValue>,
+    }
+    let mut ext = Ext::default();
+    match fields.value("ext") {
+        None => {}
+        Some(Value::Object(_)) => match serde_json::from_slice::<Written<'_>>(document) {
+            Ok(written) => {
+                for (door, object) in written.ext {
+                    if let Err(error) = ext.insert(&door, object.get()) {
+                        fields.wrong(&format!("ext.{door}"), error.to_string());
+                    }
+                }
+            }
+            Err(error) => fields.wrong("ext", error.to_string()),
+        },
+        Some(other) => fields.mistyped("ext", "an object", &other),
+    }
+    ext
+}
+
 /// The request's idempotency key.
 fn idempotency(header: Option<&HeaderValue>, document: &[u8]) -> Result<Option<(String, [u8; 32])>, Problem> {
     let Some(value) = header else { return Ok(None) };
@@ -390,10 +429,14 @@ pub(crate) fn unknown_id() -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use tidings_core::model::{KeyId, Scope, SendRights, Sender};
+
     use super::*;
 
     fn read(document: &[u8], most_users: usize) -> Result<Request, Problem> {
-        super::read(Sender::Operator("ada".into()), document, most_users)
+        let rights = SendRights::Everyone;
+        let grant = Grant { id: KeyId("1".into()), name: "shop".into(), scope: Scope::Send, rights };
+        super::read(grant, document, most_users)
     }
 
     fn wrong(document: &str) -> Vec<String> {
@@ -439,6 +482,27 @@ mod tests {
         assert_eq!(wrong(r#"{"to": {"topic": "a b"}, "title": "t"}"#), ["to.topic"]);
         assert_eq!(wrong(r#"{"to": {"topic": null}, "title": "t"}"#), ["to"]);
         assert_eq!(wrong(r#"{"to": {"all": true, "x": 1}, "title": "t"}"#), ["to.x"]);
+        assert_eq!(wrong(r#"{"to": {"endpoint": "e"}, "title": "t"}"#), ["to.endpoint"]);
+        assert_eq!(wrong(r#"{"to": {"endpoint": "e", "all": true}, "title": "t"}"#), ["to.endpoint"]);
+    }
+
+    #[test]
+    fn what_doors_add_is_kept_as_it_is_written() {
+        let odd = "{ \"b\" :1.0e+2,\t\"a\":[\"\\u0041 \\/ é\", 18446744073709551616] }";
+        let document =
+            format!(r#"{{"ext": {{"x-1":{{}},"ntfy": {odd} }}, "to": {{"all": true}}, "title": "t"}}"#);
+        let request = read(document.as_bytes(), 3).unwrap();
+        assert_eq!(request.ext.iter().collect::<Vec<_>>(), [("ntfy", odd), ("x-1", "{}")]);
+        assert!(matches!(request.sender, Sender::Key { name, .. } if name == "shop"));
+        let with = |ext: &str| wrong(&format!(r#"{{"to": {{"all": true}}, "title": "t", "ext": {ext}}}"#));
+        assert_eq!(with(r#"{"ntfy": [], "Ntfy": {}, "a": {}}"#), ["ext.Ntfy", "ext.ntfy"]);
+        assert_eq!(with("[]"), ["ext"]);
+        assert_eq!(with(r#""{}""#), ["ext"]);
+        let long = format!(r#"{{"ntfy": {{"a": "{}"}}}}"#, "x".repeat(16 * 1024));
+        assert_eq!(with(&long), ["ext.ntfy"]);
+        let doors: Vec<_> = (0..9).map(|door| format!(r#""d{door}": {{}}"#)).collect();
+        assert_eq!(with(&format!("{{{}}}", doors.join(","))), ["ext.d8"]);
+        assert!(read(br#"{"to": {"all": true}, "title": "t", "ext": null}"#, 3).unwrap().ext.is_empty());
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tidings_core::model::{Audience, Content, Payload, Timestamp};
+use serde_json::value::RawValue;
+use tidings_core::model::{Audience, Content, Ext, Payload, Sender, Timestamp};
 use tidings_core::store::NotificationRecord;
 use utoipa::ToSchema;
 
@@ -58,6 +59,51 @@ impl From<&Audience> for AudienceView {
     }
 }
 
+/// Who sent a notification.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Sender)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SenderView {
+    /// An API key, by its name.
+    Key(String),
+    /// An operator, in the console.
+    Operator(String),
+    /// An account, by its own login.
+    User(String),
+    /// The holder of an endpoint's address; the endpoint's id.
+    Endpoint(String),
+}
+
+impl SenderView {
+    /// Who it is, for people.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Key(name) => format!("API key {name}"),
+            Self::Operator(name) => format!("operator {name}"),
+            Self::User(name) => format!("user {name}"),
+            Self::Endpoint(id) => format!("the holder of endpoint {id}"),
+        }
+    }
+}
+
+impl From<Sender> for SenderView {
+    fn from(sender: Sender) -> Self {
+        match sender {
+            Sender::Key { name, .. } => Self::Key(name),
+            Sender::Operator(name) => Self::Operator(name),
+            Sender::User(name) => Self::User(name.to_string()),
+            Sender::Endpoint(id) => Self::Endpoint(id.to_string()),
+        }
+    }
+}
+
+/// What doors have added, as they wrote it.
+fn ext_view(ext: &Ext) -> BTreeMap<String, Box<RawValue>> {
+    // An object is looked at when it is accepted: it is JSON.
+    let raw = |object: &str| RawValue::from_string(object.to_owned()).ok();
+    ext.iter().filter_map(|(door, object)| Some((door.to_owned(), raw(object)?))).collect()
+}
+
 /// A notification, and how far it has come.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Notification)]
@@ -81,6 +127,17 @@ pub(crate) struct NotificationView {
     /// What the app reads.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub data: BTreeMap<String, String>,
+    /// How long it is, where it is opaque bytes (to an endpoint, mostly encrypted) and has no
+    /// title, message, uri, image and data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<usize>,
+    /// What only one door understands: for each a JSON object, as it was sent.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, Object>)]
+    pub ext: BTreeMap<String, Box<RawValue>>,
+    /// Who sent it; left out of what is older than this field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<SenderView>,
     /// `low`, `normal` or `high`.
     pub priority: &'static str,
     /// Seconds that it may wait for a device, from its release on.
@@ -118,9 +175,9 @@ impl From<NotificationRecord> for NotificationView {
     fn from(record: NotificationRecord) -> Self {
         let counters = record.counters;
         let notification = record.notification;
-        let content = match notification.payload {
-            Payload::Text(content) => content,
-            Payload::Bytes(_) => Content::default(),
+        let (content, bytes) = match notification.payload {
+            Payload::Text(content) => (content, None),
+            Payload::Bytes(bytes) => (Content::default(), Some(bytes.len())),
         };
         Self {
             id: notification.id.to_string(),
@@ -130,6 +187,9 @@ impl From<NotificationRecord> for NotificationView {
             uri: content.uri,
             image: content.image,
             data: content.data,
+            bytes,
+            ext: ext_view(&notification.ext),
+            sender: notification.sender.map(Into::into),
             priority: notification.priority.as_str(),
             ttl: notification.expires_at.since(record.send_at.unwrap_or(record.created_at)).as_secs(),
             collapse_key: notification.collapse_key,
