@@ -153,7 +153,7 @@ impl Default for Legacy {
 pub struct Config {
     /// The served XMPP domain.
     pub domain: String,
-    /// This node's name, as `/v1/sessions` shows it.
+    /// This node's name, where it is the only one; a [`Cluster`](crate::cluster::Cluster) has its own.
     pub node: String,
     /// `[registration]`.
     pub registration: Registration,

@@ -17,9 +17,9 @@ use crate::audit::AuditLog;
 use crate::auth::AuthManager;
 use crate::bus::{Bus, LocalBus, Publisher};
 use crate::clock::{Clock, Random};
+use crate::cluster::{Cluster, LocalCluster, Node, NodeStatus};
 use crate::config::{Config, RegistrationPolicy};
 use crate::events::Events;
-use crate::model::Timestamp;
 use crate::notification::{Dependencies, NotificationManager};
 use crate::presence::PresenceManager;
 use crate::session::{self, Connection, Peer, SessionManager, TlsBinding};
@@ -34,6 +34,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// Hints to and from the nodes that share the store.
     pub bus: Arc<dyn Bus>,
+    /// The nodes that share the store; `None`: this one is the only one.
+    pub cluster: Option<Arc<dyn Cluster>>,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -43,7 +45,7 @@ pub struct Ports {
 impl Ports {
     /// For a process that has its store for itself.
     pub fn local(store: Arc<dyn Store>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { store, bus: Arc::new(LocalBus::default()), clock, random }
+        Self { store, bus: Arc::new(LocalBus::default()), cluster: None, clock, random }
     }
 }
 
@@ -67,8 +69,8 @@ pub struct Core {
     pub presence: Arc<PresenceManager>,
     /// What is sent.
     pub notification: Arc<NotificationManager>,
-    /// When this process began to serve.
-    pub(crate) started: Timestamp,
+    /// The nodes that serve together, and which of them this one is.
+    pub cluster: Arc<dyn Cluster>,
     /// What connections need of all this.
     connections: Arc<session::Context>,
     tasks: Mutex<Tasks>,
@@ -115,10 +117,12 @@ impl Core {
     }
 
     async fn wire(config: Config, ports: Ports) -> Result<(Arc<Self>, Arc<Publisher>), StoreError> {
-        let Ports { store, bus, clock, random } = ports;
+        let Ports { store, bus, cluster, clock, random } = ports;
         let config = Arc::new(config);
+        let cluster = cluster
+            .unwrap_or_else(|| Arc::new(LocalCluster::new(&config.node, clock.as_ref(), random.as_ref())));
         let events = Events::default();
-        let publisher = Arc::new(Publisher::new(bus, random_u64(random.as_ref())));
+        let publisher = Arc::new(Publisher::new(bus, cluster.epoch()));
         let audit = AuditLog::new(Arc::clone(&store), Arc::clone(&clock));
         let session = Arc::new(SessionManager::new(
             Arc::clone(&store),
@@ -162,7 +166,7 @@ impl Core {
         };
         let core = Arc::new(Self {
             connections: Arc::new(connections),
-            started: clock.now(),
+            cluster,
             session,
             presence,
             auth,
@@ -198,6 +202,15 @@ impl Core {
         Connection::new(Arc::clone(&self.connections), peer, tls, now)
     }
 
+    /// All nodes that serve together, by name.
+    ///
+    /// # Errors
+    /// When the others are not to be asked.
+    pub async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        let sessions = self.session.connected() as u64;
+        self.cluster.nodes(NodeStatus { at: self.clock.now(), draining: false, sessions }).await
+    }
+
     async fn write_small_things(&self) -> Result<(), StoreError> {
         self.presence.flush().await?;
         self.auth.flush().await
@@ -220,12 +233,6 @@ fn negotiation_settings(config: &Config) -> Settings {
         stanza_bytes: config.limits.stanza_bytes,
         idle_seconds: config.limits.idle_seconds,
     }
-}
-
-fn random_u64(random: &dyn Random) -> u64 {
-    let mut bytes = [0; 8];
-    random.fill(&mut bytes);
-    u64::from_ne_bytes(bytes)
 }
 
 async fn sweep(core: Weak<Core>) {

@@ -9,7 +9,7 @@
 //! | [`notification`] | acceptance, scheduling, expiry, collapse, counters, settlement |
 //!
 //! What the managers need from outside comes in through ports: [`store`],
-//! [`bus`], [`clock`]. No socket is known here; only [`session`] speaks XML.
+//! [`bus`], [`cluster`], [`clock`]. No socket is known here; only [`session`] speaks XML.
 
 pub mod audit;
 pub mod auth;

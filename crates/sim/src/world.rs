@@ -184,7 +184,13 @@ impl World {
         let faulty = Arc::new(FaultyBus::new(Rng::new(rng.draw())));
         let bus: Arc<dyn Bus> =
             if rng.one_in(2) { Arc::clone(&faulty) as _ } else { Arc::new(LocalBus::default()) };
-        let ports = Ports { store: Arc::clone(&store) as _, bus, clock: Arc::clone(&clock) as _, random };
+        let ports = Ports {
+            store: Arc::clone(&store) as _,
+            bus,
+            cluster: None,
+            clock: Arc::clone(&clock) as _,
+            random,
+        };
         let core = Core::start(config, ports).await.unwrap();
         Self {
             rng,

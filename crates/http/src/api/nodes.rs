@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::view::moment;
 use crate::middleware::key::{Key, ToRead};
+use crate::problem::Problem;
 use crate::state::App;
 
 /// A node.
@@ -16,7 +17,7 @@ use crate::state::App;
 pub(crate) struct NodeView {
     name: String,
     /// The version of Tidings that it runs.
-    version: &'static str,
+    version: String,
     #[schema(format = DateTime)]
     started: String,
     /// When it was last known alive.
@@ -34,9 +35,9 @@ impl From<Node> for NodeView {
             name: node.name,
             version: node.version,
             started: moment(node.started),
-            seen: moment(node.seen),
-            draining: node.draining,
-            sessions: node.sessions,
+            seen: moment(node.status.at),
+            draining: node.status.draining,
+            sessions: node.status.sessions,
         }
     }
 }
@@ -53,6 +54,7 @@ pub(crate) struct NodeList {
     responses((status = 200, description = "All of them", body = NodeList)),
     security(("key" = [])),
 )]
-pub(crate) async fn list(State(app): State<App>, _: Key<ToRead>) -> Json<NodeList> {
-    Json(NodeList { nodes: app.core.nodes().into_iter().map(Into::into).collect() })
+pub(crate) async fn list(State(app): State<App>, _: Key<ToRead>) -> Result<Json<NodeList>, Problem> {
+    let nodes = app.core.nodes().await?;
+    Ok(Json(NodeList { nodes: nodes.into_iter().map(Into::into).collect() }))
 }

@@ -125,7 +125,7 @@ impl AppState {
             client_ip: info.client_ip.to_string(),
             tls: info.tls,
             created_at: moment(info.created_at),
-            node: self.core.config.node.clone(),
+            node: self.core.cluster.name().to_owned(),
         }
     }
 }
