@@ -255,6 +255,11 @@ public final class Engine {
         return connection != null && connection.isOnline();
     }
 
+    /** Whether it waits for the server, for as long as {@link Settings#pace} says at the most. */
+    public boolean isBusy() {
+        return attempts.isConnecting() || connection != null && connection.isAnswerDue();
+    }
+
     public Status status() {
         return reporter.status();
     }
@@ -262,8 +267,6 @@ public final class Engine {
     public Account account() {
         return logins.account();
     }
-
-    // ---- connecting ----
 
     private void attemptIfDue() {
         if (!running || !attempts.isDue(clock.millis()) || network == null) {
@@ -307,8 +310,6 @@ public final class Engine {
         speakLater = false;
         deliveries.disconnected();
     }
-
-    // ---- what the connection says ----
 
     private final Connection.Events events = new Connection.Events() {
         @Override
@@ -355,8 +356,6 @@ public final class Engine {
         }
     }
 
-    // ---- what we say ----
-
     private void speak() {
         if (isOnline()) {
             attempt(() -> requests.say(connection, clock.millis()));
@@ -393,8 +392,8 @@ public final class Engine {
         long at = Math.min(attempts.deadline(), Math.min(link, deliveries.retryAt()));
         if (at == NEVER) {
             alarm.cancel();
-        } else {
-            alarm.set(at);
+            return;
         }
+        alarm.set(at);
     }
 }

@@ -6,6 +6,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.tidings.core.device.Alarm;
+import org.tidings.core.device.Awake;
 import org.tidings.core.device.Clock;
 import org.tidings.core.device.Engine;
 import org.tidings.core.device.NetworkMonitor;
@@ -22,9 +23,11 @@ public final class Device implements AutoCloseable {
     private final Engine engine;
     private final Clock clock;
     private final NetworkMonitor networks;
+    private final Awake awake;
+    private boolean isHeld;
     private Thread thread;
     private long alarmAt = NEVER;
-    private boolean closed;
+    private volatile boolean closed;
 
     /** What a device is built of. */
     public static final class Builder {
@@ -38,6 +41,13 @@ public final class Device implements AutoCloseable {
         private Clock clock = () -> TimeUnit.NANOSECONDS.toMillis(System.nanoTime());
         private Alarm alarm;
         private NetworkMonitor networks;
+        private Awake awake = new Awake() {
+            @Override
+            public void hold() {}
+
+            @Override
+            public void release() {}
+        };
 
         public Builder(ServerAddress server, Store store, Sink sink, Settings settings) {
             this.server = server;
@@ -75,6 +85,12 @@ public final class Device implements AutoCloseable {
             return this;
         }
 
+        /** What keeps the processor awake while there is something to do; nothing has to where it never sleeps. */
+        public Builder awake(Awake awake) {
+            this.awake = awake;
+            return this;
+        }
+
         /** Starts it. */
         public Device start() throws IOException {
             Device device = new Device(this);
@@ -86,6 +102,7 @@ public final class Device implements AutoCloseable {
     private Device(Builder builder) {
         clock = builder.clock;
         networks = builder.networks;
+        awake = builder.awake;
         Dialer dialer = new Dialer(builder.server, builder.resolver, builder.trust, builder.material);
         SocketTransport transport = new SocketTransport(dialer, this::execute);
         SecureRandom random = new SecureRandom();
@@ -113,7 +130,19 @@ public final class Device implements AutoCloseable {
     }
 
     private void loop() {
+        try {
+            work();
+        } finally {
+            synchronized (tasks) {
+                closed = true;
+                release();
+            }
+        }
+    }
+
+    private void work() {
         while (!closed) {
+            restIfIdle();
             try {
                 long left = alarmAt == NEVER ? NEVER : Math.max(0, alarmAt - clock.millis());
                 Runnable task = left == NEVER ? tasks.take() : tasks.poll(left, TimeUnit.MILLISECONDS);
@@ -133,7 +162,31 @@ public final class Device implements AutoCloseable {
     }
 
     private void execute(Runnable task) {
-        tasks.add(task);
+        synchronized (tasks) {
+            if (closed) {
+                return;
+            }
+            if (!isHeld) {
+                isHeld = true;
+                awake.hold();
+            }
+            tasks.add(task);
+        }
+    }
+
+    private void restIfIdle() {
+        synchronized (tasks) {
+            if (tasks.isEmpty() && !engine.isBusy()) {
+                release();
+            }
+        }
+    }
+
+    private void release() {
+        if (isHeld) {
+            isHeld = false;
+            awake.release();
+        }
     }
 
     /** Runs something with the engine, on its thread. */

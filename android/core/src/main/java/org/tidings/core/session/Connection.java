@@ -195,6 +195,11 @@ public final class Connection {
         return answerBy != NEVER ? answerBy : heardAt + silence;
     }
 
+    /** Whether the server owes something: a step of the login, or a sign of life. */
+    public boolean isAnswerDue() {
+        return answerBy != NEVER;
+    }
+
     /** A deadline has come. */
     public void due(long now) throws StreamException {
         if (now < deadline()) {
