@@ -8,6 +8,11 @@ import android.content.Intent;
 public final class AlarmReceiver extends BroadcastReceiver {
     @Override
     public void onReceive(Context context, Intent intent) {
-        Tidings.of(context).runner().wake();
+        PendingResult result = goAsync();
+        Tidings.of(context).runner().wake(() -> {
+            if (result != null) {
+                result.finish();
+            }
+        });
     }
 }

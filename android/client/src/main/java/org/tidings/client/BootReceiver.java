@@ -10,7 +10,12 @@ public final class BootReceiver extends BroadcastReceiver {
     public void onReceive(Context context, Intent intent) {
         String action = intent.getAction();
         if (Intent.ACTION_BOOT_COMPLETED.equals(action) || Intent.ACTION_MY_PACKAGE_REPLACED.equals(action)) {
-            Tidings.of(context).runner().wake();
+            PendingResult result = goAsync();
+            Tidings.of(context).runner().wake(() -> {
+                if (result != null) {
+                    result.finish();
+                }
+            });
         }
     }
 }

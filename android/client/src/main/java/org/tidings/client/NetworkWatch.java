@@ -46,8 +46,14 @@ final class NetworkWatch implements NetworkMonitor {
         this.listener = listener;
         forget();
         callback = callback();
-        if (manager.getActiveNetwork() == null) {
+        network = manager.getActiveNetwork();
+        if (network == null) {
             listener.changed(null);
+        } else {
+            capabilities = manager.getNetworkCapabilities(network);
+            link = manager.getLinkProperties(network);
+            named = true;
+            listener.changed(name(capabilities, link));
         }
         manager.registerDefaultNetworkCallback(callback);
     }
@@ -98,13 +104,10 @@ final class NetworkWatch implements NetworkMonitor {
             // Connections of the old network die with it, also where the new one has the same name.
             listener.changed(null);
         }
-        forget();
-        network = found;
-        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.O_MR1) {
-            // Later versions tell both by themselves, right after this.
-            capabilities = manager.getNetworkCapabilities(found);
-            link = manager.getLinkProperties(found);
-            name();
+        if (!found.equals(network)) {
+            // What it is like is told right after this.
+            forget();
+            network = found;
         }
     }
 
@@ -166,7 +169,10 @@ final class NetworkWatch implements NetworkMonitor {
         }
     }
 
-    private String name(NetworkCapabilities capabilities, LinkProperties link) {
+    private String name(@Nullable NetworkCapabilities capabilities, @Nullable LinkProperties link) {
+        if (capabilities == null || link == null) {
+            return "unknown";
+        }
         if (capabilities.hasTransport(NetworkCapabilities.TRANSPORT_VPN)) {
             return "vpn";
         }

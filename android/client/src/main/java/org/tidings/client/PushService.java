@@ -35,9 +35,9 @@ public final class PushService extends Service {
     }
 
     /** Shows another state of the connection. */
-    static void show(Context context, ConnectionStatus status) {
+    static void show(Context context, Notification line) {
         if (running) {
-            context.getSystemService(NotificationManager.class).notify(ID, Tidings.of(context).runner().poster().connectionLine(status));
+            context.getSystemService(NotificationManager.class).notify(ID, line);
         }
     }
 
@@ -80,7 +80,7 @@ public final class PushService extends Service {
             stopSelf();
             return START_NOT_STICKY;
         }
-        tidings.runner().wake();
+        tidings.runner().wake(() -> {});
         return START_STICKY;
     }
 

@@ -10,6 +10,7 @@ import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.tidings.core.device.Account;
+import org.tidings.core.device.Channel;
 import org.tidings.core.device.Engine;
 import org.tidings.core.device.Settings;
 import org.tidings.core.device.Status;
@@ -160,12 +161,26 @@ final class Runner {
     }
 
     /** The process was woken: the connection is to be there if it is wanted, and looks after itself. */
-    void wake() {
-        if (device == null) {
-            adapt();
-        } else {
-            alarm();
+    void wake(Runnable done) {
+        Device open = device;
+        if (open != null) {
+            open.alarm();
+            done.run();
+            return;
         }
+        control.execute(() -> {
+            try {
+                adaptNow();
+            } finally {
+                done.run();
+            }
+        });
+    }
+
+    /** What a wake-up does, and the service, too, where the system did not let it start before. */
+    void check() {
+        adapt();
+        alarm();
     }
 
     /** Does something with the engine, or the other where there is none. */
@@ -184,7 +199,7 @@ final class Runner {
 
     private void told(ConnectionStatus now) {
         status = now;
-        PushService.show(context, now);
+        PushService.show(context, poster.connectionLine(now));
         listener.accept(now);
     }
 
@@ -197,7 +212,8 @@ final class Runner {
             ServerConfig server = servers.get();
             if (server != null && server.fingerprint() != null) {
                 close();
-                servers.set(server.withFingerprint(fingerprint.startsWith("sha256:") ? fingerprint : null));
+                servers.set(server.withFingerprint(fingerprint.startsWith(Channel.PIN) ? fingerprint : null));
+                servers.save();
                 adaptNow();
             }
         });
@@ -206,6 +222,7 @@ final class Runner {
     void setServer(@Nullable ServerConfig server) {
         servers.set(server);
         control.execute(() -> {
+            servers.save();
             close();
             adaptNow();
         });

@@ -136,9 +136,19 @@ public final class ServerConfig {
     }
 
     private static void line(StringBuilder text, String key, @Nullable String value) {
-        if (value != null) {
-            text.append(key).append('=').append(value.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")).append('\n');
+        if (value == null) {
+            return;
         }
+        text.append(key).append('=');
+        for (char c : value.toCharArray()) {
+            if (c <= ' ') {
+                // Blanks at the ends would not be read again.
+                text.append("\\u00").append(Character.forDigit(c >> 4, 16)).append(Character.forDigit(c & 15, 16));
+            } else {
+                text.append(c == '\\' ? "\\\\" : String.valueOf(c));
+            }
+        }
+        text.append('\n');
     }
 
     /** Without token and password. */

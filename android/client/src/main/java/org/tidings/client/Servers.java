@@ -41,9 +41,14 @@ final class Servers {
     synchronized void set(@Nullable ServerConfig chosen) {
         loaded = true;
         server = chosen;
+        error = null;
         hideNames(chosen);
+    }
+
+    /** Keeps what was set. */
+    synchronized void save() {
         try {
-            secrets.write("server", chosen == null ? "" : chosen.toProperties());
+            secrets.write("server", server == null ? "" : server.toProperties());
         } catch (IOException e) {
             log.add("the server cannot be kept: " + e.getMessage());
         }

@@ -26,7 +26,7 @@ public final class Watchdog extends JobService {
 
     @Override
     public boolean onStartJob(JobParameters parameters) {
-        Tidings.of(this).runner().wake();
+        Tidings.of(this).runner().check();
         return false;
     }
 
