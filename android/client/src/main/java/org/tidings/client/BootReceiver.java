@@ -11,7 +11,7 @@ public final class BootReceiver extends BroadcastReceiver {
         String action = intent.getAction();
         if (Intent.ACTION_BOOT_COMPLETED.equals(action) || Intent.ACTION_MY_PACKAGE_REPLACED.equals(action)) {
             PendingResult result = goAsync();
-            Tidings.of(context).runner().wake(() -> {
+            Tidings.of(context).runner().adapt(() -> {
                 if (result != null) {
                     result.finish();
                 }

@@ -93,7 +93,18 @@ final class Runner {
 
     /** Does what the app and the person want now: connects, or disconnects. Returns at once. */
     void adapt() {
-        control.execute(this::adaptNow);
+        adapt(() -> {});
+    }
+
+    /** @param done is called when it is done */
+    void adapt(Runnable done) {
+        control.execute(() -> {
+            try {
+                adaptNow();
+            } finally {
+                done.run();
+            }
+        });
     }
 
     private void adaptNow() {
@@ -168,13 +179,7 @@ final class Runner {
             done.run();
             return;
         }
-        control.execute(() -> {
-            try {
-                adaptNow();
-            } finally {
-                done.run();
-            }
-        });
+        adapt(done);
     }
 
     /** What a wake-up does, and the service, too, where the system did not let it start before. */

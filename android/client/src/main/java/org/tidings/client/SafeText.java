@@ -6,8 +6,8 @@ final class SafeText {
     static final int TITLE = 250;
     /** Code points of a text on a screen of its own. */
     static final int MESSAGE = 20_000;
-    /** Code points of a text in a notification; the system itself cuts at about 5,000. */
-    static final int SHOWN = 2_000;
+    /** Code points of a text in a notification; newer systems cut at 1,024 themselves. */
+    static final int SHOWN = 1_000;
     /** Marks that may sit on one letter: more of them reach into other lines. */
     private static final int MOST_MARKS = 8;
     private static final int MOST_BREAKS = 2;

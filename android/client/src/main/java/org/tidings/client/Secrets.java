@@ -17,6 +17,8 @@ import java.security.GeneralSecurityException;
 final class Secrets {
     private static final byte PLAIN = 'p';
     private static final byte ENCRYPTED = 'k';
+    /** The kind, the cipher's initial vector and its tag. */
+    private static final int SHORTEST = 1 + 12 + 16;
 
     private final File folder;
     private final SecretCipher cipher;
@@ -40,7 +42,7 @@ final class Secrets {
         if (all.length > 0 && all[0] == PLAIN) {
             return new String(all, 1, all.length - 1, StandardCharsets.UTF_8);
         }
-        if (all.length == 0 || all[0] != ENCRYPTED) {
+        if (all.length < SHORTEST || all[0] != ENCRYPTED) {
             return null;
         }
         try {
