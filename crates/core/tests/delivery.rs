@@ -224,7 +224,7 @@ async fn a_broadcast_to_a_client_that_sends_receipts_is_one_stanza() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_sends_no_receipts_is_pinged_once_for_what_came_in_a_second() {
+async fn a_client_that_sends_no_receipts_is_pinged_once_for_what_came_in_a_second_and_then_at_once() {
     let world = World::new().await;
     world.account("ana").await;
     let (mut device, _) = world.available("ana", "phone").await;
@@ -242,13 +242,19 @@ async fn a_client_that_sends_no_receipts_is_pinged_once_for_what_came_in_a_secon
     // It covers what was sent before it, and no more.
     let later = world.send(to("ana"), "later").await.id;
     assert!(device.receive().await.contains("later"));
-    answer(&mut device, &asked).await;
+    let asked = answer(&mut device, &asked).await;
     for id in sent {
         assert_eq!(world.counters(id).await, counters(1, 1));
     }
     assert_eq!(world.counters(later).await, counters(1, 0));
-    pong(&world, &mut device).await;
+    // What is left is asked for at once, and so is what follows, in the same write.
+    answer(&mut device, &asked).await;
     assert_eq!(world.counters(later).await, counters(1, 1));
+    let last = world.send(to("ana"), "last").await.id;
+    let received = device.receive().await;
+    assert!(received.contains("last"));
+    answer(&mut device, &received).await;
+    assert_eq!(world.counters(last).await, counters(1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,9 @@
 //!
 //! Streams keep their order, so the answer to a ping (XEP-0199) proves that all that was
 //! sent before it has arrived. A receipt proves as much and costs no stanza: the first
-//! ping waits a moment for one, and where receipts come there is no ping at all.
+//! ping waits a moment for one, and where receipts come there is no ping at all. Where the
+//! peer answered that ping and sent no receipt, the next ones go out with the notifications:
+//! one write either way.
 
 use std::time::Duration;
 
@@ -33,6 +35,8 @@ enum State {
     Grace(Instant),
     /// The last ping is out. Its answer covers what was sent up to this count.
     Asked { covers: u32 },
+    /// Nothing is on its way. The peer answered a ping, and sends no receipts.
+    NoReceipts,
     /// The peer sends XEP-0184 receipts: a ping's answer proves nothing to it any more.
     Receipts,
 }
@@ -45,11 +49,12 @@ impl PingRule {
     }
 
     /// Notifications are on their way. Where there is `room` for more, receipts have their
-    /// time; a full window holds up what follows, so the peer is asked at once. The ping
-    /// to send now, if any.
+    /// time; a full window holds up what follows, so the peer is asked at once, as is one
+    /// that sends no receipts. The ping to send now, if any.
     pub(super) fn await_answer(&mut self, room: bool, now: Instant) -> Option<u32> {
         match self.state {
             State::Idle | State::Grace(_) if !room => Some(self.ask()),
+            State::NoReceipts => Some(self.ask()),
             State::Idle => {
                 self.state = State::Grace(now + RECEIPT_GRACE);
                 None
@@ -62,7 +67,7 @@ impl PingRule {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Grace(until) => Some(until),
-            State::Idle | State::Asked { .. } | State::Receipts => None,
+            State::Idle | State::Asked { .. } | State::NoReceipts | State::Receipts => None,
         }
     }
 
@@ -70,7 +75,7 @@ impl PingRule {
     pub(super) fn due(&mut self, now: Instant) -> Option<u32> {
         match self.state {
             State::Grace(until) if until <= now => Some(self.ask()),
-            State::Idle | State::Grace(_) | State::Asked { .. } | State::Receipts => None,
+            State::Idle | State::Grace(_) | State::Asked { .. } | State::NoReceipts | State::Receipts => None,
         }
     }
 
@@ -80,7 +85,7 @@ impl PingRule {
         if number != self.last {
             return None;
         }
-        self.state = State::Idle;
+        self.state = State::NoReceipts;
         Some(covers)
     }
 
@@ -147,6 +152,20 @@ mod tests {
         assert_eq!(rule.answered(7), None, "none of ours");
         assert_eq!(rule.answered(1), Some(2));
         assert_eq!(rule.answered(1), None, "once");
+    }
+
+    #[test]
+    fn a_peer_that_answered_without_a_receipt_is_asked_with_the_next_notification() {
+        let (mut rule, now) = (PingRule::default(), Instant::now());
+        assert_eq!(send(&mut rule, 1, true, now), None);
+        assert_eq!(rule.due(now + RECEIPT_GRACE), Some(1));
+        assert_eq!(rule.answered(1), Some(1));
+        assert_eq!(send(&mut rule, 1, true, now), Some(2));
+        assert_eq!(send(&mut rule, 1, true, now), None, "one at a time");
+        assert_eq!(rule.answered(2), Some(2));
+        // It has learnt receipts since, or they were only late.
+        rule.receipt();
+        assert_eq!(send(&mut rule, 1, true, now), None);
     }
 
     #[test]
