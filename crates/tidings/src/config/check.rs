@@ -12,7 +12,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
     if !DomainPart::new(&settings.domain).is_ok_and(|prepared| prepared.as_str() == settings.domain) {
         return wrong("domain", &format!("`{}` is not a domain in lower case", settings.domain));
     }
-    if settings.node.is_empty() || settings.node.len() > 255 {
+    if settings.node.as_ref().is_some_and(|name| name.is_empty() || name.len() > 255) {
         return wrong("node", "a name of 1 to 255 bytes is needed");
     }
     if settings.data_dir.as_os_str().is_empty() {

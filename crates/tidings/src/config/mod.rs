@@ -27,8 +27,8 @@ pub(crate) struct Settings {
     pub data_dir: PathBuf,
     /// The served XMPP domain.
     pub domain: String,
-    /// This node's name, as `/v1/sessions` shows it.
-    pub node: String,
+    /// This node's name, as `/v1/sessions` and `/v1/nodes` show it; without one the host's.
+    pub node: Option<String>,
     pub listen: Listen,
     pub tls: Tls,
     pub log: Log,
@@ -87,7 +87,7 @@ impl Default for Settings {
         Self {
             data_dir: "./tidings-data".into(),
             domain: "localhost".into(),
-            node: "local".into(),
+            node: None,
             listen: Listen::default(),
             tls: Tls::default(),
             log: Log::default(),
@@ -123,12 +123,20 @@ impl Settings {
     pub(crate) fn core(&self) -> tidings_core::config::Config {
         tidings_core::config::Config {
             domain: self.domain.clone(),
-            node: self.node.clone(),
+            node: self.node.clone().unwrap_or_else(host_name),
             registration: self.registration.clone(),
             limits: self.limits.clone(),
             session: self.session.clone(),
             notifications: self.notifications.clone(),
             legacy: self.legacy.clone(),
         }
+    }
+}
+
+/// The host's name, or `local` where it has none that can be shown.
+fn host_name() -> String {
+    match rustix::system::uname().nodename().to_str() {
+        Ok(name) if !name.is_empty() => name.to_owned(),
+        _ => "local".to_owned(),
     }
 }
