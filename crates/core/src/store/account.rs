@@ -43,10 +43,8 @@ impl AccountSortKey {
 pub struct AccountQuery {
     /// Only usernames, aliases, names or e-mail addresses that contain this (case is ignored).
     pub contains: Option<String>,
-    /// Only these accounts.
+    /// Only these accounts: the ids of one page, not of all who are online.
     pub only: Option<Vec<AccountId>>,
-    /// Only accounts other than these.
-    pub except: Option<Vec<AccountId>>,
     /// What to sort by.
     pub order: AccountOrder,
     /// Whether the last come first.

@@ -155,7 +155,6 @@ impl State {
             .accounts
             .values()
             .filter(|entry| query.only.as_ref().is_none_or(|only| only.contains(&entry.account.id)))
-            .filter(|entry| query.except.as_ref().is_none_or(|except| !except.contains(&entry.account.id)))
             .filter(|entry| matches(&entry.account))
             .map(|entry| (AccountSortKey::of(&entry.account), entry))
             .filter(|(key, _)| query.after.as_ref().is_none_or(|after| compare(key, after).is_gt()))

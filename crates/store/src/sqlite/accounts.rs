@@ -390,22 +390,18 @@ fn last_offline_from(millis: i64) -> Option<Timestamp> {
 struct Matcher {
     contains: Option<String>,
     only: Option<HashSet<AccountId>>,
-    except: Option<HashSet<AccountId>>,
 }
 
 impl Matcher {
     fn new(query: &AccountQuery) -> Self {
-        let set = |ids: &Vec<AccountId>| ids.iter().copied().collect();
         Self {
             contains: query.contains.as_ref().map(|text| text.to_lowercase()),
-            only: query.only.as_ref().map(set),
-            except: query.except.as_ref().map(set),
+            only: query.only.as_ref().map(|ids| ids.iter().copied().collect()),
         }
     }
 
     fn matches(&self, id: AccountId, search: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(&id))
-            && self.except.as_ref().is_none_or(|except| !except.contains(&id))
             && self.contains.as_ref().is_none_or(|text| search.contains(text.as_str()))
     }
 }
