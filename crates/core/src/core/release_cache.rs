@@ -46,23 +46,7 @@ impl ReleaseCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Content, Ext, Notification, NotificationId, Priority, Seq, Timestamp};
-
-    fn delivery(seq: u64, size: usize) -> Arc<Delivery> {
-        Arc::new(Delivery::new(Notification {
-            seq: Seq(seq),
-            id: NotificationId(u128::from(seq)),
-            payload: Content { message: Some("x".repeat(size)), ..Content::default() }.into(),
-            ext: Ext::default(),
-            sender: None,
-            endpoint: None,
-            priority: Priority::Normal,
-            topic: None,
-            collapse_key: None,
-            sent_at: Timestamp(0),
-            expires_at: Timestamp(1),
-        }))
-    }
+    use crate::session::sized as delivery;
 
     fn take(cache: &mut ReleaseCache, number: u64) -> Option<u64> {
         cache.take(number).map(|delivery| delivery.notification.seq.0)

@@ -69,26 +69,8 @@ impl BroadcastBuffer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::model::{Content, Ext, Notification, NotificationId, Priority, Seq, Timestamp};
-
-    fn delivery(seq: u64, size: usize) -> Arc<Delivery> {
-        Arc::new(Delivery::new(Notification {
-            seq: Seq(seq),
-            id: NotificationId(u128::from(seq)),
-            payload: Content { message: Some("x".repeat(size)), ..Content::default() }.into(),
-            ext: Ext::default(),
-            sender: None,
-            endpoint: None,
-            priority: Priority::Normal,
-            topic: None,
-            collapse_key: None,
-            sent_at: Timestamp(0),
-            expires_at: Timestamp(1),
-        }))
-    }
+    use crate::session::delivery::sized as delivery;
 
     fn since(buffer: &BroadcastBuffer, from: u64) -> Option<Vec<Seq>> {
         let mut batch = Vec::new();

@@ -118,6 +118,25 @@ fn escaped_len(text: &str, attribute: bool) -> usize {
     text.bytes().map(escaped).sum()
 }
 
+/// A notification with this number and a text of so many bytes, for tests of what keeps deliveries.
+#[cfg(test)]
+pub(crate) fn sized(seq: u64, bytes: usize) -> std::sync::Arc<Delivery> {
+    use crate::model::{Content, Ext, NotificationId, Priority, Seq, Timestamp};
+    std::sync::Arc::new(Delivery::new(Notification {
+        seq: Seq(seq),
+        id: NotificationId(u128::from(seq)),
+        payload: Content { message: Some("x".repeat(bytes)), ..Content::default() }.into(),
+        ext: Ext::default(),
+        sender: None,
+        endpoint: None,
+        priority: Priority::Normal,
+        topic: None,
+        collapse_key: None,
+        sent_at: Timestamp(0),
+        expires_at: Timestamp(1),
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use tidings_xmpp::xml::{escape_attribute, escape_text};

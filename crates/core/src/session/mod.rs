@@ -57,6 +57,8 @@ use tidings_xmpp::ext::caps;
 
 pub use self::connection::{Connection, Control};
 pub(crate) use self::context::Context;
+#[cfg(test)]
+pub(crate) use self::delivery::sized;
 pub(crate) use self::delivery::{Delivery, encoded_len};
 pub use self::manager::{SessionInfo, SessionManager};
 pub use self::peer::Peer;

@@ -26,6 +26,23 @@ pub struct NewEndpoint {
     pub expires_at: Timestamp,
 }
 
+impl From<NewEndpoint> for Endpoint {
+    fn from(new: NewEndpoint) -> Self {
+        Self {
+            id: new.id,
+            account: new.account,
+            application: new.application,
+            instance: new.instance,
+            resource: new.resource,
+            token_hash: new.token_hash,
+            created_at: new.created_at,
+            last_used: None,
+            expires_at: new.expires_at,
+            revoked_at: None,
+        }
+    }
+}
+
 /// An endpoint in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointRow {

@@ -315,4 +315,6 @@ fn run_group<W: GroupWriter>(writer: &mut W, works: &mut [Queued<W>]) -> Result<
 }
 
 #[cfg(test)]
+mod harness;
+#[cfg(test)]
 mod tests;

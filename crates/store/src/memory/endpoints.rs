@@ -24,18 +24,7 @@ impl State {
         if self.endpoints.values().any(taken) {
             return Err(StoreError::Conflict);
         }
-        let endpoint = Endpoint {
-            id: new.id,
-            account: new.account,
-            application: new.application,
-            instance: new.instance,
-            resource: new.resource,
-            token_hash: new.token_hash,
-            created_at: new.created_at,
-            last_used: None,
-            expires_at: new.expires_at,
-            revoked_at: None,
-        };
+        let endpoint = Endpoint::from(new);
         self.last_endpoint += 1;
         self.endpoints.insert(self.last_endpoint, endpoint.clone());
         Ok(endpoint)

@@ -43,25 +43,14 @@ impl Writer {
             .execute(params![
                 endpoint_bytes(new.id),
                 new.account.0,
-                new.application,
-                new.instance,
-                new.resource,
-                new.token_hash,
+                &new.application,
+                &new.instance,
+                &new.resource,
+                &new.token_hash,
                 new.created_at.0,
                 new.expires_at.0,
             ])?;
-        Ok(Endpoint {
-            id: new.id,
-            account: new.account,
-            application: new.application,
-            instance: new.instance,
-            resource: new.resource,
-            token_hash: new.token_hash,
-            created_at: new.created_at,
-            last_used: None,
-            expires_at: new.expires_at,
-            revoked_at: None,
-        })
+        Ok(new.into())
     }
 
     pub fn revoke_endpoint(&mut self, id: EndpointId, now: Timestamp) -> Result<bool> {
