@@ -6,6 +6,7 @@ import android.content.Context;
 import android.os.Handler;
 import android.os.Looper;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
@@ -90,7 +91,7 @@ public final class Tidings {
 
     /** A person accepts the server's new certificate, of which the status named the fingerprint. */
     public void trust(String fingerprint) {
-        runner.trust(fingerprint);
+        runner.trust(Objects.requireNonNull(fingerprint));
     }
 
     /** By what the server is known: {@code sha256:…} or {@code system}; null where it was not met yet. */
