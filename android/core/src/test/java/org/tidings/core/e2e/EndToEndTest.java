@@ -28,6 +28,8 @@ import org.tidings.core.device.TopicList;
 import org.tidings.core.net.KeyingMaterial;
 import org.tidings.core.net.Trust;
 import org.tidings.core.stream.Trouble;
+import org.tidings.core.testing.CuttingProxy;
+import org.tidings.core.testing.TidingsServer;
 
 /** Devices against the real server, over TLS. */
 @EnabledIfSystemProperty(named = "tidings.binary", matches = ".+")

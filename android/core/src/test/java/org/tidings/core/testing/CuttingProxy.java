@@ -1,4 +1,4 @@
-package org.tidings.core.e2e;
+package org.tidings.core.testing;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -10,20 +10,20 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /** Stands between a device and its server, and breaks their connections. */
-final class CuttingProxy implements AutoCloseable {
+public final class CuttingProxy implements AutoCloseable {
     private final ServerSocket listener;
     private final List<Socket> open = new CopyOnWriteArrayList<>();
-    volatile int target;
+    public volatile int target;
     /** After so many bytes towards the device the connection breaks; negative for never. */
-    volatile int cutAfter = -1;
+    public volatile int cutAfter = -1;
 
-    CuttingProxy(int target) throws IOException {
+    public CuttingProxy(int target) throws IOException {
         this.target = target;
         listener = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
         start(this::accept);
     }
 
-    int port() {
+    public int port() {
         return listener.getLocalPort();
     }
 
@@ -79,7 +79,7 @@ final class CuttingProxy implements AutoCloseable {
     }
 
     /** Resets every connection. */
-    void cut() throws IOException {
+    public void cut() throws IOException {
         for (Socket socket : open) {
             if (!socket.isClosed()) {
                 socket.setSoLinger(true, 0);

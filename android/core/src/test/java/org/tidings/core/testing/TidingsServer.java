@@ -1,4 +1,4 @@
-package org.tidings.core.e2e;
+package org.tidings.core.testing;
 
 import java.io.BufferedReader;
 import java.io.File;
@@ -21,18 +21,18 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** The real server in a process of its own, and its HTTP API. */
-final class TidingsServer implements AutoCloseable {
+public final class TidingsServer implements AutoCloseable {
     private static final String KEY = "test-key-0123456789abcdef";
-    static final String BINARY = System.getProperty("tidings.binary", "");
+    public static final String BINARY = System.getProperty("tidings.binary", "");
 
-    final File data;
-    int xmpp;
-    int xmpps;
+    public final File data;
+    public int xmpp;
+    public int xmpps;
     private int http;
     private Process process;
     private final List<String> options;
 
-    TidingsServer(File data, String... options) throws IOException {
+    public TidingsServer(File data, String... options) throws IOException {
         this.data = data;
         this.options = Arrays.asList(options);
         start();
@@ -43,7 +43,7 @@ final class TidingsServer implements AutoCloseable {
     }
 
     /** Starts it, or starts it again on the same ports. */
-    void start() throws IOException {
+    public void start() throws IOException {
         List<String> command = new ArrayList<>(Arrays.asList(BINARY, "serve", "--data-dir", data.getPath(), "--domain", "localhost",
                 "--xmpp", address(xmpp), "--xmpps", address(xmpps), "--http", address(http),
                 "--set", "limits.registrations_per_minute=0", "--set", "limits.login_failures_per_minute=0"));
@@ -72,7 +72,7 @@ final class TidingsServer implements AutoCloseable {
         return Integer.parseInt(matcher.group(1));
     }
 
-    void stop() throws IOException {
+    public void stop() throws IOException {
         process.destroy();
         try {
             if (!process.waitFor(20, TimeUnit.SECONDS)) {
@@ -84,7 +84,7 @@ final class TidingsServer implements AutoCloseable {
     }
 
     /** Another certificate from the next start on. */
-    void forgetCertificate() {
+    public void forgetCertificate() {
         File[] files = new File(data, "tls").listFiles();
         for (File file : files == null ? data.listFiles() : files) {
             if (file.getName().endsWith(".pem")) {
@@ -93,7 +93,7 @@ final class TidingsServer implements AutoCloseable {
         }
     }
 
-    String call(String method, String path, String body, int expected) throws IOException {
+    public String call(String method, String path, String body, int expected) throws IOException {
         HttpURLConnection connection = (HttpURLConnection) new URL("http://" + address(http) + path).openConnection();
         connection.setRequestMethod(method);
         connection.setRequestProperty("Authorization", "Bearer " + KEY);
@@ -115,21 +115,21 @@ final class TidingsServer implements AutoCloseable {
     }
 
     /** Sends, and returns the notification's id. */
-    String send(String to, String title) throws IOException {
+    public String send(String to, String title) throws IOException {
         String answer = call("POST", "/v1/notifications", "{\"to\":" + to + ",\"title\":\"" + title + "\"}", 202);
         return field(answer, "id");
     }
 
-    String sendTo(String user, String title) throws IOException {
+    public String sendTo(String user, String title) throws IOException {
         return send("{\"user\":\"" + user + "\"}", title);
     }
 
-    static String field(String json, String name) {
+    public static String field(String json, String name) {
         Matcher matcher = Pattern.compile("\"" + name + "\":\"?([^\",}]*)").matcher(json);
         return matcher.find() ? matcher.group(1) : null;
     }
 
-    String count(String id, String of) throws IOException {
+    public String count(String id, String of) throws IOException {
         return field(call("GET", "/v1/notifications/" + id, null, 200), of);
     }
 
