@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::TopicPolicy;
+
 /// `[registration]`: who may create an account in-band (XEP-0077).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -132,6 +134,20 @@ impl Default for Notifications {
     }
 }
 
+/// `[topics]`: rights for topics that have no policy of their own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Topics {
+    /// Who may subscribe.
+    pub subscribe: TopicPolicy,
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self { subscribe: TopicPolicy::Open }
+    }
+}
+
 /// `[legacy]`: androidpn's own clients.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -163,6 +179,8 @@ pub struct Config {
     pub session: Session,
     /// `[notifications]`.
     pub notifications: Notifications,
+    /// `[topics]`.
+    pub topics: Topics,
     /// `[legacy]`.
     pub legacy: Legacy,
 }
@@ -176,6 +194,7 @@ impl Default for Config {
             limits: Limits::default(),
             session: Session::default(),
             notifications: Notifications::default(),
+            topics: Topics::default(),
             legacy: Legacy::default(),
         }
     }

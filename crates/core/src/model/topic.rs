@@ -1,7 +1,10 @@
 //! Who may subscribe to a topic.
 
+use serde::{Deserialize, Serialize};
+
 /// Who may subscribe to a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TopicPolicy {
     /// Any account, by itself.
     Open,

@@ -52,7 +52,7 @@ pub use self::notification::{
     Acceptance, Ended, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord,
     NotificationStore, Outcome, Payloads, Settled, Settlement, Totals,
 };
-pub use self::topic::{TopicRow, TopicStore};
+pub use self::topic::{Subscriber, SubscriptionChange, TopicRow, TopicStore};
 
 /// Everything that must survive: the sum of the parts, each of which is a trait of its own.
 pub trait Store:

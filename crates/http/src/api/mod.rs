@@ -10,7 +10,7 @@ pub(crate) mod notifications;
 mod openapi;
 pub(crate) mod sessions;
 pub(crate) mod stats;
-mod topics;
+pub(crate) mod topics;
 pub(crate) mod users;
 pub(crate) mod view;
 
@@ -31,6 +31,8 @@ pub(crate) fn router() -> Router<App> {
         // A wildcard, so that the slash before the resource need not be escaped.
         .route("/v1/sessions/{*jid}", axum::routing::delete(sessions::end))
         .route("/v1/topics", get(topics::list))
+        .route("/v1/topics/{topic}", put(topics::set))
+        .route("/v1/topics/{topic}/subscribers", get(topics::subscribers))
         .route(
             "/v1/topics/{topic}/subscribers/{username}",
             put(topics::subscribe).delete(topics::unsubscribe),

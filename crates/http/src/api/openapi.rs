@@ -25,7 +25,7 @@ use crate::problem;
         notifications::send, notifications::list, notifications::show, notifications::cancel,
         users::list, users::create, users::show, users::change, users::remove,
         sessions::list, sessions::end,
-        topics::list, topics::subscribe, topics::unsubscribe,
+        topics::list, topics::set, topics::subscribers, topics::subscribe, topics::unsubscribe,
         keys::list, keys::create, keys::revoke,
         nodes::list,
         stats::show, events::stream,

@@ -62,6 +62,8 @@ where
         accounts::are_sorted,
         accounts::have_tokens,
         topics::are_subscribed_once,
+        topics::are_set_together,
+        topics::have_subscribers_in_pages,
         topics::reach_whom_they_were_released_to,
         topics::forget_what_was_before_a_second_subscription,
         topics::have_a_policy_where_the_operator_has_said_so,

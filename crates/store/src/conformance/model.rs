@@ -74,6 +74,7 @@ enum Action {
     Alias(&'static str, Option<&'static str>),
     Subscribe(&'static str, &'static str),
     Unsubscribe(&'static str, &'static str),
+    SetTopics(&'static str, Vec<&'static str>),
     Accept(Box<NewNotification>),
     Settle(Vec<(&'static str, u128)>),
     /// Everything that a feed shows, in any order.
@@ -111,6 +112,9 @@ impl Plan {
                 Action::Alias(name, dice.pick(&alias))
             }
             7..=9 => Action::Subscribe(name, dice.pick(&TOPICS)),
+            10 if dice.roll(2) == 0 => {
+                Action::SetTopics(name, TOPICS.into_iter().filter(|_| dice.roll(2) == 0).collect())
+            }
             10 => Action::Unsubscribe(name, dice.pick(&TOPICS)),
             11..=19 => Action::Accept(Box::new(self.notification(dice))),
             20..=24 => Action::Settle(self.settlements(dice)),
@@ -240,6 +244,10 @@ impl Side {
             }
             Action::Subscribe(name, of) => {
                 format!("{:?}", store.subscribe(self.account(name), topic(of)).await)
+            }
+            Action::SetTopics(name, topics) => {
+                let topics = topics.iter().map(|name| topic(name)).collect();
+                format!("{:?}", store.set_subscriptions(self.account(name), topics).await)
             }
             Action::Unsubscribe(name, of) => {
                 format!("{:?}", store.unsubscribe(self.account(name), topic(of)).await)
@@ -408,6 +416,11 @@ impl Side {
             );
         }
         let _ = writeln!(all, "{:?}", store.topics(None, 50).await.unwrap());
+        for name in TOPICS {
+            let subscribers = store.subscribers(&topic(name), None, 50).await.unwrap().items;
+            let names: Vec<_> = subscribers.iter().map(|row| row.username.as_str()).collect();
+            let _ = writeln!(all, "{name} {names:?}");
+        }
         let endpoints = EndpointQuery { limit: 1000, ..EndpointQuery::default() };
         for row in store.endpoints(endpoints).await.unwrap().items {
             let Endpoint { id, application, resource, expires_at, revoked_at, .. } = row.endpoint;

@@ -1,6 +1,6 @@
 //! Accounts and subscriptions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidings_core::model::{
     Account, AccountId, AccountToken, Credentials, NewAccount, Seq, Timestamp, TokenId, Topic, TopicPolicy,
@@ -8,7 +8,7 @@ use tidings_core::model::{
 };
 use tidings_core::store::{
     AccountChange, AccountOrder, AccountQuery, AccountRow, AccountSortKey, Page, Result, Seen, StoreError,
-    TopicRow,
+    Subscriber, SubscriptionChange, TopicRow,
 };
 
 use super::state::{CopyState, Entry, State, page};
@@ -189,6 +189,41 @@ impl State {
             }
         }
         true
+    }
+
+    pub fn set_subscriptions(
+        &mut self,
+        account: AccountId,
+        wanted: Vec<Topic>,
+    ) -> Result<SubscriptionChange> {
+        let wanted: BTreeSet<Topic> = wanted.into_iter().collect();
+        let mut change = SubscriptionChange::default();
+        for topic in self.subscriptions(account).into_iter().filter(|topic| !wanted.contains(topic)) {
+            self.unsubscribe(account, &topic);
+            change.removed.push(topic);
+        }
+        if !self.accounts.contains_key(&account) {
+            return Err(StoreError::NotFound);
+        }
+        for topic in wanted {
+            if self.subscribe(account, topic.clone())? {
+                change.added.push(topic);
+            }
+        }
+        Ok(change)
+    }
+
+    pub fn subscribers_page(
+        &self,
+        topic: &Topic,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Page<Subscriber, AccountId> {
+        let rows = self.accounts.values().filter(|entry| entry.topics.contains_key(topic));
+        let rows = rows.filter(|entry| after.is_none_or(|after| entry.account.id > after));
+        let rows = rows
+            .map(|entry| Subscriber { account: entry.account.id, username: entry.account.username.clone() });
+        page(rows, limit, |row| row.account)
     }
 
     pub fn subscriptions(&self, account: AccountId) -> Vec<Topic> {

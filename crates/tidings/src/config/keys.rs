@@ -147,6 +147,7 @@ mod tests {
             ("limits.login_failures_per_minute", Kind::Number),
             ("registration.policy", Kind::Text),
             ("registration.tokens", Kind::List),
+            ("topics.subscribe", Kind::Text),
             ("legacy.api_key", Kind::Text),
             ("legacy.iq_auth", Kind::Switch),
             ("http.public_url", Kind::Text),

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use tidings_core::config::{Legacy, Limits, Notifications, Registration, Session};
+use tidings_core::config::{Legacy, Limits, Notifications, Registration, Session, Topics};
 
 pub(crate) use self::layers::{Layers, load};
 
@@ -36,6 +36,7 @@ pub(crate) struct Settings {
     pub limits: Limits,
     pub session: Session,
     pub notifications: Notifications,
+    pub topics: Topics,
     pub legacy: Legacy,
     pub http: tidings_http::Settings,
 }
@@ -95,6 +96,7 @@ impl Default for Settings {
             limits: Limits::default(),
             session: Session::default(),
             notifications: Notifications::default(),
+            topics: Topics::default(),
             legacy: Legacy::default(),
             http: tidings_http::Settings::default(),
         }
@@ -128,6 +130,7 @@ impl Settings {
             limits: self.limits.clone(),
             session: self.session.clone(),
             notifications: self.notifications.clone(),
+            topics: self.topics.clone(),
             legacy: self.legacy.clone(),
         }
     }

@@ -38,13 +38,24 @@ pub async fn request(
     body: Option<&Value>,
     idempotency: Option<&str>,
 ) -> std::io::Result<Answer> {
+    request_with(http, KEY, method, path, body, idempotency).await
+}
+
+async fn request_with(
+    http: SocketAddr,
+    key: &str,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+    idempotency: Option<&str>,
+) -> std::io::Result<Answer> {
     let ask = async {
         let mut stream = TcpStream::connect(http).await?;
         let body = body.map(Value::to_string).unwrap_or_default();
-        let key = idempotency.map(|key| format!("idempotency-key: {key}\r\n")).unwrap_or_default();
+        let repeat = idempotency.map(|key| format!("idempotency-key: {key}\r\n")).unwrap_or_default();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {http}\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\n\
-             content-type: application/json\r\n{key}content-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: {http}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\
+             content-type: application/json\r\n{repeat}content-length: {}\r\n\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes()).await?;
@@ -67,6 +78,12 @@ fn parse(answer: &[u8]) -> Option<Answer> {
     }
     let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(body).unwrap_or_default() };
     Some(Answer { body, ..found })
+}
+
+/// As [`ask`], with a key of one's own.
+pub async fn ask_with(http: SocketAddr, key: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    let answer = request_with(http, key, method, path, body, None).await;
+    answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
 }
 
 /// A request that a running server answers.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use tidings_core::model::{AccountId, Topic, TopicPolicy};
-use tidings_core::store::{Page, Result, TopicRow, TopicStore};
+use tidings_core::store::{Page, Result, Subscriber, SubscriptionChange, TopicRow, TopicStore};
 
 use crate::memory::MemoryStore;
 
@@ -16,6 +16,10 @@ impl TopicStore for MemoryStore {
         Ok(self.state()?.unsubscribe(account, &topic))
     }
 
+    async fn set_subscriptions(&self, account: AccountId, wanted: Vec<Topic>) -> Result<SubscriptionChange> {
+        self.state()?.set_subscriptions(account, wanted)
+    }
+
     async fn subscriptions(&self, account: AccountId) -> Result<Vec<Topic>> {
         Ok(self.state()?.subscriptions(account))
     }
@@ -26,6 +30,20 @@ impl TopicStore for MemoryStore {
 
     async fn topic(&self, topic: &Topic) -> Result<Option<TopicRow>> {
         Ok(self.state()?.topic(topic))
+    }
+
+    async fn subscribers(
+        &self,
+        topic: &Topic,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Page<Subscriber, AccountId>> {
+        Ok(self.state()?.subscribers_page(topic, after, limit))
+    }
+
+    async fn topic_policies(&self, topics: Vec<Topic>) -> Result<Vec<Option<TopicPolicy>>> {
+        let state = self.state()?;
+        Ok(topics.iter().map(|topic| state.topic_policies.get(topic).copied()).collect())
     }
 
     async fn set_topic_policy(&self, topic: &Topic, policy: Option<TopicPolicy>) -> Result<()> {

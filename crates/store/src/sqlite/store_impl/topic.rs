@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use tidings_core::model::{AccountId, Topic, TopicPolicy};
-use tidings_core::store::{Page, Result, TopicRow, TopicStore};
+use tidings_core::store::{Page, Result, Subscriber, SubscriptionChange, TopicRow, TopicStore};
 
-use super::SMALL;
+use super::{ROW, SMALL};
 use crate::sqlite::{SqliteStore, topics};
 
 #[async_trait]
@@ -15,6 +15,11 @@ impl TopicStore for SqliteStore {
 
     async fn unsubscribe(&self, account: AccountId, topic: Topic) -> Result<bool> {
         self.writer.call(SMALL, move |writer| writer.unsubscribe(account, &topic)).await
+    }
+
+    async fn set_subscriptions(&self, account: AccountId, wanted: Vec<Topic>) -> Result<SubscriptionChange> {
+        let size = SMALL + ROW * wanted.len();
+        self.writer.call(size, move |writer| writer.set_subscriptions(account, &wanted)).await
     }
 
     async fn subscriptions(&self, account: AccountId) -> Result<Vec<Topic>> {
@@ -28,6 +33,20 @@ impl TopicStore for SqliteStore {
     async fn topic(&self, topic: &Topic) -> Result<Option<TopicRow>> {
         let topic = topic.clone();
         self.readers.call_inline(move |connection| topics::topic(connection, &topic)).await
+    }
+
+    async fn subscribers(
+        &self,
+        topic: &Topic,
+        after: Option<AccountId>,
+        limit: usize,
+    ) -> Result<Page<Subscriber, AccountId>> {
+        let topic = topic.clone();
+        self.readers.call(move |connection| topics::subscribers(connection, &topic, after, limit)).await
+    }
+
+    async fn topic_policies(&self, topics: Vec<Topic>) -> Result<Vec<Option<TopicPolicy>>> {
+        self.readers.call(move |connection| topics::policies(connection, &topics)).await
     }
 
     async fn set_topic_policy(&self, topic: &Topic, policy: Option<TopicPolicy>) -> Result<()> {
