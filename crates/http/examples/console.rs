@@ -14,7 +14,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tidings_core::audit::Actor;
-use tidings_core::auth::RegistrationRequest;
+use tidings_core::auth::{NewKey, RegistrationRequest};
 use tidings_core::clock::{Clock as _, SystemClock, SystemRandom};
 use tidings_core::config::Config;
 use tidings_core::model::{Audience, Content, Priority, Role, Sender, Timestamp, Topic, Username};
@@ -78,10 +78,10 @@ async fn populate(core: Arc<Core>) {
         }
     }
     core.auth
-        .create_key(&Actor::CommandLine, "orders backend", tidings_core::model::Scope::Send)
+        .create_key(&Actor::CommandLine, NewKey::new("orders backend", tidings_core::model::Scope::Send))
         .await
         .unwrap();
-    core.auth.create_key(&Actor::CommandLine, "grafana", tidings_core::model::Scope::Read).await.unwrap();
+    core.auth.create_key(&Actor::CommandLine, NewKey::new("grafana", tidings_core::model::Scope::Read)).await.unwrap();
     for (index, name) in NAMES.into_iter().enumerate().filter(|(index, _)| index % 4 != 3) {
         tokio::spawn(device(Arc::clone(&core), name, index));
     }

@@ -9,15 +9,18 @@ use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 
 use super::rules::Rules;
-use super::{AuthManager, Grant};
+use super::{AuthManager, Grant, NewKey};
 use crate::audit::Actor;
 use crate::bus::Hint;
 use crate::error::{ChangeError, FieldError};
-use crate::model::{ApiKey, KeyId, Scope, SendRights, Timestamp};
+use crate::model::{ApiKey, KeyId, NamePattern, Scope, SendRights, Timestamp};
 use crate::store::StoreError;
 
 /// How exactly the last use is kept.
 const TOUCH_MILLIS: i64 = 60_000;
+
+/// Patterns that a line of the audit log has, of topics and of users each.
+const AUDITED: usize = 8;
 
 /// What every secret of ours begins with, so that leaked ones can be searched for.
 const PREFIX: &str = "tk_";
@@ -71,19 +74,19 @@ impl AuthManager {
     pub async fn create_key(
         &self,
         actor: &Actor,
-        name: &str,
-        scope: Scope,
+        new: NewKey,
     ) -> Result<(ApiKey, String), ChangeError> {
-        ChangeError::unless_sound(self.check_key_name(name))?;
+        let rights = read_new(&new).map_err(ChangeError::Invalid)?;
+        let NewKey { name, scope, .. } = new;
         let (mut id, mut secret) = ([0; 6], [0; 32]);
         self.random.fill(&mut id);
         self.random.fill(&mut secret);
         let secret = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
         let key = ApiKey {
             id: KeyId(id.iter().map(|byte| format!("{byte:02x}")).collect()),
-            name: name.to_owned(),
+            name,
             scope,
-            rights: SendRights::Everyone,
+            rights,
             hash: hash(&secret),
             created_at: self.clock.now(),
             last_used: None,
@@ -91,16 +94,14 @@ impl AuthManager {
         self.store.create_key(key.clone()).await?;
         self.keys.0.write().insert(key.hash, Entry::new(key.clone(), false));
         self.publisher.publish(Hint::Keys);
-        let subject = format!("{} {name} ({})", key.id.0, scope.as_str());
+        let subject = format!("{} {} ({}{})", key.id.0, key.name, scope.as_str(), bounds(&key.rights));
         self.audit.note(actor, "key.create", &subject).await?;
         Ok((key, secret))
     }
 
-    /// What is wrong with a key's name.
-    pub fn check_key_name(&self, name: &str) -> Vec<FieldError> {
-        let mut rules = Rules::default();
-        rules.key_name(name);
-        rules.errors
+    /// Every field of it that is wrong.
+    pub fn check_new_key(&self, new: &NewKey) -> Vec<FieldError> {
+        read_new(new).err().unwrap_or_default()
     }
 
     /// A key of scope admin for as long as the process lives (`TIDINGS_API_KEY`).
@@ -183,6 +184,34 @@ impl AuthManager {
         };
         if used.is_empty() { Ok(()) } else { self.store.touch_keys(used).await }
     }
+}
+
+/// Whom a key to be made may send to, or every field that is wrong.
+fn read_new(new: &NewKey) -> Result<SendRights, Vec<FieldError>> {
+    let mut rules = Rules::default();
+    rules.key_name(&new.name);
+    let topics = new.topics.as_deref().map(|texts| rules.topic_patterns("topics", texts));
+    let users = new.users.as_deref().map(|texts| rules.user_patterns("users", texts));
+    let rights = match (topics, users) {
+        (None, None) => SendRights::Everyone,
+        (topics, users) => SendRights::Only {
+            topics: topics.unwrap_or_default(),
+            users: users.unwrap_or_default(),
+        },
+    };
+    if rules.errors.is_empty() { Ok(rights) } else { Err(rules.errors) }
+}
+
+/// What the audit log says of a key's rights.
+fn bounds(rights: &SendRights) -> String {
+    let SendRights::Only { topics, users } = rights else { return String::new() };
+    let listed = |patterns: &[NamePattern]| {
+        let mut words: Vec<_> = patterns.iter().take(AUDITED).map(NamePattern::to_string).collect();
+        let more = patterns.len().saturating_sub(words.len());
+        words.extend((more > 0).then(|| format!("and {more} more")));
+        if words.is_empty() { "none".to_owned() } else { words.join(" ") }
+    };
+    format!(", topics {}, users {}", listed(topics), listed(users))
 }
 
 fn hash(secret: &str) -> [u8; 32] {

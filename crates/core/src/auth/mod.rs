@@ -33,7 +33,7 @@ use crate::audit::{Actor, AuditLog};
 use crate::bus::Publisher;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
-use crate::model::{AccountId, KeyId, Scope, ScramKeys, SendRights, Sender, Username};
+use crate::model::{AccountId, KeyId, Scope, ScramKeys, SendRights, Username};
 use crate::sessions::Sessions;
 use crate::store::{AuditEntry, Page, Store, StoreError};
 
@@ -114,6 +114,26 @@ pub struct ScramLookup {
     pub proven: Result<AuthenticatedAccount, AuthError>,
 }
 
+/// An API key to be made.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// What to call it.
+    pub name: String,
+    /// What it may do.
+    pub scope: Scope,
+    /// Topics that it may send to; a trailing `*` matches the rest.
+    pub topics: Option<Vec<String>>,
+    /// Users that it may send to, likewise. With neither it may send to everyone.
+    pub users: Option<Vec<String>>,
+}
+
+impl NewKey {
+    /// One that may send to everyone, as far as its scope lets it send.
+    pub fn new(name: impl Into<String>, scope: Scope) -> Self {
+        Self { name: name.into(), scope, topics: None, users: None }
+    }
+}
+
 /// What an API key grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -130,12 +150,6 @@ pub struct Grant {
 impl From<&Grant> for Actor {
     fn from(grant: &Grant) -> Self {
         Self::Key { id: grant.id.clone(), name: grant.name.clone() }
-    }
-}
-
-impl From<Grant> for Sender {
-    fn from(grant: Grant) -> Self {
-        Self::Key { id: grant.id, name: grant.name }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::password;
 use crate::error::FieldError;
-use crate::model::{InvalidName, Username};
+use crate::model::{InvalidName, NamePattern, Username};
 
 /// The longest display name, in bytes.
 const NAME_BYTES: usize = 255;
@@ -10,6 +10,8 @@ const NAME_BYTES: usize = 255;
 const EMAIL_BYTES: usize = 254;
 /// The longest name of an API key, in characters.
 const KEY_NAME_CHARS: usize = 100;
+/// The most patterns of topics or of users that a key or an account has.
+const PATTERNS: usize = 256;
 /// The longest login name of an operator, in bytes.
 const LOGIN_BYTES: usize = 64;
 /// The shortest password that an operator may choose, in characters.
@@ -69,6 +71,40 @@ impl Rules {
             let most = KEY_NAME_CHARS;
             self.wrong("name", format!("must be 1 to {most} characters, none of them a control character"));
         }
+    }
+
+    /// Topics, by name or by how their names begin.
+    pub(super) fn topic_patterns(&mut self, field: &str, texts: &[String]) -> Vec<NamePattern> {
+        self.patterns(field, texts, NamePattern::of_topics)
+    }
+
+    /// Users, by name or by how their names begin.
+    pub(super) fn user_patterns(&mut self, field: &str, texts: &[String]) -> Vec<NamePattern> {
+        self.patterns(field, texts, NamePattern::of_users)
+    }
+
+    fn patterns(
+        &mut self,
+        field: &str,
+        texts: &[String],
+        read: impl Fn(&str) -> Result<NamePattern, InvalidName>,
+    ) -> Vec<NamePattern> {
+        if texts.len() > PATTERNS {
+            self.wrong(field, format!("more than {PATTERNS} names"));
+            return Vec::new();
+        }
+        let mut patterns = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            match read(text) {
+                Ok(pattern) if patterns.contains(&pattern) => {}
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => {
+                    let star = "a * may stand at the end";
+                    self.wrong(&format!("{field}[{index}]"), format!("{error}; {star}"));
+                }
+            }
+        }
+        patterns
     }
 
     /// An operator's login name.

@@ -18,9 +18,13 @@ use self::schedule::NextDue;
 use self::settle::SettleQueue;
 use crate::audit::{Actor, AuditLog};
 use crate::clock::{Clock, Random};
+use crate::auth::Grant;
 use crate::config::Config;
+use crate::error::ChangeError;
 use crate::events::{Event, Events};
-use crate::model::{AccountId, Content, Ext, Notification, NotificationId, Seq, Timestamp, Username};
+use crate::model::{
+    AccountId, Audience, Content, Ext, Notification, NotificationId, SendRights, Sender, Seq, Timestamp, Username,
+};
 use crate::sessions::Sessions;
 use crate::store::{
     Acceptance, Committed, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord, Page,
@@ -177,6 +181,21 @@ impl NotificationManager {
         self.inner.events.send(Event::Cancelled { id, accounts: ended.accounts });
         self.inner.audit.note(actor, "notification.cancel", &id.to_string()).await?;
         Ok(Some(ended.accounts))
+    }
+
+    /// Does what [`cancel`](Self::cancel) does for a back end that shows an API key, within the key's
+    /// rights.
+    ///
+    /// # Errors
+    /// [`ChangeError::Forbidden`] for what was sent to others than the key may send to.
+    pub async fn withdraw(&self, grant: &Grant, id: NotificationId) -> Result<Option<u64>, ChangeError> {
+        if grant.rights != SendRights::Everyone {
+            let Some(record) = self.inner.store.notification(id).await? else { return Ok(None) };
+            if !may_withdraw(grant, &record) {
+                return Err(ChangeError::Forbidden("this key may not withdraw what was sent to others"));
+            }
+        }
+        Ok(self.cancel(&Actor::from(grant), id).await?)
     }
 
     /// One notification with its counters.
@@ -347,4 +366,15 @@ impl Inner {
             Acceptance::Mismatch => Err(AcceptError::IdempotencyMismatch),
         }
     }
+}
+
+/// Whether a key's rights reach all whom a notification was sent to. Of a long list the store tells the
+/// first names only: that one the key must have sent itself.
+fn may_withdraw(grant: &Grant, record: &NotificationRecord) -> bool {
+    let whole = match &record.audience {
+        Audience::Users(names) => names.len() as u64 >= record.counters.recipients,
+        _ => true,
+    };
+    let sent = || matches!(&record.notification.sender, Some(Sender::Key { id, .. }) if *id == grant.id);
+    grant.rights.allow(&record.audience) && (whole || sent())
 }

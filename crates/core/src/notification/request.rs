@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::auth::Grant;
 use crate::config::Config;
 use crate::error::{FieldError, in_words};
-use crate::model::{Audience, Content, Ext, NotificationId, Payload, Priority, Sender, Timestamp};
+use crate::model::{Audience, Content, Ext, NotificationId, Payload, Priority, SendRights, Sender, Timestamp};
 use crate::store::StoreError;
 
 /// Bytes of a notification's content once it is written as XML: with its
@@ -25,6 +26,8 @@ const IDEMPOTENCY_KEY_BYTES: usize = 512;
 pub struct Request {
     /// Who asks.
     pub sender: Sender,
+    /// Whom they may send to.
+    pub rights: SendRights,
     /// To whom.
     pub audience: Audience,
     /// What is delivered. Bytes go to an endpoint, and nothing else goes there.
@@ -58,6 +61,9 @@ pub enum AcceptError {
     /// Fields are wrong.
     #[error("{}", in_words(.0))]
     Invalid(Vec<FieldError>),
+    /// The sender may not send to this audience.
+    #[error("this key may not send to {0}")]
+    Forbidden(String),
     /// The idempotency key came with another request before.
     #[error("this Idempotency-Key was used with another request")]
     IdempotencyMismatch,
@@ -67,10 +73,18 @@ pub enum AcceptError {
 }
 
 impl Request {
-    /// A notification with nothing but its sender, audience and payload set.
+    /// A notification that a back end sends with an API key, within the key's rights.
+    pub fn by_key(grant: Grant, audience: Audience, payload: impl Into<Payload>) -> Self {
+        let Grant { id, name, rights, .. } = grant;
+        Self { rights, ..Self::new(Sender::Key { id, name }, audience, payload) }
+    }
+
+    /// A notification with nothing but its sender, audience and payload set. Its sender may send to
+    /// everyone.
     pub fn new(sender: Sender, audience: Audience, payload: impl Into<Payload>) -> Self {
         Self {
             sender,
+            rights: SendRights::Everyone,
             audience,
             payload: payload.into(),
             ext: Ext::default(),
@@ -89,6 +103,9 @@ impl Request {
         config: &Config,
         encoded_len: impl Fn(&Content, &Ext) -> usize,
     ) -> Result<(), AcceptError> {
+        if !self.rights.allow(&self.audience) {
+            return Err(AcceptError::Forbidden(self.audience.to_string()));
+        }
         let mut errors = Vec::new();
         let mut wrong = |field: &str, detail: String| errors.push(FieldError { field: field.into(), detail });
         match &self.payload {

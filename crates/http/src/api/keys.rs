@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use tidings_core::audit::Actor;
-use tidings_core::model::{ApiKey, KeyId, Scope};
+use tidings_core::auth::NewKey;
+use tidings_core::model::{ApiKey, KeyId, NamePattern, Scope, SendRights};
 use utoipa::ToSchema;
 
 use super::view::moment;
@@ -24,6 +25,10 @@ pub(crate) struct KeyView {
     pub name: String,
     /// `send`, `read` or `admin`.
     pub scope: &'static str,
+    /// The only topics that it may send to, where it is bound; a trailing `*` matches the rest.
+    pub topics: Option<Vec<String>>,
+    /// The only users that it may send to, where it is bound; a trailing `*` matches the rest.
+    pub users: Option<Vec<String>>,
     #[schema(format = DateTime)]
     pub created_at: String,
     /// To about a minute.
@@ -33,13 +38,37 @@ pub(crate) struct KeyView {
 
 impl From<ApiKey> for KeyView {
     fn from(key: ApiKey) -> Self {
+        let listed = |patterns: Vec<NamePattern>| patterns.iter().map(ToString::to_string).collect();
+        let (topics, users) = match key.rights {
+            SendRights::Everyone => (None, None),
+            SendRights::Only { topics, users } => (Some(listed(topics)), Some(listed(users))),
+        };
         Self {
+            topics,
+            users,
             id: key.id.0,
             name: key.name,
             scope: key.scope.as_str(),
             created_at: moment(key.created_at),
             last_used: key.last_used.map(moment),
         }
+    }
+}
+
+impl KeyView {
+    /// Whom it may send to, for people.
+    pub fn sends_to(&self) -> String {
+        if self.scope == Scope::Read.as_str() {
+            return "nobody".to_owned();
+        }
+        let (Some(topics), Some(users)) = (&self.topics, &self.users) else { return "everyone".to_owned() };
+        let part = |what: &str, names: &[String]| match names {
+            [] => None,
+            [one] => Some(format!("{what} {one}")),
+            many => Some(format!("{what}s {}", many.join(", "))),
+        };
+        let parts: Vec<_> = [part("topic", topics), part("user", users)].into_iter().flatten().collect();
+        if parts.is_empty() { "nobody".to_owned() } else { parts.join("; ") }
     }
 }
 
@@ -61,12 +90,20 @@ pub(crate) struct CreatedKey {
 /// An API key to be created.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `create` reads by hand")]
-pub(crate) struct NewKey {
+#[schema(as = NewKey)]
+pub(crate) struct NewKeyView {
     /// For people: 1 to 100 characters.
     name: String,
     /// `send`: send notifications, and see them by id. `read`: see everything. `admin`: everything.
     #[schema(example = "send")]
     scope: String,
+    /// Binds it: it sends to these topics (and to the users that `users` names) alone; a trailing `*`
+    /// matches the rest. At most 256.
+    #[schema(example = json!(["news", "alerts*"]))]
+    topics: Option<Vec<String>>,
+    /// Binds it: it sends to these users (and to the topics that `topics` names) alone, by the name that
+    /// it gives; a trailing `*` matches the rest. At most 256.
+    users: Option<Vec<String>>,
 }
 
 /// All API keys, oldest first.
@@ -82,7 +119,7 @@ pub(crate) async fn list(State(app): State<App>, _: Key<ToRead>) -> Json<KeyList
 /// Creates an API key.
 #[utoipa::path(
     post, path = "/v1/keys", tag = "keys", operation_id = "createKey",
-    request_body = NewKey,
+    request_body = NewKeyView,
     responses((status = 201, description = "Created; the secret is shown this once", body = CreatedKey)),
     security(("key" = [])),
 )]
@@ -92,8 +129,7 @@ pub(crate) async fn create(
     Document(document): Document,
 ) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
     let mut fields = Fields::parse(&document)?;
-    let name = fields.required_text("name");
-    fields.refused(app.core.auth.check_key_name(name.as_deref().unwrap_or_default()));
+    let name = fields.required_text("name").unwrap_or_default();
     let scope = fields.required_text("scope").and_then(|text| {
         let scope = Scope::parse(&text);
         if scope.is_none() {
@@ -101,11 +137,16 @@ pub(crate) async fn create(
         }
         scope
     });
-    fields.finish()?;
-    let (Some(name), Some(scope)) = (name, scope) else {
-        return Err(Problem::field("", "name and scope are required"));
+    // The least, where the scope is wrong.
+    let new = NewKey {
+        name,
+        scope: scope.unwrap_or(Scope::Send),
+        topics: fields.texts("topics"),
+        users: fields.texts("users"),
     };
-    let (key, secret) = app.core.auth.create_key(&Actor::from(&grant), &name, scope).await?;
+    fields.refused(app.core.auth.check_new_key(&new));
+    fields.finish()?;
+    let (key, secret) = app.core.auth.create_key(&Actor::from(&grant), new).await?;
     Ok((StatusCode::CREATED, Json(CreatedKey { view: key.into(), key: secret })))
 }
 

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
-use tidings_core::audit::Actor;
 use tidings_core::auth::Grant;
 use tidings_core::model::{Audience, Content, Ext, NotificationId, Priority, Timestamp, Topic, Username};
 use tidings_core::notification::{AcceptError, Request};
@@ -207,7 +206,7 @@ pub(crate) async fn cancel(
     Segment(id): Segment,
 ) -> Result<Json<NotificationView>, Problem> {
     let id = parse_id(&id)?;
-    app.core.notification.cancel(&Actor::from(&grant), id).await?.ok_or_else(unknown_id)?;
+    app.core.notification.withdraw(&grant, id).await?.ok_or_else(unknown_id)?;
     let record = app.core.notification.get(id).await?.ok_or_else(unknown_id)?;
     Ok(Json(record.into()))
 }
@@ -261,7 +260,7 @@ fn read(grant: Grant, document: &[u8], most_users: usize) -> Result<Request, Pro
     fields.finish()?;
     match audience {
         Some(audience) => {
-            let request = Request::new(grant.into(), audience, content);
+            let request = Request::by_key(grant, audience, content);
             Ok(Request { ext, priority, ttl, collapse_key, send_at, ..request })
         }
         None => Err(Problem::field("to", "is required")),

@@ -176,6 +176,8 @@ pub(crate) async fn submit(State(app): State<App>, posted: Posted) -> Result<Res
             let words = "This form was sent before with other content. Send it again to send both.";
             app.compose(page, form, Some(words.to_owned())).await
         }
+        // A person in the console is bound to nobody.
+        Err(error @ AcceptError::Forbidden(_)) => Err(Problem::from(error).into()),
         Err(AcceptError::Store(error)) => {
             let problem = Problem::from(error);
             let words = sentence(problem.text());

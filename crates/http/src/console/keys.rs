@@ -6,6 +6,8 @@ use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::http::header::HOST;
 use axum::response::Response;
+use serde_json::json;
+use tidings_core::auth::NewKey;
 use tidings_core::model::{KeyId, Scope};
 
 use super::answer::{html_with, see};
@@ -43,21 +45,52 @@ pub(crate) async fn create(
 ) -> Result<Response, Failure> {
     let Posted { page, mut form } = posted;
     page.to_administer()?;
-    let name = form.value("name").trim().to_owned();
-    form.wrong_fields(&app.core.auth.check_key_name(&name), str::to_owned);
-    let scope = Scope::parse(form.value("scope"));
-    let Some(scope) = scope.filter(|_| form.is_sound()) else { return Ok(app.keys_page(page, form, None)) };
-    let (key, secret) = app.core.auth.create_key(&page.actor(), &name, scope).await?;
+    let Some(scope) = Scope::parse(form.value("scope")) else { return Ok(app.keys_page(page, form, None)) };
+    let (topics, users) = (names(&form, "topics"), names(&form, "users"));
+    let new = NewKey { name: form.value("name").trim().to_owned(), scope, topics, users };
+    // Which of the names is wrong, its error says.
+    let field = |error: &str| error.split('[').next().unwrap_or_default().to_owned();
+    form.wrong_fields(&app.core.auth.check_new_key(&new), field);
+    if !form.is_sound() {
+        return Ok(app.keys_page(page, form, None));
+    }
+    let example = example(&new);
+    let (key, secret) = app.core.auth.create_key(&page.actor(), new).await?;
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:7070");
     let base = app.settings.public_url.clone().unwrap_or_else(|| format!("http://{host}"));
     let curl = match scope {
         Scope::Read => format!("curl {base}/v1/stats -H 'Authorization: Bearer {secret}'"),
         Scope::Send | Scope::Admin => format!(
             "curl {base}/v1/notifications \\\n  -H 'Authorization: Bearer {secret}' \\\n  \
-             -H 'Content-Type: application/json' \\\n  -d '{{\"to\": {{\"all\": true}}, \"title\": \"Hello\"}}'"
+             -H 'Content-Type: application/json' \\\n  -d '{{\"to\": {example}, \"title\": \"Hello\"}}'"
         ),
     };
     Ok(app.keys_page(page, Form::default(), Some(Made { name: key.name, secret, curl })))
+}
+
+/// Names in a field, separated by spaces, commas or line ends; `None` where there are none.
+fn names(form: &Form, field: &str) -> Option<Vec<String>> {
+    let separated = form.value(field).split(|c: char| c.is_whitespace() || c == ',');
+    let names: Vec<String> = separated.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    (!names.is_empty()).then_some(names)
+}
+
+/// An audience that the key may send to, as JSON. One that is bound to names alone gets the first of them.
+fn example(new: &NewKey) -> String {
+    let first = |names: &Option<Vec<String>>| {
+        let name = names.as_ref()?.first()?;
+        // A pattern's beginning is a name, too, unless nothing is left.
+        Some(name.trim_end_matches('*').to_owned()).filter(|name| !name.is_empty())
+    };
+    let audience = match (first(&new.topics), first(&new.users)) {
+        (Some(topic), _) => json!({ "topic": topic }),
+        (None, Some(user)) => json!({ "user": user }),
+        (None, None) if new.topics.is_some() => json!({ "topic": "news" }),
+        (None, None) if new.users.is_some() => json!({ "user": "ana" }),
+        (None, None) => json!({ "all": true }),
+    };
+    // Within single quotes of a shell; a username may have one.
+    audience.to_string().replace('\'', "'\\''")
 }
 
 pub(crate) async fn revoke(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {

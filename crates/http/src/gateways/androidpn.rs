@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tidings_core::model::{Audience, Content, Sender, Username};
+use tidings_core::model::{Audience, Content, Username};
 use tidings_core::notification::{AcceptError, Request as SendRequest};
 use tidings_core::store::StoreError;
 
@@ -59,7 +59,7 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
     if content.title.is_none() && content.message.is_none() {
         return Err(Problem::field("message", "give a title or a message"));
     }
-    let request = SendRequest::new(Sender::from(grant), audience, content);
+    let request = SendRequest::by_key(grant, audience, content);
     let accepted = app.core.notification.accept(request).await.map_err(|error| match error {
         AcceptError::Store(StoreError::UnknownUsers(names)) => {
             Problem::field("username", format!("unknown user: {}", names.join(", ")))

@@ -207,6 +207,7 @@ impl From<AcceptError> for Problem {
     fn from(error: AcceptError) -> Self {
         match error {
             AcceptError::Invalid(errors) => Self::fields(errors),
+            AcceptError::Forbidden(_) => Self::new(ProblemKind::Forbidden).detail(error.to_string()),
             AcceptError::IdempotencyMismatch => Self::field("Idempotency-Key", error.to_string()),
             AcceptError::Store(error) => error.into(),
         }

@@ -65,6 +65,26 @@ impl Fields {
         }
     }
 
+    /// Takes an array of strings.
+    pub fn texts(&mut self, name: &str) -> Option<Vec<String>> {
+        match self.value(name)? {
+            Value::Array(values) => {
+                let mut texts = Vec::with_capacity(values.len());
+                for (index, value) in values.into_iter().enumerate() {
+                    match value {
+                        Value::String(text) => texts.push(text),
+                        other => self.mistyped(&format!("{name}[{index}]"), "a string", &other),
+                    }
+                }
+                Some(texts)
+            }
+            other => {
+                self.mistyped(name, "an array of strings", &other);
+                None
+            }
+        }
+    }
+
     /// Takes true or false.
     pub fn flag(&mut self, name: &str) -> Option<bool> {
         match self.value(name)? {

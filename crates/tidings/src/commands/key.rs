@@ -3,8 +3,9 @@
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use tidings_core::audit::Actor;
+use tidings_core::auth::NewKey;
 use tidings_core::error::ChangeError;
-use tidings_core::model::{KeyId, Scope};
+use tidings_core::model::{KeyId, NamePattern, Scope, SendRights};
 use ureq::http::Method;
 
 use super::target::Target;
@@ -27,6 +28,7 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   KEY=$(tidings key create shop --scope send)   The key is shown this once
+  tidings key create ci --topic 'alerts*'       Sends to topics that begin so, to nobody else
   tidings key list
   tidings key revoke 1f2e3d4c5b6a";
 
@@ -41,6 +43,12 @@ enum Command {
         /// What it may do: send notifications, see everything, or everything
         #[arg(long, default_value = "send")]
         scope: ScopeArg,
+        /// Bind it to this topic (repeatable); a trailing * matches the rest
+        #[arg(long, value_name = "NAME")]
+        topic: Vec<String>,
+        /// Bind it to this user (repeatable); a trailing * matches the rest
+        #[arg(long, value_name = "NAME")]
+        user: Vec<String>,
     },
     /// List keys
     List {
@@ -82,23 +90,33 @@ impl From<ScopeArg> for Scope {
 /// One line for people.
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match &args.command {
-        Command::Create { target, name, scope } => create(target, name, (*scope).into()),
+        Command::Create { target, name, scope, topic, user } => {
+            let names = |names: &[String]| (!names.is_empty()).then(|| names.to_vec());
+            let (name, scope) = (name.clone(), (*scope).into());
+            create(target, NewKey { name, scope, topics: names(topic), users: names(user) })
+        }
         Command::List { target, json } => list(target, *json),
         Command::Revoke { target, id } => revoke(target, id),
     }
 }
 
-fn create(target: &TargetArgs, name: &str, scope: Scope) -> Result<(), Failure> {
+fn create(target: &TargetArgs, new: NewKey) -> Result<(), Failure> {
+    let (name, scope) = (new.name.clone(), new.scope);
     let (id, secret) = match Target::of(target)? {
         Target::Server(api) => {
-            let body = json!({ "name": name, "scope": scope.as_str() });
+            let mut body = json!({ "name": name, "scope": scope.as_str() });
+            for (field, names) in [("topics", new.topics), ("users", new.users)] {
+                if let (Some(names), Some(body)) = (names, body.as_object_mut()) {
+                    body.insert(field.to_owned(), names.into());
+                }
+            }
             let answer = api.call(Method::POST, "/v1/keys", Some(&body))?;
             let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
             let missing = || Failure::failed("the server's answer has no key");
             (text("id").ok_or_else(missing)?, text("key").or_else(|| text("secret")).ok_or_else(missing)?)
         }
         Target::Directory(local) => local.run(async {
-            let (key, secret) = local.core.auth.create_key(&Actor::CommandLine, name, scope).await?;
+            let (key, secret) = local.core.auth.create_key(&Actor::CommandLine, new).await?;
             Ok((key.id.0, secret))
         })?,
     };
@@ -127,7 +145,14 @@ fn list(target: &TargetArgs, json: bool) -> Result<(), Failure> {
         Target::Directory(local) => {
             let keys = local.core.auth.keys();
             let row = |key: tidings_core::model::ApiKey| {
+                let listed = |names: &[NamePattern]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+                let (topics, users) = match &key.rights {
+                    SendRights::Everyone => (None, None),
+                    SendRights::Only { topics, users } => (Some(listed(topics)), Some(listed(users))),
+                };
                 json!({
+                    "topics": topics,
+                    "users": users,
                     "id": key.id.0,
                     "name": key.name,
                     "scope": key.scope.as_str(),
@@ -145,11 +170,29 @@ fn list(target: &TargetArgs, json: bool) -> Result<(), Failure> {
     let cell = |row: &Value, key: &str| {
         row.get(key).and_then(Value::as_str).map_or_else(|| "-".to_owned(), output::plain)
     };
-    let columns = ["id", "name", "scope", "created_at", "last_used"];
-    let rows: Vec<Vec<String>> =
-        rows.iter().map(|row| columns.iter().map(|key| cell(row, key)).collect()).collect();
-    output::table(&["ID", "NAME", "SCOPE", "CREATED", "LAST USED"], &rows);
+    let row = |row: &Value| {
+        let [id, name, scope, created, used] =
+            ["id", "name", "scope", "created_at", "last_used"].map(|key| cell(row, key));
+        vec![id, name, scope, sends_to(row), created, used]
+    };
+    let rows: Vec<Vec<String>> = rows.iter().map(row).collect();
+    output::table(&["ID", "NAME", "SCOPE", "SENDS TO", "CREATED", "LAST USED"], &rows);
     Ok(())
+}
+
+/// The topics (with a `#`) and users that a key is bound to.
+fn sends_to(row: &Value) -> String {
+    let names = |key: &str, sign: &str| {
+        let names = row.get(key).and_then(Value::as_array)?.iter().filter_map(Value::as_str);
+        Some(names.map(|name| format!("{sign}{}", output::plain(name))).collect::<Vec<_>>())
+    };
+    match (names("topics", "#"), names("users", "")) {
+        (None, None) => "everyone".to_owned(),
+        (topics, users) => {
+            let names: Vec<_> = topics.into_iter().chain(users).flatten().collect();
+            if names.is_empty() { "nobody".to_owned() } else { names.join(" ") }
+        }
+    }
 }
 
 fn revoke(target: &TargetArgs, id: &str) -> Result<(), Failure> {
