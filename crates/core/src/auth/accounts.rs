@@ -303,7 +303,7 @@ fn read_edit(edit: &AccountEdit) -> (AccountChange, Vec<FieldError>) {
         alias: edit.alias.as_ref().map(|alias| rules.username("alias", alias.as_deref()?)),
         disabled: edit.disabled,
         keys: None,
-        publish: None,
+        publish: edit.publish.as_ref().map(|topics| rules.topic_patterns("publish", topics)),
     };
     if let Some(password) = &edit.password {
         rules.password(password);

@@ -15,6 +15,7 @@ mod password;
 mod password_cache;
 mod rules;
 mod throttle;
+mod tokens;
 mod web_sessions;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use self::keys::Keys;
 pub use self::password::{ITERATIONS, MAX_PASSWORD};
 use self::password_cache::PasswordCache;
 use self::throttle::Throttle;
+pub use self::tokens::NewToken;
 pub use self::web_sessions::{LOGIN_LASTS, WebLogin};
 use crate::audit::{Actor, AuditLog};
 use crate::bus::Publisher;
@@ -101,6 +103,8 @@ pub struct AccountEdit {
     pub password: Option<String>,
     /// Whether logins are refused: the account's sessions end.
     pub disabled: Option<bool>,
+    /// The topics that it may send to by its own login; a trailing `*` matches the rest.
+    pub publish: Option<Vec<String>>,
 }
 
 /// What a SCRAM exchange starts from. For an unknown user the keys are decoys,

@@ -10,6 +10,10 @@ const NAME_BYTES: usize = 255;
 const EMAIL_BYTES: usize = 254;
 /// The longest name of an API key, in characters.
 const KEY_NAME_CHARS: usize = 100;
+/// The longest name of a token, in characters.
+const LABEL_CHARS: usize = 100;
+/// The longest life of a token: ten years.
+const SPAN_SECONDS: u64 = 10 * 365 * 86_400;
 /// The most patterns of topics or of users that a key or an account has.
 const PATTERNS: usize = 256;
 /// The longest login name of an operator, in bytes.
@@ -60,6 +64,22 @@ impl Rules {
             self.wrong("email", format!("must look like name@example.org, in at most {EMAIL_BYTES} bytes"));
         }
         Some(email)
+    }
+
+    /// What a token is called; none where it is blank.
+    pub(super) fn label(&mut self, text: Option<&str>) -> Option<String> {
+        let label = present(text)?;
+        if label.chars().count() > LABEL_CHARS || label.chars().any(char::is_control) {
+            self.wrong("label", format!("must be at most {LABEL_CHARS} characters, none of them a control character"));
+        }
+        Some(label)
+    }
+
+    /// Seconds until something ends.
+    pub(super) fn span(&mut self, field: &str, seconds: u64) {
+        if !(1..=SPAN_SECONDS).contains(&seconds) {
+            self.wrong(field, format!("must be 1 to {SPAN_SECONDS} seconds"));
+        }
     }
 
     /// What an API key is called.

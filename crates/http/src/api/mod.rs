@@ -10,6 +10,7 @@ pub(crate) mod notifications;
 mod openapi;
 pub(crate) mod sessions;
 pub(crate) mod stats;
+pub(crate) mod tokens;
 pub(crate) mod topics;
 pub(crate) mod users;
 pub(crate) mod view;
@@ -27,6 +28,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/v1/notifications/{id}", get(notifications::show).delete(notifications::cancel))
         .route("/v1/users", post(users::create).get(users::list))
         .route("/v1/users/{username}", get(users::show).patch(users::change).delete(users::remove))
+        .route("/v1/users/{username}/tokens", get(tokens::list).post(tokens::create))
+        .route("/v1/users/{username}/tokens/{id}", axum::routing::delete(tokens::remove))
         .route("/v1/sessions", get(sessions::list))
         // A wildcard, so that the slash before the resource need not be escaped.
         .route("/v1/sessions/{*jid}", axum::routing::delete(sessions::end))

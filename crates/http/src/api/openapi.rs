@@ -11,7 +11,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Description, RefOr};
 use utoipa::{Modify, OpenApi};
 
-use super::{events, keys, nodes, notifications, sessions, stats, topics, users};
+use super::{events, keys, nodes, notifications, sessions, stats, tokens, topics, users};
 use crate::problem;
 
 #[derive(OpenApi)]
@@ -24,6 +24,7 @@ use crate::problem;
     paths(
         notifications::send, notifications::list, notifications::show, notifications::cancel,
         users::list, users::create, users::show, users::change, users::remove,
+        tokens::list, tokens::create, tokens::remove,
         sessions::list, sessions::end,
         topics::list, topics::set, topics::subscribers, topics::subscribe, topics::unsubscribe,
         keys::list, keys::create, keys::revoke,

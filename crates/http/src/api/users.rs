@@ -43,6 +43,8 @@ pub(crate) struct UserView {
     pub pending: u64,
     /// Whether logins are refused.
     pub disabled: bool,
+    /// The topics that it may send to by its own login; a trailing `*` matches the rest.
+    pub publish: Vec<String>,
 }
 
 /// One account, with what it is subscribed to.
@@ -89,6 +91,10 @@ pub(crate) struct UserChange {
     password: Option<String>,
     /// True refuses logins and ends the account's sessions.
     disabled: Option<bool>,
+    /// The topics that it may send to by its own login; a trailing `*` matches the rest. At most 256;
+    /// null or an empty list: none.
+    #[schema(example = json!(["news", "alerts*"]))]
+    publish: Option<Vec<String>>,
 }
 
 /// Accounts, by username where no other order is asked for.
@@ -205,6 +211,7 @@ pub(crate) async fn change(
         alias: fields.text_or_null("alias"),
         password: fields.text("password"),
         disabled: fields.flag("disabled"),
+        publish: fields.texts_or_null("publish"),
     };
     fields.refused(app.core.auth.check_edit(&edit));
     fields.finish()?;
@@ -258,6 +265,7 @@ impl AppState {
             created_at: moment(account.created_at),
             pending,
             disabled: account.disabled,
+            publish: account.publish.iter().map(ToString::to_string).collect(),
         }
     }
 

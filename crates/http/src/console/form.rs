@@ -38,6 +38,12 @@ impl Form {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
+    /// Names in a field, separated by spaces, commas or line ends.
+    pub fn names(&self, name: &str) -> Vec<String> {
+        let separated = self.value(name).split(|c: char| c.is_whitespace() || c == ',');
+        separated.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
     /// Whether a field has this text.
     pub fn is(&self, name: &str, value: &str) -> bool {
         self.value(name) == value
@@ -73,10 +79,19 @@ impl Form {
         self.faults.entry(name.to_owned()).or_insert_with(|| detail.into());
     }
 
-    /// Notes the API's faults beside this form's fields.
+    /// Notes the API's faults beside this form's fields. A fault of one name in a list stands beside the
+    /// field that has them all.
     pub fn wrong_fields(&mut self, errors: &[FieldError], place: impl Fn(&str) -> String) {
         for error in errors {
-            self.wrong(&place(&error.field), error.detail.clone());
+            match error.field.split_once('[') {
+                Some((list, index)) => {
+                    let index = index.trim_end_matches(']').parse().ok();
+                    let named = index.and_then(|index: usize| self.names(&place(list)).into_iter().nth(index));
+                    let name = named.map(|name| format!("{name}: ")).unwrap_or_default();
+                    self.wrong(&place(list), format!("{name}{}", error.detail));
+                }
+                None => self.wrong(&place(&error.field), error.detail.clone()),
+            }
         }
     }
 

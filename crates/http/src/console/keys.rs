@@ -46,11 +46,10 @@ pub(crate) async fn create(
     let Posted { page, mut form } = posted;
     page.to_administer()?;
     let Some(scope) = Scope::parse(form.value("scope")) else { return Ok(app.keys_page(page, form, None)) };
-    let (topics, users) = (names(&form, "topics"), names(&form, "users"));
+    let names = |field: &str| Some(form.names(field)).filter(|names| !names.is_empty());
+    let (topics, users) = (names("topics"), names("users"));
     let new = NewKey { name: form.value("name").trim().to_owned(), scope, topics, users };
-    // Which of the names is wrong, its error says.
-    let field = |error: &str| error.split('[').next().unwrap_or_default().to_owned();
-    form.wrong_fields(&app.core.auth.check_new_key(&new), field);
+    form.wrong_fields(&app.core.auth.check_new_key(&new), str::to_owned);
     if !form.is_sound() {
         return Ok(app.keys_page(page, form, None));
     }
@@ -66,13 +65,6 @@ pub(crate) async fn create(
         ),
     };
     Ok(app.keys_page(page, Form::default(), Some(Made { name: key.name, secret, curl })))
-}
-
-/// Names in a field, separated by spaces, commas or line ends; `None` where there are none.
-fn names(form: &Form, field: &str) -> Option<Vec<String>> {
-    let separated = form.value(field).split(|c: char| c.is_whitespace() || c == ',');
-    let names: Vec<String> = separated.filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    (!names.is_empty()).then_some(names)
 }
 
 /// An audience that the key may send to, as JSON. One that is bound to names alone gets the first of them.

@@ -44,6 +44,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/users/{username}/disable", post(users::disable))
         .route("/users/{username}/enable", post(users::enable))
         .route("/users/{username}/remove", post(users::remove))
+        .route("/users/{username}/tokens", post(users::create_token))
+        .route("/users/{username}/tokens/remove", post(users::remove_token))
         .route("/sessions", get(sessions::list))
         .route("/sessions/end", post(sessions::end))
         .route("/notifications", get(notifications::list).post(compose::submit))

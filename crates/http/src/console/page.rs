@@ -124,6 +124,7 @@ fn done(query: Option<&str>) -> Option<&'static str> {
         "subscribed" => "Subscribed.",
         "unsubscribed" => "Unsubscribed.",
         "revoked" => "Revoked: the key does not work any more.",
+        "revoked-token" => "Removed: the token does not work any more.",
         "password" => "Your password is changed, your other logins are ended.",
         _ => return None,
     })

@@ -5,9 +5,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use tidings_core::auth::{AccountEdit, RegistrationRequest};
+use tidings_core::auth::{AccountEdit, NewToken, RegistrationRequest};
 use tidings_core::error::ChangeError;
-use tidings_core::model::{Account, AccountId, Username};
+use tidings_core::model::{Account, AccountId, TokenId, Username};
 use tidings_core::store::{AccountQuery, AccountSortKey, HistoryEntry};
 
 use super::answer::{html, html_with, see};
@@ -19,6 +19,7 @@ use super::page::Page;
 use super::table::Table;
 use crate::api::listing::{LISTING, SORTS, UserFilter, UserPlace};
 use crate::api::sessions::SessionView;
+use crate::api::tokens::TokenView;
 use crate::api::users::{UserDetails, UserView};
 use crate::api::view::moment;
 use crate::percent;
@@ -177,6 +178,12 @@ impl From<HistoryEntry> for Past {
     }
 }
 
+/// A token that was just made.
+struct MadeToken {
+    label: String,
+    secret: String,
+}
+
 #[derive(Template)]
 #[template(path = "user.html")]
 struct ShowPage {
@@ -193,6 +200,8 @@ struct ShowPage {
     older: Option<String>,
     form: Form,
     fault: Option<String>,
+    tokens: Vec<TokenView>,
+    made: Option<MadeToken>,
 }
 
 pub(crate) async fn show(
@@ -202,7 +211,7 @@ pub(crate) async fn show(
     mut params: Params,
 ) -> Result<Response, Failure> {
     let account = app.account(&username).await?;
-    app.user_page(page, account, params.position(PAST), None).await
+    app.user_page(page, account, params.position(PAST), None, None).await
 }
 
 pub(crate) async fn change(
@@ -219,6 +228,7 @@ pub(crate) async fn change(
         alias: Some(form.text("alias")),
         password: Some(form.value("password").to_owned()).filter(|text| !text.is_empty()),
         disabled: None,
+        publish: Some(form.names("publish")),
     };
     form.forget("password");
     match app.core.auth.change_account(&page.actor(), account.reference(), edit).await {
@@ -227,7 +237,42 @@ pub(crate) async fn change(
         }
         Err(error) => beside_fields(&mut form, error)?,
     }
-    app.user_page(page, account, None, Some(form)).await
+    app.user_page(page, account, None, Some(form), None).await
+}
+
+/// Makes a token, and shows its secret this once.
+pub(crate) async fn create_token(
+    State(app): State<App>,
+    Segment(username): Segment,
+    posted: Posted,
+) -> Result<Response, Failure> {
+    let Posted { page, form } = posted;
+    page.to_administer()?;
+    let account = app.account(&username).await?;
+    let days = match form.text("days") {
+        None => None,
+        Some(text) => {
+            let days = text.parse::<u64>().ok().and_then(|days| days.checked_mul(86_400));
+            Some(days.ok_or_else(|| Problem::field("days", "must be a whole number of days"))?)
+        }
+    };
+    let new = NewToken { label: form.text("label"), expires_in: days };
+    let (token, secret) =
+        app.core.auth.create_token(&page.actor(), account.reference(), new).await.map_err(Problem::from)?;
+    let made = MadeToken { label: token.label.unwrap_or(token.id.0), secret };
+    app.user_page(page, account, None, None, Some(made)).await
+}
+
+pub(crate) async fn remove_token(
+    State(app): State<App>,
+    Segment(username): Segment,
+    posted: Posted,
+) -> Result<Response, Failure> {
+    posted.page.to_administer()?;
+    let account = app.account(&username).await?;
+    let id = TokenId(posted.form.value("id").to_owned());
+    app.core.auth.remove_token(&posted.page.actor(), account.reference(), &id).await?;
+    Ok(see(&format!("/users/{}?done=revoked-token", percent::encode(account.username.as_str()))))
 }
 
 pub(crate) async fn disable(
@@ -285,7 +330,10 @@ impl AppState {
         account: Account,
         before: Option<u64>,
         form: Option<Form>,
+        made: Option<MadeToken>,
     ) -> Result<Response, Failure> {
+        let tokens = self.core.auth.tokens(account.reference()).await?.into_iter().map(TokenView::from);
+        let tokens = tokens.collect();
         let sessions = self.core.session.of(account.id).into_iter().map(|info| self.session_view(info));
         let sessions = sessions.collect();
         let pending = self.core.notification.pending(account.id, PENDING).await?;
@@ -311,6 +359,7 @@ impl AppState {
             form.set("name", user.name.clone().unwrap_or_default());
             form.set("email", user.email.clone().unwrap_or_default());
             form.set("alias", user.alias.clone().unwrap_or_default());
+            form.set("publish", user.publish.join(" "));
             form
         });
         Ok(html_with(
@@ -327,6 +376,8 @@ impl AppState {
                 older,
                 form,
                 fault,
+                tokens,
+                made,
             },
         ))
     }

@@ -28,6 +28,11 @@ impl Fields {
         }
     }
 
+    /// As [`parse`](Self::parse); no document at all is an object without fields.
+    pub fn parse_optional(document: &[u8]) -> Result<Self, Problem> {
+        Self::parse(if document.is_empty() { b"{}" } else { document })
+    }
+
     /// Takes a field; null counts as absent.
     pub fn value(&mut self, name: &str) -> Option<Value> {
         self.values.remove(name).filter(|value| !value.is_null())
@@ -82,6 +87,17 @@ impl Fields {
                 self.mistyped(name, "an array of strings", &other);
                 None
             }
+        }
+    }
+
+    /// Takes an array of strings that null empties.
+    pub fn texts_or_null(&mut self, name: &str) -> Option<Vec<String>> {
+        match self.values.get(name)? {
+            Value::Null => {
+                self.values.remove(name);
+                Some(Vec::new())
+            }
+            _ => self.texts(name),
         }
     }
 
