@@ -22,7 +22,7 @@ use crate::account::Account;
 use crate::error::{ClientError, LoginError};
 use crate::opening::Opening;
 use crate::random::Random;
-use crate::tls::{Tls, binding, certificate_error};
+use crate::tls::{CertificateFault, Tls, binding, certificate_error};
 
 /// What a device's resource begins with.
 pub(crate) const RESOURCE: &str = "tidings";
@@ -188,7 +188,8 @@ async fn negotiate(
         domain: target.domain.clone(),
         username: login.account.username.clone(),
         secret: ScramSecret { password: Some(login.account.password.clone()), salted: login.salted.clone() },
-        registration: (!login.account.registered).then(|| Registration { token: target.token.clone() }),
+        registration: (!login.account.registered)
+            .then(|| Registration { token: target.token.clone(), repeated: login.uncertain }),
         allow_plain: target.allow_plain,
         resource: Some(target.resource.clone()),
         sasl2: Some(Sasl2 { user_agent: Some(target.user_agent.clone()), tag: Some(RESOURCE.to_owned()) }),
@@ -223,6 +224,8 @@ async fn negotiate(
         left.drain(..used);
         // Credentials are on disk before the server learns them.
         if matches!(step, Ok(Step::Registering)) {
+            // An invitation may be for a name that the device did not choose.
+            negotiation.username().clone_into(&mut login.account.username);
             login.account.certificate = target.tls.known();
             login.save()?;
         }
@@ -298,8 +301,8 @@ async fn start_tls(
             Ok((Box::new(stream), binding))
         }
         Err(error) => Err(match certificate_error(&error) {
-            Some(Ok(changed)) => changed.into(),
-            Some(Err(certificate)) => ClientError::Untrusted(certificate.to_string()),
+            Some(CertificateFault::Changed(changed)) => changed.into(),
+            Some(CertificateFault::Untrusted(why)) => ClientError::Untrusted(why),
             None => ClientError::Tls(error),
         }),
     }

@@ -17,6 +17,8 @@ use crate::connect::{Dial, LoginState, RESOURCE, Target, Tcp};
 use crate::deliveries::Deliveries;
 use crate::driver::Driver;
 use crate::error::ClientError;
+use crate::fingerprint::Fingerprint;
+use crate::invitation::Invitation;
 use crate::notification::Notification;
 use crate::random::{Random, SystemRandom, hex, uuid};
 use crate::seen::Seen;
@@ -38,6 +40,7 @@ pub struct DeviceBuilder {
     seen_file: Option<PathBuf>,
     topics: Vec<String>,
     trust: Trust,
+    key: Option<Fingerprint>,
     token: Option<String>,
     allow_plain: bool,
     policy: Policy,
@@ -110,6 +113,15 @@ impl DeviceBuilder {
     #[must_use]
     pub fn registration_token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
+        self
+    }
+
+    /// The server's public key (SHA-256 of its SubjectPublicKeyInfo), where it is known beforehand:
+    /// with [`Trust::FirstUse`], no other server is believed at the first connection, unless an
+    /// authority of this machine vouches for it.
+    #[must_use]
+    pub fn server_key(mut self, key: Fingerprint) -> Self {
+        self.key = Some(key);
         self
     }
 
@@ -190,7 +202,7 @@ impl DeviceBuilder {
         let direct_tls = self.direct_tls.unwrap_or(self.port == Some(5223));
         let port = self.port.unwrap_or(if direct_tls { 5223 } else { 5222 });
         let tls =
-            Tls::new(&self.trust, account.certificate, direct_tls).map_err(|UnfitTrust(why)| {
+            Tls::new(&self.trust, account.certificate, self.key, direct_tls).map_err(|UnfitTrust(why)| {
                 match self.trust {
                     Trust::Ca(_) => ClientError::Ca(why),
                     _ => ClientError::Configuration(why),
@@ -287,6 +299,17 @@ pub struct Device {
 }
 
 impl Device {
+    /// Describes a device of the server that an invitation names, which registers with its token.
+    pub fn invited(invitation: &Invitation) -> DeviceBuilder {
+        let mut builder = Self::builder(&invitation.host).domain(&invitation.domain);
+        // STARTTLS where there is a choice, as without an invitation.
+        builder.direct_tls = Some(invitation.xmpp.is_none() && invitation.xmpps.is_some());
+        builder.port = invitation.xmpp.or(invitation.xmpps);
+        builder.token.clone_from(&invitation.token);
+        builder.key = invitation.key;
+        builder
+    }
+
     /// Describes a device of the server at `host`: a name or an address.
     pub fn builder(host: impl Into<String>) -> DeviceBuilder {
         let second = Duration::from_secs(1);
@@ -300,6 +323,7 @@ impl Device {
             seen_file: None,
             topics: Vec::new(),
             trust: Trust::default(),
+            key: None,
             token: None,
             allow_plain: false,
             policy: Policy {
@@ -327,7 +351,7 @@ impl Device {
         }
     }
 
-    /// The account's name.
+    /// The account's name. Where an invitation is for a name of its own, [`Status::Online`] tells it.
     pub fn username(&self) -> &str {
         &self.username
     }

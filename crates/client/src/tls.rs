@@ -60,6 +60,18 @@ fn was(known: &KnownBy) -> String {
     }
 }
 
+/// The server is not the one that the invitation is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ThisError)]
+#[error(
+    "the server is not the one that the invitation is from: its key is {met} (SHA-256) instead of {expected}"
+)]
+struct UnexpectedKey {
+    /// SHA-256 of the public key that the invitation names.
+    expected: Fingerprint,
+    /// Of the one that the server has.
+    met: Fingerprint,
+}
+
 /// Why TLS cannot be set up with this trust.
 #[derive(Debug)]
 pub(crate) struct UnfitTrust(pub(crate) String);
@@ -74,12 +86,17 @@ pub(crate) struct Tls {
 impl Tls {
     /// # Errors
     /// When the certificates of [`Trust::Ca`] cannot be used.
-    pub(crate) fn new(trust: &Trust, known: Option<KnownBy>, direct: bool) -> Result<Self, UnfitTrust> {
+    pub(crate) fn new(
+        trust: &Trust,
+        known: Option<KnownBy>,
+        expected: Option<Fingerprint>,
+        direct: bool,
+    ) -> Result<Self, UnfitTrust> {
         let provider = Arc::new(provider());
         let policy = match trust {
             Trust::Insecure => TrustPolicy::AnyServer,
             Trust::Ca(certificates) => TrustPolicy::authorities(certificates, &provider)?,
-            Trust::FirstUse => TrustPolicy::Known(Mutex::new(known)),
+            Trust::FirstUse => TrustPolicy::Known { known: Mutex::new(known), expected },
         };
         let verifier =
             Arc::new(Verifier { policy, provider: Arc::clone(&provider), system: OnceLock::new() });
@@ -98,7 +115,7 @@ impl Tls {
     /// By what the server is known by now, where that matters.
     pub(crate) fn known(&self) -> Option<KnownBy> {
         match &self.verifier.policy {
-            TrustPolicy::Known(known) => *known.lock().unwrap_or_else(PoisonError::into_inner),
+            TrustPolicy::Known { known, .. } => *known.lock().unwrap_or_else(PoisonError::into_inner),
             TrustPolicy::AnyServer | TrustPolicy::Authorities { .. } => None,
         }
     }
@@ -132,15 +149,25 @@ pub(crate) fn binding(connection: &ClientConnection) -> TlsBinding {
     }
 }
 
-/// Why a handshake failed: the certificate, or anything else.
-pub(crate) fn certificate_error(error: &io::Error) -> Option<Result<CertificateChanged, CertificateError>> {
-    match error.get_ref()?.downcast_ref::<Error>()? {
-        Error::InvalidCertificate(CertificateError::Other(other)) => {
-            Some(other.0.downcast_ref::<CertificateChanged>().copied().ok_or(CertificateError::BadEncoding))
-        }
-        Error::InvalidCertificate(error) => Some(Err(error.clone())),
-        _ => None,
-    }
+/// What is wrong with a server's certificate.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum CertificateFault {
+    Changed(CertificateChanged),
+    /// Why nobody vouches for it.
+    Untrusted(String),
+}
+
+/// Why a handshake failed, if it was for the certificate.
+pub(crate) fn certificate_error(error: &io::Error) -> Option<CertificateFault> {
+    let Error::InvalidCertificate(error) = error.get_ref()?.downcast_ref::<Error>()? else { return None };
+    let CertificateError::Other(other) = error else {
+        return Some(CertificateFault::Untrusted(error.to_string()));
+    };
+    Some(match (other.0.downcast_ref::<CertificateChanged>(), other.0.downcast_ref::<UnexpectedKey>()) {
+        (Some(changed), _) => CertificateFault::Changed(*changed),
+        (_, Some(other)) => CertificateFault::Untrusted(other.to_string()),
+        _ => CertificateFault::Untrusted(CertificateError::BadEncoding.to_string()),
+    })
 }
 
 /// What is remembered of a certificate.
@@ -158,8 +185,15 @@ struct Verifier {
 
 enum TrustPolicy {
     AnyServer,
-    Authorities { exact: Vec<CertificateDer<'static>>, signers: Option<Arc<WebPkiServerVerifier>> },
-    Known(Mutex<Option<KnownBy>>),
+    Authorities {
+        exact: Vec<CertificateDer<'static>>,
+        signers: Option<Arc<WebPkiServerVerifier>>,
+    },
+    /// By what the server is known; before it was met, by the key that it should have.
+    Known {
+        known: Mutex<Option<KnownBy>>,
+        expected: Option<Fingerprint>,
+    },
 }
 
 impl TrustPolicy {
@@ -239,7 +273,7 @@ impl ServerCertVerifier for Verifier {
                 Some(signers) => ask(signers),
                 None => Err(CertificateError::UnknownIssuer.into()),
             },
-            TrustPolicy::Known(known) => {
+            TrustPolicy::Known { known, expected } => {
                 let met = pin(end_entity)?;
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                 if matches!(*known, Some(KnownBy::Pin(pin)) if pin.key_sha256 == met.key_sha256) {
@@ -254,6 +288,12 @@ impl ServerCertVerifier for Verifier {
                         return Err(CertificateError::Other(OtherError(Arc::new(changed))).into());
                     }
                     None if vouched_for => *known = Some(KnownBy::System),
+                    None if expected.is_some_and(|expected| expected != met.key_sha256) => {
+                        let met = met.key_sha256;
+                        let expected = expected.unwrap_or(met);
+                        let other = UnexpectedKey { expected, met };
+                        return Err(CertificateError::Other(OtherError(Arc::new(other))).into());
+                    }
                     None => *known = Some(KnownBy::Pin(met)),
                 }
                 Ok(ServerCertVerified::assertion())
@@ -356,7 +396,7 @@ pub(crate) mod tests {
     #[test]
     fn the_first_certificate_is_kept_and_another_is_refused() {
         let (first, second) = (self_signed("example.org"), self_signed("example.org"));
-        let tls = Tls::new(&Trust::FirstUse, None, false).unwrap();
+        let tls = Tls::new(&Trust::FirstUse, None, None, false).unwrap();
         verify(&tls, &first.certificate, "example.org").unwrap();
         let known = KnownBy::Pin(pin(&first.certificate).unwrap());
         assert_eq!(tls.known(), Some(known));
@@ -365,8 +405,23 @@ pub(crate) mod tests {
         let error = verify(&tls, &second.certificate, "example.org").unwrap_err();
         let error = certificate_error(&io::Error::new(io::ErrorKind::InvalidData, error));
         let met = Fingerprint::of(&second.certificate);
-        assert_eq!(error, Some(Ok(CertificateChanged { known, met })));
+        assert_eq!(error, Some(CertificateFault::Changed(CertificateChanged { known, met })));
         assert_eq!(tls.known(), Some(known));
+    }
+
+    #[test]
+    fn an_invitation_is_from_one_server() {
+        let (ours, other) = (self_signed("example.org"), self_signed("example.org"));
+        let expected = pin(&ours.certificate).unwrap().key_sha256;
+        let tls = Tls::new(&Trust::FirstUse, None, Some(expected), false).unwrap();
+        let error = verify(&tls, &other.certificate, "example.org").unwrap_err();
+        let error = certificate_error(&io::Error::new(io::ErrorKind::InvalidData, error));
+        let met = pin(&other.certificate).unwrap().key_sha256;
+        let words = UnexpectedKey { expected, met }.to_string();
+        assert_eq!(error, Some(CertificateFault::Untrusted(words)));
+        assert_eq!(tls.known(), None);
+        verify(&tls, &ours.certificate, "example.org").unwrap();
+        assert_eq!(tls.known(), Some(KnownBy::Pin(pin(&ours.certificate).unwrap())));
     }
 
     #[test]
@@ -374,7 +429,7 @@ pub(crate) mod tests {
         let key = rcgen::KeyPair::generate().unwrap();
         let make =
             |name: &str| rcgen::CertificateParams::new([name.to_owned()]).unwrap().self_signed(&key).unwrap();
-        let tls = Tls::new(&Trust::FirstUse, None, false).unwrap();
+        let tls = Tls::new(&Trust::FirstUse, None, None, false).unwrap();
         let (first, renewed) = (make("example.org"), make("push.example.org"));
         assert_ne!(first.der(), renewed.der());
         verify(&tls, first.der(), "example.org").unwrap();
@@ -384,7 +439,7 @@ pub(crate) mod tests {
     #[test]
     fn who_was_vouched_for_may_not_come_self_signed() {
         let certificate = self_signed("example.org").certificate;
-        let tls = Tls::new(&Trust::FirstUse, Some(KnownBy::System), false).unwrap();
+        let tls = Tls::new(&Trust::FirstUse, Some(KnownBy::System), None, false).unwrap();
         assert!(verify(&tls, &certificate, "example.org").is_err());
     }
 
@@ -392,17 +447,17 @@ pub(crate) mod tests {
     fn given_authorities_are_all_that_counts() {
         let (known, stranger) = (self_signed("example.org"), self_signed("example.org"));
         for bytes in [known.pem.clone().into_bytes(), known.certificate.to_vec()] {
-            let tls = Tls::new(&Trust::Ca(bytes), None, false).unwrap();
+            let tls = Tls::new(&Trust::Ca(bytes), None, None, false).unwrap();
             verify(&tls, &known.certificate, "127.0.0.1").unwrap();
             assert!(verify(&tls, &stranger.certificate, "example.org").is_err());
         }
         let two = format!("{}\n{}", known.pem, stranger.pem).into_bytes();
-        let tls = Tls::new(&Trust::Ca(two), None, false).unwrap();
+        let tls = Tls::new(&Trust::Ca(two), None, None, false).unwrap();
         verify(&tls, &stranger.certificate, "example.org").unwrap();
 
         let cut = known.certificate.get(..100).unwrap();
         for wrong in [&b""[..], b"nothing", b"-----BEGIN CERTIFICATE-----\nAA==\n", cut] {
-            assert!(Tls::new(&Trust::Ca(wrong.to_vec()), None, false).is_err(), "{wrong:?}");
+            assert!(Tls::new(&Trust::Ca(wrong.to_vec()), None, None, false).is_err(), "{wrong:?}");
         }
     }
 
@@ -416,7 +471,7 @@ pub(crate) mod tests {
         let leaf = rcgen::CertificateParams::new(["example.org".to_owned()]).unwrap();
         let leaf = leaf.signed_by(&rcgen::KeyPair::generate().unwrap(), &issuer).unwrap();
 
-        let tls = Tls::new(&Trust::Ca(ca), None, false).unwrap();
+        let tls = Tls::new(&Trust::Ca(ca), None, None, false).unwrap();
         verify(&tls, leaf.der(), "example.org").unwrap();
         assert!(verify(&tls, leaf.der(), "other.example").is_err());
     }

@@ -55,8 +55,13 @@ async fn main() {
     println!("http://{}/ (API key: secret)", listener.local_addr().unwrap());
     let certificate: Arc<dyn Fn() -> Option<Timestamp> + Send + Sync> =
         Arc::new(|| Some(SystemClock.now().plus(Duration::from_secs(61 * 86_400))));
-    let deployment =
-        Deployment { xmpp: Some(5222), xmpps: Some(5223), certificate: Some(certificate), connections: None };
+    let deployment = Deployment {
+        xmpp: Some(5222),
+        xmpps: Some(5223),
+        certificate: Some(certificate),
+        key_fingerprint: Some(Arc::new(|| [0x5a; 32])),
+        connections: None,
+    };
     let http = Http::deployed(core, Settings::default(), deployment);
     http.serve(listener, async { tokio::signal::ctrl_c().await.unwrap() }).await.unwrap();
 }

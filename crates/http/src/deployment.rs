@@ -32,6 +32,8 @@ pub struct Deployment {
     pub xmpps: Option<u16>,
     /// Tells when the certificate expires, each time it is asked.
     pub certificate: Option<Arc<dyn Fn() -> Option<Timestamp> + Send + Sync>>,
+    /// Tells SHA-256 of the certificate's public key, each time it is asked.
+    pub key_fingerprint: Option<Arc<dyn Fn() -> [u8; 32] + Send + Sync>>,
     /// Counts devices' connections, each time it is asked.
     pub connections: Option<Arc<dyn Fn() -> Option<Connections> + Send + Sync>>,
 }
@@ -39,6 +41,10 @@ pub struct Deployment {
 impl Deployment {
     pub(crate) fn certificate_expires(&self) -> Option<Timestamp> {
         self.certificate.as_ref()?()
+    }
+
+    pub(crate) fn key_fingerprint(&self) -> Option<[u8; 32]> {
+        self.key_fingerprint.as_ref().map(|ask| ask())
     }
 
     pub(crate) fn connections(&self) -> Option<Connections> {

@@ -100,12 +100,13 @@ impl Running {
             let mut stopping = stopping.subscribe();
             async move { drop(stopping.wait_for(|stopping| *stopping).await) }
         };
-        let expiring = Arc::clone(&certificates);
+        let (expiring, identity) = (Arc::clone(&certificates), Arc::clone(&certificates));
         let counter = net.counter();
         let deployment = Deployment {
             xmpp: addresses.xmpp.map(|address| address.port()),
             xmpps: addresses.xmpps.map(|address| address.port()),
             certificate: Some(Arc::new(move || Some(expiring.expires_at()))),
+            key_fingerprint: Some(Arc::new(move || identity.key_fingerprint())),
             connections: Some(Arc::new(move || counter().map(connections))),
         };
         let http = Http::deployed(Arc::clone(&core), settings.http.clone(), deployment);

@@ -103,6 +103,10 @@ impl Server {
                 Answer::Password(Verdict::Accepted)
             }
             Question::Password { .. } | Question::IqAuth { .. } => Answer::Password(Verdict::NotAuthorized),
+            Question::Invited { token } => match self.token {
+                Some(known) if known == token => Answer::Invited(Ok(None)),
+                _ => Answer::Invited(Err(StanzaError::forbidden("no such token"))),
+            },
             Question::Register { .. } if self.registered => Answer::Registered(Err(StanzaError::conflict())),
             Question::Register { username, password, token, .. } => {
                 assert_eq!((username.as_str(), password.as_str()), ("phone", "secret"));
@@ -277,7 +281,7 @@ fn a_device_registers_where_the_policy_lets_it() {
         let mut server = Server::new(settings, None);
         server.registered = false;
         server.token = wanted;
-        let registration = Some(Registration { token: given.map(str::to_owned) });
+        let registration = Some(Registration { token: given.map(str::to_owned), repeated: false });
         let result = talk(Options { registration, ..options() }, server, None, &tls, 32);
         match words {
             None => assert!(result.unwrap().1),
@@ -289,7 +293,7 @@ fn a_device_registers_where_the_policy_lets_it() {
         let mut server = Server::new(settings, None);
         server.registered = false;
         server.token = Some("key");
-        let registration = Some(Registration { token });
+        let registration = Some(Registration { token, repeated: false });
         let error = talk(Options { registration, ..options() }, server, None, &tls, 32).unwrap_err();
         assert!(matches!(error, NegotiationError::Registration(_)) && error.is_permanent(), "{error}");
     }

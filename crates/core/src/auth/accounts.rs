@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use subtle::{Choice, ConstantTimeEq};
 
+use super::invitations::NO_TOKEN;
 use super::rules::Rules;
 use super::{
     AccountEdit, AuthError, AuthManager, AuthenticatedAccount, RegistrationRequest, ScramHash, ScramLookup,
@@ -27,14 +28,20 @@ impl AuthManager {
         source: IpAddr,
     ) -> Result<Account, ChangeError> {
         let policy = self.config.registration.policy;
-        if policy == RegistrationPolicy::Closed {
+        let token = request.token.clone().filter(|token| !token.is_empty());
+        if policy == RegistrationPolicy::Closed && token.is_none() {
             return Err(ChangeError::Forbidden("registration is closed on this server"));
         }
         if !self.registrations.take(source) {
             return Err(ChangeError::Throttled);
         }
-        if policy == RegistrationPolicy::Token && !self.known_token(request.token.as_deref()) {
-            return Err(ChangeError::Forbidden("a valid registration key is needed"));
+        match token {
+            // Also where registration is open: a token that is shown is one that must hold.
+            Some(token) if !self.is_registration_token(&token) => {
+                return self.register_invited(&token, request, source).await;
+            }
+            None if policy == RegistrationPolicy::Token => return Err(ChangeError::Forbidden(NO_TOKEN)),
+            _ => {}
         }
         self.create(None, request).await
     }
@@ -241,7 +248,7 @@ impl AuthManager {
         }
     }
 
-    fn read_new(&self, request: &RegistrationRequest) -> Result<NewNames, Vec<FieldError>> {
+    pub(super) fn read_new(&self, request: &RegistrationRequest) -> Result<NewNames, Vec<FieldError>> {
         let mut rules = Rules::default();
         let username = rules.username("username", self.local_part(&request.username));
         rules.password(&request.password);
@@ -270,7 +277,7 @@ impl AuthManager {
     }
 
     /// Fresh keys for a password.
-    async fn derive(&self, password: String) -> Result<(ScramKeys, ScramKeys), StoreError> {
+    pub(super) async fn derive(&self, password: String) -> Result<(ScramKeys, ScramKeys), StoreError> {
         let [salt1, salt256] = password::salts(self.random.as_ref());
         let derive = move || {
             (
@@ -281,9 +288,12 @@ impl AuthManager {
         self.derivations.acquire().await?.run(derive).await
     }
 
-    /// Compares with every token, so that time does not tell how close a guess came.
-    fn known_token(&self, token: Option<&str>) -> bool {
-        let Some(token) = token.filter(|token| !token.is_empty()) else { return false };
+    /// Whether this is one of the configuration's registration keys, and they are good here. It is
+    /// compared with every one, so that time does not tell how close a guess came.
+    pub(super) fn is_registration_token(&self, token: &str) -> bool {
+        if self.config.registration.policy == RegistrationPolicy::Closed || token.is_empty() {
+            return false;
+        }
         let tokens = self.config.registration.tokens.iter();
         let known =
             tokens.fold(Choice::from(0), |known, each| known | each.as_bytes().ct_eq(token.as_bytes()));
@@ -292,7 +302,7 @@ impl AuthManager {
 }
 
 /// Username, display name and e-mail address of a new account.
-type NewNames = (Username, Option<String>, Option<String>);
+pub(super) type NewNames = (Username, Option<String>, Option<String>);
 
 /// What is to be stored of an edit but the password's keys, and what is wrong with it.
 fn read_edit(edit: &AccountEdit) -> (AccountChange, Vec<FieldError>) {

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod cpu_limiter;
+mod invitations;
 mod keys;
 mod operators;
 mod password;
@@ -26,6 +27,7 @@ pub use tidings_xmpp::sasl::ScramHash;
 
 use self::cpu_limiter::CpuLimiter;
 use self::keys::Keys;
+pub use self::invitations::{INVITATION_LASTS, INVITATION_LASTS_AT_MOST, NewInvitation};
 pub use self::password::{ITERATIONS, MAX_PASSWORD};
 use self::password_cache::PasswordCache;
 use self::throttle::Throttle;

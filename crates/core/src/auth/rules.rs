@@ -2,7 +2,7 @@
 
 use super::password;
 use crate::error::FieldError;
-use crate::model::{InvalidName, NamePattern, Username};
+use crate::model::{InvalidName, NamePattern, Topic, Username};
 
 /// The longest display name, in bytes.
 const NAME_BYTES: usize = 255;
@@ -75,11 +75,34 @@ impl Rules {
         Some(label)
     }
 
-    /// Seconds until something ends.
+    /// Seconds until a token ends.
     pub(super) fn span(&mut self, field: &str, seconds: u64) {
-        if !(1..=SPAN_SECONDS).contains(&seconds) {
-            self.wrong(field, format!("must be 1 to {SPAN_SECONDS} seconds"));
+        self.span_within(field, seconds, SPAN_SECONDS);
+    }
+
+    /// Seconds until something ends that lasts at most so many.
+    pub(super) fn span_within(&mut self, field: &str, seconds: u64, most: u64) {
+        if !(1..=most).contains(&seconds) {
+            self.wrong(field, format!("must be 1 to {most} seconds"));
         }
+    }
+
+    /// Topics, at most so many.
+    pub(super) fn topics(&mut self, field: &str, texts: &[String], most: usize) -> Vec<Topic> {
+        if texts.len() > most {
+            self.wrong(field, format!("an account has at most {most} topics"));
+            return Vec::new();
+        }
+        let mut topics = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            match Topic::parse(text) {
+                Ok(topic) => topics.push(topic),
+                Err(error) => self.wrong(&format!("{field}[{index}]"), error.to_string()),
+            }
+        }
+        topics.sort_unstable();
+        topics.dedup();
+        topics
     }
 
     /// What an API key is called.

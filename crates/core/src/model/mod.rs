@@ -4,6 +4,7 @@ mod account;
 mod endpoint;
 mod ext;
 mod id;
+mod invitation;
 mod key;
 mod name;
 mod notification;
@@ -18,6 +19,7 @@ pub use self::account::{Account, AccountRef, AccountToken, Credentials, NewAccou
 pub use self::endpoint::Endpoint;
 pub use self::ext::{Ext, InvalidExt};
 pub use self::id::{AccountId, EndpointId, KeyId, NotificationId, Seq, TokenId};
+pub use self::invitation::{Invitation, InvitationId, InvitationUse};
 pub use self::key::{ApiKey, Operator, Role, Scope};
 pub use self::name::{InvalidName, Topic, Username};
 pub use self::notification::{Audience, Counters, Notification, NotificationState, Priority, Target};

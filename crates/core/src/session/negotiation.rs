@@ -232,6 +232,11 @@ impl NegotiationDriver {
                     }
                 }
             }
+            Question::Invited { token } => {
+                let username = Box::pin(context.auth.invited_username(&token, source)).await;
+                let username = username.map(|username| username.map(|name| name.to_string()));
+                Answer::Invited(username.map_err(iq::change_error))
+            }
             Question::Register { username, password, name, email, token } => {
                 let request = RegistrationRequest { username, password, name, email, token };
                 let registered = Box::pin(context.auth.register(request, source)).await;

@@ -36,6 +36,7 @@ mod admin;
 mod commit_feed;
 mod endpoint;
 mod health;
+mod invitation;
 mod notification;
 mod topic;
 
@@ -48,6 +49,7 @@ pub use self::admin::{AdminStore, AuditEntry, WebSession};
 pub use self::commit_feed::{CommitFeed, CommitFeeds, Committed, Next, Released};
 pub use self::endpoint::{EndpointQuery, EndpointRow, EndpointStore, NewEndpoint};
 pub use self::health::{Commits, HealthStore};
+pub use self::invitation::{InvitationRow, InvitationStore};
 pub use self::notification::{
     Acceptance, Ended, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord,
     NotificationStore, Outcome, Payloads, Settled, Settlement, Totals,
@@ -56,19 +58,32 @@ pub use self::topic::{Subscriber, SubscriptionChange, TopicRow, TopicStore};
 
 /// Everything that must survive: the sum of the parts, each of which is a trait of its own.
 pub trait Store:
-    AccountStore + TopicStore + NotificationStore + EndpointStore + AdminStore + HealthStore
+    AccountStore
+    + TopicStore
+    + NotificationStore
+    + EndpointStore
+    + InvitationStore
+    + AdminStore
+    + HealthStore
 {
 }
 
 impl<T> Store for T where
-    T: AccountStore + TopicStore + NotificationStore + EndpointStore + AdminStore + HealthStore
+    T: AccountStore
+        + TopicStore
+        + NotificationStore
+        + EndpointStore
+        + InvitationStore
+        + AdminStore
+        + HealthStore,
 {
 }
 
 /// The traits, for code that holds a store by its own type.
 pub mod prelude {
     pub use super::{
-        AccountStore, AdminStore, EndpointStore, HealthStore, NotificationStore, Store, TopicStore,
+        AccountStore, AdminStore, EndpointStore, HealthStore, InvitationStore, NotificationStore, Store,
+        TopicStore,
     };
 }
 

@@ -2,6 +2,7 @@
 
 mod events;
 pub(crate) mod health;
+pub(crate) mod invitations;
 pub(crate) mod keys;
 pub(crate) mod listing;
 pub(crate) mod metrics;
@@ -42,6 +43,8 @@ pub(crate) fn router() -> Router<App> {
         )
         .route("/v1/keys", get(keys::list).post(keys::create))
         .route("/v1/keys/{id}", axum::routing::delete(keys::revoke))
+        .route("/v1/invitations", get(invitations::list).post(invitations::create))
+        .route("/v1/invitations/{id}", axum::routing::delete(invitations::remove))
         .route("/v1/nodes", get(nodes::list))
         .route("/v1/stats", get(stats::show))
         .route("/v1/events", get(events::stream))

@@ -11,7 +11,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi as Description, RefOr};
 use utoipa::{Modify, OpenApi};
 
-use super::{events, keys, nodes, notifications, sessions, stats, tokens, topics, users};
+use super::{events, invitations, keys, nodes, notifications, sessions, stats, tokens, topics, users};
 use crate::problem;
 
 #[derive(OpenApi)]
@@ -27,6 +27,7 @@ use crate::problem;
         tokens::list, tokens::create, tokens::remove,
         sessions::list, sessions::end,
         topics::list, topics::set, topics::subscribers, topics::subscribe, topics::unsubscribe,
+        invitations::list, invitations::create, invitations::remove,
         keys::list, keys::create, keys::revoke,
         nodes::list,
         stats::show, events::stream,
@@ -37,6 +38,7 @@ use crate::problem;
         (name = "users", description = "Accounts: a device or a person"),
         (name = "sessions", description = "Who is connected"),
         (name = "topics", description = "Who is subscribed to what"),
+        (name = "invitations", description = "What lets one device register"),
         (name = "keys", description = "API keys"),
         (name = "nodes", description = "The servers that serve together"),
         (name = "stats", description = "Counts and events"),

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use tidings_core::config::RegistrationPolicy;
 use tidings_core::model::Timestamp;
 use tidings_core::notification::{LATENCY_BOUNDS, Latency};
 
@@ -12,6 +13,8 @@ use super::failure::Failure;
 use super::filters;
 use super::notifications::Row;
 use super::page::Page;
+use super::qr;
+use crate::api::invitations::DeviceAddress;
 use crate::api::stats::Stats;
 use crate::request::Params;
 use crate::samples::Sample;
@@ -29,9 +32,16 @@ struct DashboardPage {
     latest: Vec<Row>,
     ranges: &'static [(&'static str, &'static str)],
     range: &'static str,
+    connecting: Connecting,
+}
+
+/// How a first device connects.
+struct Connecting {
     host: String,
     ports: String,
+    /// A command that is a device.
     first: String,
+    /// All of it for a phone's camera; empty where registration is not open.
     qr: String,
 }
 
@@ -51,7 +61,6 @@ pub(crate) async fn show(
     let stats = app.stats().await?;
     let samples = if day { app.samples.history.day() } else { app.samples.history.hour() };
     let latest = app.core.notification.list(None, 8).await?;
-    let (host, ports, first, qr) = app.invitation();
     Ok(html(&DashboardPage {
         charts: charts(&samples),
         health: app.health(&stats).await,
@@ -60,10 +69,7 @@ pub(crate) async fn show(
         range: if day { "day" } else { "hour" },
         page,
         stats,
-        host,
-        ports,
-        first,
-        qr,
+        connecting: app.connecting(),
     }))
 }
 
@@ -185,12 +191,10 @@ impl AppState {
         facts
     }
 
-    /// How a device connects: host, ports, a command, and all of it as a QR code.
-    fn invitation(&self) -> (String, String, String, String) {
-        let domain = &self.core.config.domain;
-        let public = self.settings.public_url.as_deref().and_then(host_of);
-        let host = public.unwrap_or_else(|| domain.clone());
-        let (xmpp, xmpps) = (self.deployment.xmpp, self.deployment.xmpps);
+    /// How a first device connects.
+    fn connecting(&self) -> Connecting {
+        let address = self.device_address();
+        let DeviceAddress { host, domain, xmpp, xmpps } = &address;
         let ports = [(xmpp, "STARTTLS"), (xmpps, "TLS")]
             .into_iter()
             .filter_map(|(port, kind)| port.map(|port| format!("{port} ({kind})")))
@@ -200,39 +204,16 @@ impl AppState {
             Some(5222) | None => host.clone(),
             Some(port) => format!("{host}:{port}"),
         };
-        let domain_flag = if *domain == host { String::new() } else { format!(" --domain {domain}") };
-        let first = format!("tidings listen --server {server}{domain_flag}");
-        let mut details = format!("tidings:connect?host={host}&domain={domain}");
-        for (name, port) in [("xmpp", xmpp), ("xmpps", xmpps)] {
-            if let Some(port) = port {
-                details.push_str(&format!("&{name}={port}"));
-            }
-        }
-        (host, ports, first, qr(&details))
-    }
-}
-
-fn host_of(url: &str) -> Option<String> {
-    let uri: axum::http::Uri = url.parse().ok()?;
-    uri.host().map(ToOwned::to_owned)
-}
-
-/// A QR code as SVG; nothing where the text does not fit.
-fn qr(text: &str) -> String {
-    use std::fmt::Write as _;
-    let Ok(code) = qrcode::QrCode::new(text) else { return String::new() };
-    let width = code.width();
-    let side = width + 8;
-    let mut svg = format!(
-        r#"<svg class="qr" viewBox="0 0 {side} {side}" role="img" aria-label="Connection details as a QR code" shape-rendering="crispEdges"><path d=""#
-    );
-    for (index, color) in code.to_colors().into_iter().enumerate() {
-        if color == qrcode::Color::Dark {
-            let _ = write!(svg, "M{} {}h1v1h-1z", index % width + 4, index / width + 4);
+        let domain_flag = if domain == host { String::new() } else { format!(" --domain {domain}") };
+        // A square that cannot be used to register shows nothing that is of use.
+        let open = self.core.config.registration.policy == RegistrationPolicy::Open;
+        Connecting {
+            first: format!("tidings listen --server {server}{domain_flag}"),
+            qr: if open { qr::svg(&self.device_uri(None)) } else { String::new() },
+            host: host.clone(),
+            ports,
         }
     }
-    svg.push_str(r#""/></svg>"#);
-    svg
 }
 
 #[cfg(test)]

@@ -13,12 +13,14 @@ mod dashboard;
 mod failure;
 mod filters;
 mod form;
+mod invitations;
 mod keys;
 mod login;
 mod notifications;
 mod operator;
 mod operators;
 mod page;
+mod qr;
 mod refresh;
 mod sessions;
 mod table;
@@ -58,6 +60,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/topics/unsubscribe", post(topics::unsubscribe))
         .route("/keys", get(keys::list).post(keys::create))
         .route("/keys/revoke", post(keys::revoke))
+        .route("/invitations", get(invitations::list).post(invitations::create))
+        .route("/invitations/remove", post(invitations::remove))
         .route("/audit", get(audit::list))
         .route("/operators", get(operators::list).post(operators::put))
         .route("/operators/remove", post(operators::remove))

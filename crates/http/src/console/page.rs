@@ -48,6 +48,7 @@ impl Page {
             ("/users", "Users"),
             ("/sessions", "Sessions"),
             ("/topics", "Topics"),
+            ("/invitations", "Invitations"),
             ("/keys", "API keys"),
             ("/audit", "Audit log"),
         ];
@@ -124,6 +125,7 @@ fn done(query: Option<&str>) -> Option<&'static str> {
         "subscribed" => "Subscribed.",
         "unsubscribed" => "Unsubscribed.",
         "revoked" => "Revoked: the key does not work any more.",
+        "withdrawn" => "Withdrawn: nobody can register with it any more.",
         "revoked-token" => "Removed: the token does not work any more.",
         "password" => "Your password is changed, your other logins are ended.",
         _ => return None,

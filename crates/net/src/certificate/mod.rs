@@ -179,6 +179,11 @@ impl Certificates {
         self.current.read().fingerprint_text()
     }
 
+    /// SHA-256 of its public key (the SubjectPublicKeyInfo in DER): a renewal with the same key keeps it.
+    pub fn key_fingerprint(&self) -> [u8; 32] {
+        self.current.read().key_fingerprint
+    }
+
     /// Where the certificate comes from.
     pub fn source(&self) -> &CertificateSource {
         &self.source
@@ -224,6 +229,7 @@ struct LoadedCertificate {
     end_point: Option<Arc<[u8]>>,
     expires_at: Timestamp,
     fingerprint: [u8; 32],
+    key_fingerprint: [u8; 32],
 }
 
 impl LoadedCertificate {
@@ -232,7 +238,8 @@ impl LoadedCertificate {
         let chain = read_chain(&chain_path)?;
         let leaf = chain.first().ok_or_else(|| content(&chain_path, "no certificate in it"))?;
         let fingerprint: [u8; 32] = Sha256::digest(leaf).into();
-        let expires_at = not_after(leaf).ok_or_else(|| content(&chain_path, "not an X.509 certificate"))?;
+        let (expires_at, key_fingerprint) =
+            read_leaf(leaf).ok_or_else(|| content(&chain_path, "not an X.509 certificate"))?;
         let end_point = tls::end_point(leaf);
 
         let key = read_key(&key_path)?;
@@ -255,6 +262,7 @@ impl LoadedCertificate {
             end_point,
             expires_at,
             fingerprint,
+            key_fingerprint,
         })
     }
 
@@ -300,10 +308,11 @@ fn content(path: &Path, reason: &str) -> CertificateError {
     CertificateError::Content { path: path.to_owned(), reason: reason.to_owned() }
 }
 
-/// The end of a certificate's validity.
-fn not_after(der: &[u8]) -> Option<Timestamp> {
+/// The end of a certificate's validity, and SHA-256 of its public key.
+fn read_leaf(der: &[u8]) -> Option<(Timestamp, [u8; 32])> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    Some(Timestamp(certificate.validity().not_after.timestamp().saturating_mul(1000)))
+    let expires_at = Timestamp(certificate.validity().not_after.timestamp().saturating_mul(1000));
+    Some((expires_at, Sha256::digest(certificate.public_key().raw).into()))
 }
 
 #[cfg(test)]

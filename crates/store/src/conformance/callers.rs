@@ -17,7 +17,7 @@ const CALLERS: usize = 8;
 const EACH: usize = 25;
 
 /// Has each caller do something, all of them at once, by turns on two handles.
-async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+pub(super) async fn at_once<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     store: &Handles,
     what: impl Fn(usize, Arc<dyn Store>) -> F,
 ) -> Vec<T> {

@@ -22,6 +22,7 @@ mod delivery;
 mod endpoints;
 mod expiry;
 mod handles;
+mod invitations;
 mod model;
 mod purge;
 mod scheduled;
@@ -114,6 +115,10 @@ where
         endpoints::collapse_each_by_itself,
         endpoints::take_nothing_once_they_have_ended,
         endpoints::are_listed_and_forgotten,
+        invitations::make_one_account_each,
+        invitations::end_and_are_for_whom_they_name,
+        invitations::are_listed_and_forgotten,
+        invitations::are_used_once_however_many_try,
         admin::keys,
         admin::operators_and_their_logins,
         admin::the_audit_log,

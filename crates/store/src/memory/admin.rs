@@ -108,6 +108,14 @@ impl State {
             entries += usize::from(old);
             !old
         });
-        (over.len() + tokens + entries) as u64
+        let ended = self.invitations.iter().filter(|(_, invitation)| invitation.expires_at < before);
+        let mut ended: Vec<_> =
+            ended.map(|(position, invitation)| (invitation.expires_at, *position)).collect();
+        ended.sort_unstable();
+        ended.truncate(limit);
+        for (_, position) in &ended {
+            self.invitations.remove(position);
+        }
+        (over.len() + tokens + entries + ended.len()) as u64
     }
 }

@@ -10,6 +10,7 @@ mod accounts;
 mod admin;
 mod delivery;
 mod endpoints;
+mod invitations;
 mod notifications;
 mod state;
 mod store_impl;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tidings_core::model::{
-    Account, AccountId, AccountToken, ApiKey, Counters, Endpoint, EndpointId, NotificationId,
+    Account, AccountId, AccountToken, ApiKey, Counters, Endpoint, EndpointId, Invitation, NotificationId,
     NotificationState, Operator, Priority, ScramKeys, Seq, Target, Timestamp, Topic, TopicPolicy, Username,
 };
 use tidings_core::store::{AuditEntry, Committed, NotificationRecord, Page, Totals, WebSession};
@@ -45,6 +45,9 @@ pub(super) struct State {
     /// By position in the listing.
     pub endpoints: BTreeMap<u64, Endpoint>,
     pub last_endpoint: u64,
+    /// By position in the listing.
+    pub invitations: BTreeMap<u64, Invitation>,
+    pub last_invitation: u64,
 }
 
 /// An account and what belongs to it.

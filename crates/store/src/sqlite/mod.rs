@@ -21,6 +21,7 @@ mod error;
 mod examine;
 mod expiry;
 mod feed;
+mod invitations;
 mod open_index;
 mod purge;
 mod readers;

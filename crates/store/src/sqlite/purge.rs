@@ -56,6 +56,11 @@ impl Writer {
                 before,
             ),
             (
+                "DELETE FROM invitations WHERE position IN
+                   (SELECT position FROM invitations WHERE expires_at < ?1 ORDER BY expires_at, position LIMIT ?2)",
+                before,
+            ),
+            (
                 "DELETE FROM audit WHERE position IN
                    (SELECT position FROM audit WHERE at < ?1 ORDER BY position LIMIT ?2)",
                 before,

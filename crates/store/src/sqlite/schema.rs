@@ -13,13 +13,12 @@ use tidings_core::store::StoreError;
 use super::error::Result;
 
 /// The steps, oldest first.
-pub(super) const STEPS: &[&str] =
-    &[
-        include_str!("schema/0001.sql"),
-        include_str!("schema/0002.sql"),
-        include_str!("schema/0003.sql"),
-        include_str!("schema/0004.sql"),
-    ];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
+];
 
 /// `PRAGMA application_id`: "Tdgs".
 const APPLICATION_ID: u32 = 0x5464_6773;

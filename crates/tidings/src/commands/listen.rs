@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tidings_client::{
-    Account, ClientError, Device, DeviceBuilder, KnownBy, Notification, Priority, Status, StatusUpdates,
+    Account, ClientError, Device, DeviceBuilder, Invitation, KnownBy, Notification, Priority, Status, StatusUpdates,
     Trust,
 };
 use time::OffsetDateTime;
@@ -24,8 +24,11 @@ use crate::output::{self, Style};
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The server; without a port 5222 (STARTTLS). Port 5223 means TLS from the first byte
-    #[arg(long, value_name = "HOST[:PORT]", value_parser = server)]
-    server: Server,
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = server, required_unless_present = "invite")]
+    server: Option<Server>,
+    /// An invitation: server, token and the server's key in one
+    #[arg(long, value_name = "URI", conflicts_with_all = ["server", "domain", "direct_tls"])]
+    invite: Option<Invitation>,
     /// The XMPP domain, where it is not the host's name
     #[arg(long, value_name = "NAME")]
     domain: Option<String>,
@@ -67,6 +70,7 @@ of this machine vouches for it: from then on another certificate is refused.
 Examples:
   tidings listen --server push.example.org
   tidings listen --server 127.0.0.1 --topic news --topic weather
+  tidings listen --invite 'tidings:push.example.org?domain=push.example.org&token=…'
   tidings listen --server push.example.org:5223 --account phone.json --json | jq .title
   tidings listen --server 127.0.0.1:5222 --ca tidings-data/cert.pem --count 1";
 
@@ -154,11 +158,17 @@ fn device(args: &Args) -> Result<DeviceBuilder, Failure> {
         None if args.insecure => Trust::Insecure,
         None => Trust::FirstUse,
     };
-    let mut device = Device::builder(args.server.host.as_str())
+    let server = args.server.as_ref();
+    let device = match (&args.invite, server) {
+        (Some(invitation), _) => Device::invited(invitation),
+        (None, Some(server)) => Device::builder(server.host.as_str()),
+        (None, None) => return Err(Failure::usage("--server HOST or --invite URI is needed")),
+    };
+    let mut device = device
         .account_file(&args.account)
         .trust(trust)
         .ping(Duration::from_secs(args.ping), Duration::from_secs(30));
-    if let Some(port) = args.server.port {
+    if let Some(port) = server.and_then(|server| server.port) {
         device = device.port(port);
     }
     if args.direct_tls {
@@ -167,7 +177,8 @@ fn device(args: &Args) -> Result<DeviceBuilder, Failure> {
     if let Some(domain) = &args.domain {
         device = device.domain(domain.as_str());
     }
-    if let Some(token) = &args.token {
+    let invited = args.invite.as_ref().is_some_and(|invitation| invitation.token.is_some());
+    if let Some(token) = args.token.as_ref().filter(|_| !invited) {
         device = device.registration_token(token.as_str());
     }
     Ok(args.topic.iter().fold(device, |device, topic| device.topic(topic.as_str())))

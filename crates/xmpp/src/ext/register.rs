@@ -120,6 +120,8 @@ pub struct Fields {
     pub instructions: Option<String>,
     /// The account that the asking session is logged in to.
     pub registered_as: Option<String>,
+    /// The username that is to be filled in, where another would be refused.
+    pub username: Option<String>,
     /// The names of the fields, `username` and `password` among them.
     pub wanted: Vec<String>,
 }
@@ -132,6 +134,7 @@ impl Fields {
         Self {
             instructions: Some(instructions.into()),
             registered_as: None,
+            username: None,
             wanted: names.map(String::from).collect(),
         }
     }
@@ -146,7 +149,8 @@ impl Fields {
             query = query.with_field("instructions", instructions.as_str());
         }
         for name in &self.wanted {
-            let value = self.registered_as.as_deref().filter(|_| name == "username").unwrap_or_default();
+            let username = self.registered_as.as_ref().or(self.username.as_ref());
+            let value = username.map(String::as_str).filter(|_| name == "username").unwrap_or_default();
             query = query.with_field(name.clone(), value);
         }
         query
@@ -166,8 +170,11 @@ impl Fields {
                 name => fields.wanted.push(name.to_owned()),
             }
         }
+        let username = query.child_text("username", ns::REGISTER).unwrap_or_default();
         if registered {
-            fields.registered_as = Some(query.child_text("username", ns::REGISTER).unwrap_or_default());
+            fields.registered_as = Some(username);
+        } else if !username.is_empty() {
+            fields.username = Some(username);
         }
         Some(fields)
     }
@@ -231,6 +238,8 @@ mod tests {
         let fields = Fields::usual("Choose a name.", true);
         assert_eq!(Fields::from_element(&fields.to_element()), Some(fields.clone()));
         assert_eq!(fields.wanted, ["username", "password", "email", "name", "key"]);
+        let bound = Fields { username: Some("ana".to_owned()), ..fields.clone() };
+        assert_eq!(Fields::from_element(&bound.to_element()), Some(bound));
         let registered = Fields { registered_as: Some("ana".to_owned()), ..fields };
         assert_eq!(Fields::from_element(&registered.to_element()), Some(registered));
     }

@@ -4,5 +4,6 @@ mod account;
 mod admin;
 mod endpoint;
 mod health;
+mod invitation;
 mod notification;
 mod topic;

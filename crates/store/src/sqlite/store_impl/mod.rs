@@ -4,6 +4,7 @@ mod account;
 mod admin;
 mod endpoint;
 mod health;
+mod invitation;
 mod notification;
 mod topic;
 

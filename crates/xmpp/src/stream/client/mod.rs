@@ -70,6 +70,8 @@ enum State {
     /// The driver is doing TLS.
     Handshake,
     PreAuth,
+    /// What a token's holder is to fill in comes.
+    Fields,
     /// `<query/>` is in the driver's hands.
     Register,
     Challenge(ScramClient, Mechanism),
@@ -89,6 +91,7 @@ enum State {
 }
 
 const PRE_AUTH_ID: &str = "preauth";
+const FIELDS_ID: &str = "fields";
 const REGISTER_ID: &str = "register";
 
 impl Negotiation {
@@ -158,6 +161,11 @@ impl Negotiation {
         Ok(Step::More)
     }
 
+    /// The account's name: an invitation may be for another one than [`Options::username`].
+    pub fn username(&self) -> &str {
+        &self.options.username
+    }
+
     /// The stream's reader, once there is a session.
     pub fn finish(self) -> (FrameReader, StreamContext) {
         (self.reader, self.context)
@@ -222,7 +230,26 @@ impl Negotiation {
                 _ => Err(unexpected(element)),
             },
             State::PreAuth => match answer(element, PRE_AUTH_ID) {
-                Some(Ok(_)) => Ok(self.register(out)),
+                Some(Ok(_)) if self.options.registration.as_ref().is_some_and(|one| one.repeated) => {
+                    Ok(self.register(out))
+                }
+                Some(Ok(_)) => {
+                    let (_, query) = register::Request::Fields.to_payload();
+                    Iq::get(FIELDS_ID, query).into_element().write(out, ns::CLIENT);
+                    self.state = State::Fields;
+                    Ok(Step::More)
+                }
+                Some(Err(error)) => Err(NegotiationError::Registration(error)),
+                None => Err(unexpected(element)),
+            },
+            State::Fields => match answer(element, FIELDS_ID) {
+                Some(Ok(iq)) => {
+                    let fields = iq.children().find_map(register::Fields::from_element);
+                    if let Some(username) = fields.and_then(|fields| fields.username) {
+                        self.options.username = username;
+                    }
+                    Ok(self.register(out))
+                }
                 Some(Err(error)) => Err(NegotiationError::Registration(error)),
                 None => Err(unexpected(element)),
             },
@@ -283,7 +310,7 @@ impl Negotiation {
             Some(_) if !self.features.register && !self.features.register_token => {
                 Err(NegotiationError::Registration(StanzaError::new(Condition::NotAllowed)))
             }
-            Some(Registration { token: Some(token) }) if self.features.register_token => {
+            Some(Registration { token: Some(token), .. }) if self.features.register_token => {
                 let request = Iq::set(PRE_AUTH_ID, preauth::request(token)).with_to(self.domain.as_str());
                 request.into_element().write(out, ns::CLIENT);
                 self.state = State::PreAuth;
@@ -296,7 +323,7 @@ impl Negotiation {
     fn register(&mut self, out: &mut Vec<u8>) -> Step {
         // Servers without XEP-0445 take a registration key as the form's field.
         let key = match &self.options.registration {
-            Some(Registration { token }) if !self.features.register_token => token.clone(),
+            Some(Registration { token, .. }) if !self.features.register_token => token.clone(),
             _ => None,
         };
         let submission = register::Submission {

@@ -55,6 +55,9 @@ pub struct Sasl2 {
 pub struct Registration {
     /// A registration key (XEP-0445).
     pub token: Option<String>,
+    /// It was asked for before, and the answer is not known: the username is asked for no more, and
+    /// that it is taken may be one's own doing.
+    pub repeated: bool,
 }
 
 /// A session to resume.

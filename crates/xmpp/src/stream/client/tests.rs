@@ -234,7 +234,7 @@ fn a_server_that_lets_us_in_without_its_proof_is_left() {
 #[test]
 fn an_account_is_registered_first_where_that_is_wanted() {
     let mut options = options();
-    options.registration = Some(Registration { token: Some("key".into()) });
+    options.registration = Some(Registration { token: Some("key".into()), repeated: false });
     let mut talk = Talk::start(options, Some(tls()));
     talk.hear(HEADER).unwrap();
     let register = "<register xmlns='http://jabber.org/features/iq-register'/>\
@@ -242,12 +242,44 @@ fn an_account_is_registered_first_where_that_is_wanted() {
     talk.hear(&mechanisms(&["SCRAM-SHA-256"], &[], register)).unwrap();
     assert!(talk.said().contains("<preauth xmlns='urn:xmpp:pars:0' token='key'/>"));
     let step = talk.hear("<iq type='result' id='preauth'/>").unwrap();
-    assert!(matches!(step, Step::Registering));
+    assert!(matches!(step, Step::More));
+    let said = talk.said();
+    assert!(said.contains("<iq type='get' id='fields'") && !said.contains("phone"), "{said}");
+    let fields =
+        "<iq type='result' id='fields'><query xmlns='jabber:iq:register'><username/><password/></query></iq>";
+    assert!(matches!(talk.hear(fields).unwrap(), Step::Registering));
     let said = talk.said();
     assert!(said.contains("<username>phone</username><password>secret</password>"), "{said}");
     let step = talk.hear("<iq type='result' id='register'/>").unwrap();
     assert!(matches!(step, Step::Registered));
     assert_eq!(talk.scram(false).unwrap(), Mechanism::ScramSha256);
+}
+
+#[test]
+fn an_invitation_for_a_name_gives_the_account_that_name() {
+    let begin = |repeated| {
+        let mut options = options();
+        options.registration = Some(Registration { token: Some("key".into()), repeated });
+        let mut talk = Talk::start(options, Some(tls()));
+        talk.hear(HEADER).unwrap();
+        let register = "<register xmlns='urn:xmpp:ibr-token:0'/>";
+        talk.hear(&mechanisms(&["SCRAM-SHA-256"], &[], register)).unwrap();
+        talk.said();
+        let step = talk.hear("<iq type='result' id='preauth'/>").unwrap();
+        (talk, step)
+    };
+    let (mut talk, _) = begin(false);
+    talk.said();
+    let fields = "<iq type='result' id='fields'><query xmlns='jabber:iq:register'><username>ana</username>\
+        <password/></query></iq>";
+    assert!(matches!(talk.hear(fields).unwrap(), Step::Registering));
+    let said = talk.said();
+    assert!(said.contains("<username>ana</username><password>secret</password>"), "{said}");
+    // A used one may not be asked about; that the name is taken is good news then.
+    let (mut talk, step) = begin(true);
+    assert!(matches!(step, Step::Registering));
+    let said = talk.said();
+    assert!(said.contains("<username>phone</username>") && !said.contains("type='get'"), "{said}");
 }
 
 #[test]

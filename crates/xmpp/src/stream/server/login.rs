@@ -59,6 +59,8 @@ pub(super) enum LoginAsked {
         jid: String,
         resource: String,
     },
+    /// Which fields are wanted of who has presented a token.
+    Invited(RequestId),
     Register(RequestId),
 }
 
@@ -83,7 +85,8 @@ impl Login {
             mechanisms,
             channel_bindings: tls.types().collect(),
             register: settings.register != RegisterOffer::Closed,
-            register_token: settings.register == RegisterOffer::Token,
+            // An invitation is good under every policy.
+            register_token: true,
             iq_auth: settings.iq_auth,
             pipelining: true,
             ..Features::default()
@@ -154,6 +157,16 @@ impl Login {
             }
             (LoginAsked::IqAuth { id, .. }, Answer::Password(verdict)) => {
                 id.error(iq_error(verdict), context);
+                self.count_failure()
+            }
+            (LoginAsked::Invited(id), Answer::Invited(Ok(username))) => {
+                let mut fields = register_fields(None);
+                fields.username = username;
+                id.result(Some(fields.to_element()), context);
+                self.idle()
+            }
+            (LoginAsked::Invited(id), Answer::Invited(Err(error))) => {
+                id.error(error, context);
                 self.count_failure()
             }
             (LoginAsked::Register(id), Answer::Registered(Ok(()))) => {
@@ -323,12 +336,16 @@ impl Login {
 
     fn register(self, request: Request, context: &mut Context<'_>) -> Outcome {
         let offer = context.settings.register;
-        if offer == RegisterOffer::Closed {
-            return self.refuse_request(&request, StanzaError::not_allowed(), context);
-        }
         let submission = match register::Request::from_payload(request.kind(), &request.payload) {
             Ok(register::Request::Fields) => {
-                request.result(Some(register_fields(offer)), context);
+                if let Some(token) = self.token.clone() {
+                    let asked = LoginAsked::Invited(request.into_id());
+                    return Ok((Stage::LoginAsked(self, asked), Step::Ask(Question::Invited { token })));
+                }
+                if offer == RegisterOffer::Closed {
+                    return self.refuse_request(&request, StanzaError::not_allowed(), context);
+                }
+                request.result(Some(register_fields(Some(offer)).to_element()), context);
                 return self.idle();
             }
             Ok(register::Request::Submit(submission)) => submission,
@@ -340,11 +357,16 @@ impl Login {
         };
         let filled = |field: Option<String>| field.filter(|value| !value.is_empty());
         let register::Submission { username, password, email, name, key } = submission;
+        let key = filled(key);
+        // Without a token there is nobody to ask.
+        if offer == RegisterOffer::Closed && key.is_none() && self.token.is_none() {
+            return self.refuse_request(&request, StanzaError::not_allowed(), context);
+        }
         let (Some(username), Some(password)) = (filled(username), filled(password)) else {
             let error = StanzaError::not_acceptable("a username and a password are needed");
             return self.refuse_request(&request, error, context);
         };
-        let (name, email, key) = (filled(name), filled(email), filled(key));
+        let (name, email) = (filled(name), filled(email));
         let fits = [&name, &email, &key].into_iter().flatten().all(|value| value.len() <= MAX_FIELD);
         if !fits || password.len() > MAX_PASSWORD {
             return self.refuse_request(
@@ -365,9 +387,6 @@ impl Login {
     /// XEP-0445 section 4: the token is kept for the registration that follows, which
     /// is where it is checked.
     fn pre_auth(mut self, request: &Request, context: &mut Context<'_>) -> Outcome {
-        if context.settings.register != RegisterOffer::Token {
-            return self.refuse_request(request, StanzaError::service_unavailable(), context);
-        }
         match preauth::parse_request(&request.payload).filter(|_| request.set) {
             Some(token) if (1..=MAX_FIELD).contains(&token.len()) => {
                 self.token = Some(token.to_owned());
@@ -433,14 +452,17 @@ fn full_jid(username: &str, domain: &str, resource: &str) -> Option<(String, Str
     Some((jid.to_string(), resource.as_str().to_owned()))
 }
 
-/// What XEP-0077 wants to know: what is listed must be filled in, so no more than that.
-fn register_fields(offer: RegisterOffer) -> Element {
+/// What XEP-0077 wants to know: what is listed must be filled in, so no more than that. No key is wanted
+/// of who has presented a token.
+fn register_fields(offer: Option<RegisterOffer>) -> register::Fields {
     let (instructions, key) = match offer {
-        RegisterOffer::Token => {
+        Some(RegisterOffer::Token) => {
             ("Choose a username and a password; the key is your registration key.", Some("key"))
         }
-        RegisterOffer::Open | RegisterOffer::Closed => ("Choose a username and a password.", None),
+        Some(RegisterOffer::Open | RegisterOffer::Closed) | None => {
+            ("Choose a username and a password.", None)
+        }
     };
     let wanted = ["username", "password"].into_iter().chain(key).map(String::from).collect();
-    register::Fields { instructions: Some(instructions.to_owned()), registered_as: None, wanted }.to_element()
+    register::Fields { instructions: Some(instructions.to_owned()), wanted, ..register::Fields::default() }
 }

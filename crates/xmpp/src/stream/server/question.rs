@@ -67,6 +67,11 @@ pub enum Question {
         /// The resource that the client wants, and gets.
         resource: String,
     },
+    /// What a peer that has presented a token (XEP-0445) is to fill in. → [`Answer::Invited`].
+    Invited {
+        /// The token.
+        token: String,
+    },
     /// XEP-0077 before login. → [`Answer::Registered`].
     Register {
         /// The wanted username.
@@ -108,6 +113,7 @@ impl fmt::Debug for Question {
             Self::AuthFailed { username } => write!(f, "AuthFailed({username:?})"),
             Self::Password { username, .. } => write!(f, "Password({username:?})"),
             Self::IqAuth { username, resource, .. } => write!(f, "IqAuth({username:?}, {resource:?})"),
+            Self::Invited { .. } => write!(f, "Invited"),
             Self::Register { username, .. } => write!(f, "Register({username:?})"),
             Self::Bind { resource } => write!(f, "Bind({resource:?})"),
             Self::Enable { resume } => write!(f, "Enable({resume})"),
@@ -125,6 +131,8 @@ pub enum Answer {
     Refused(Verdict),
     /// What became of a login.
     Password(Verdict),
+    /// The username that the token is good for, where it is for one alone.
+    Invited(Result<Option<String>, StanzaError>),
     /// What became of a registration.
     Registered(Result<(), StanzaError>),
     /// The full JID that was bound.

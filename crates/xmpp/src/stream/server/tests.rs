@@ -28,7 +28,7 @@ const TLS_FEATURES: &str = "<stream:features><mechanisms xmlns='urn:ietf:params:
     </inline></authentication>\
     <sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/>\
     <channel-binding type='tls-server-end-point'/></sasl-channel-binding>\
-    <register xmlns='http://jabber.org/features/iq-register'/><auth xmlns='http://jabber.org/features/iq-auth'/>\
+    <register xmlns='http://jabber.org/features/iq-register'/><register xmlns='urn:xmpp:ibr-token:0'/><auth xmlns='http://jabber.org/features/iq-auth'/>\
     <pipelining xmlns='urn:xmpp:features:pipelining'/></stream:features>";
 const BIND_FEATURES: &str = "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>\
     <session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session><sm xmlns='urn:xmpp:sm:3'/>\

@@ -171,6 +171,35 @@ fn a_token_comes_along() {
 }
 
 #[test]
+fn an_invitation_is_good_where_registration_is_closed() {
+    let driver = || {
+        let mut driver = Driver::new(Settings { register: RegisterOffer::Closed, ..settings() }, Some(tls()));
+        assert!(driver.send(OPEN).0.contains("<register xmlns='urn:xmpp:ibr-token:0'/>"));
+        driver
+    };
+    let get = "<iq id='1' type='get'><query xmlns='jabber:iq:register'/></iq>";
+    let set = |key: &str| {
+        format!(
+            "<iq id='2' type='set'><query xmlns='jabber:iq:register'><username>a</username><password>p</password>{key}</query></iq>"
+        )
+    };
+    assert!(driver().send(get).0.contains("<not-allowed "));
+    assert!(driver().send(&set("<key></key>")).0.contains("<not-allowed "));
+    let by_key = driver().asked(&set("<key>t</key>"));
+    assert!(matches!(by_key, Question::Register { token: Some(token), .. } if token == "t"));
+    let mut driver = driver();
+    let pre_auth = "<iq id='0' type='set'><preauth xmlns='urn:xmpp:pars:0' token='t'/></iq>";
+    driver.pass(pre_auth, "<iq type='result' id='0'/>");
+    assert_eq!(driver.asked(get), Question::Invited { token: "t".into() });
+    let (out, _) = driver.answer(Answer::Invited(Ok(Some("ann".into()))));
+    assert!(out.contains("<username>ann</username><password/></query>"), "{out}");
+    driver.asked(get);
+    let (out, step) = driver.answer(Answer::Invited(Err(StanzaError::forbidden("no"))));
+    assert!(out.contains("<forbidden ") && step == Step::Continue, "{out}");
+    assert!(matches!(driver.asked(&set("")), Question::Register { token: Some(token), .. } if token == "t"));
+}
+
+#[test]
 fn stanzas_before_login() {
     for stanza in [
         "<message to='a@b'><body>x</body></message>",

@@ -110,6 +110,8 @@ fn fitting(question: &Question, verdict: Verdict) -> Answer {
         | Question::AuthFailed { .. }
         | Question::Password { .. }
         | Question::IqAuth { .. } => Answer::Password(verdict),
+        Question::Invited { .. } if accepted => Answer::Invited(Ok(Some("ann".into()))),
+        Question::Invited { .. } => Answer::Invited(Err(StanzaError::forbidden("no"))),
         Question::Register { .. } if accepted => Answer::Registered(Ok(())),
         Question::Register { .. } => Answer::Registered(Err(StanzaError::conflict())),
         Question::Bind { .. } if accepted => Answer::Bind(Ok("ann@example.org/r".into())),
