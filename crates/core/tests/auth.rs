@@ -231,7 +231,8 @@ async fn unfit_fields_are_named() {
 #[tokio::test]
 async fn api_keys_live_until_they_are_revoked() {
     let world = World::new(|_| ()).await;
-    let (key, secret) = world.core.auth.create_key(&Actor::CommandLine, NewKey::new("shop", Scope::Send)).await.unwrap();
+    let (key, secret) =
+        world.core.auth.create_key(&Actor::CommandLine, NewKey::new("shop", Scope::Send)).await.unwrap();
     assert!(secret.starts_with("tk_") && secret.len() == 46, "{secret}");
     let grant = world.core.auth.check_key(&secret).unwrap();
     assert_eq!((grant.id, grant.name.as_str(), grant.scope), (key.id.clone(), "shop", Scope::Send));
@@ -262,7 +263,8 @@ async fn the_process_key_is_neither_stored_nor_listed() {
 #[tokio::test]
 async fn last_use_is_written_at_most_once_a_minute() {
     let world = World::new(|_| ()).await;
-    let (_, secret) = world.core.auth.create_key(&Actor::CommandLine, NewKey::new("shop", Scope::Send)).await.unwrap();
+    let (_, secret) =
+        world.core.auth.create_key(&Actor::CommandLine, NewKey::new("shop", Scope::Send)).await.unwrap();
     let start = world.clock.now();
     let stored = async || world.store.keys().await.unwrap()[0].last_used;
 

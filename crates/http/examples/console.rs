@@ -86,7 +86,10 @@ async fn populate(core: Arc<Core>) {
         .create_key(&Actor::CommandLine, NewKey::new("orders backend", tidings_core::model::Scope::Send))
         .await
         .unwrap();
-    core.auth.create_key(&Actor::CommandLine, NewKey::new("grafana", tidings_core::model::Scope::Read)).await.unwrap();
+    core.auth
+        .create_key(&Actor::CommandLine, NewKey::new("grafana", tidings_core::model::Scope::Read))
+        .await
+        .unwrap();
     for (index, name) in NAMES.into_iter().enumerate().filter(|(index, _)| index % 4 != 3) {
         tokio::spawn(device(Arc::clone(&core), name, index));
     }

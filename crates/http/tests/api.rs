@@ -81,7 +81,7 @@ async fn a_notification_is_accepted_and_followed() {
         json!({
             "id": id, "to": {"users": ["anna", "bob"]}, "title": "t", "message": "m",
             "uri": "https://x.example/", "image": "https://x.example/i.png", "data": {"k": "v"},
-            "priority": "high", "ttl": 60, "collapse_key": "c", "state": "live",
+            "priority": "high", "ttl": 60, "collapse_key": "c", "state": "live", "sender": {"key": "send"},
             "created_at": "2026-01-02T03:04:05Z", "expires_at": "2026-01-02T03:05:05Z",
             "recipients": 2, "delivered": 0, "opened": 0, "pending": 2, "expired": 0, "cancelled": 0,
         })
@@ -233,7 +233,7 @@ async fn users_come_change_and_go() {
     let expected = json!({
         "username": "anna", "alias": null, "name": "Anna A.", "email": "a@x.example", "online": false,
         "presence": "unavailable", "last_seen": null, "created_at": "2026-01-02T03:04:05Z", "pending": 0,
-        "disabled": false, "topics": [],
+        "disabled": false, "topics": [], "publish": [],
     });
     assert_eq!(answer.json(), expected);
     assert_eq!(world.get("/v1/users/ANNA").await.json(), expected);
@@ -310,7 +310,7 @@ async fn sessions_topics_and_keys() {
     }
     assert_eq!(
         world.get("/v1/topics").await.json(),
-        json!({"topics": [{"topic": "news/sport", "subscribers": 1}], "next": null})
+        json!({"topics": [{"topic": "news/sport", "subscribers": 1, "subscribe": "open"}], "next": null})
     );
     assert_eq!(world.get("/v1/users/anna").await.json()["topics"], json!(["news/sport"]));
     let sent = world.post("/v1/notifications", r#"{"to": {"topic": "news/sport"}, "title": "t"}"#).await;

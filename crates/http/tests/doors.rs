@@ -298,13 +298,16 @@ async fn a_key_has_a_name_whoever_makes_it() {
     let refused = browser.post("/keys", &format!("name={long}&scope=send")).await;
     assert!(refused.text.contains(say) && refused.status.as_u16() == 422, "{}", refused.text);
     let scope = tidings_core::model::Scope::Send;
-    let refused = world.core.auth.create_key(&Actor::CommandLine, NewKey::new(&long, scope)).await.unwrap_err();
+    let refused =
+        world.core.auth.create_key(&Actor::CommandLine, NewKey::new(&long, scope)).await.unwrap_err();
     assert!(refused.to_string().contains(say), "{refused}");
     for actor in ["admin", "root", "command line"] {
         match actor {
             "admin" => drop(world.post("/v1/keys", r#"{"name": "shop", "scope": "send"}"#).await),
             "root" => drop(browser.post("/keys", "name=shop&scope=send").await),
-            _ => drop(world.core.auth.create_key(&Actor::CommandLine, NewKey::new("shop", scope)).await.unwrap()),
+            _ => drop(
+                world.core.auth.create_key(&Actor::CommandLine, NewKey::new("shop", scope)).await.unwrap(),
+            ),
         }
         let keys = world.core.auth.keys();
         let id = keys.iter().rev().find(|key| key.name == "shop").unwrap().id.clone();

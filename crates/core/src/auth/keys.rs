@@ -71,11 +71,7 @@ impl AuthManager {
     ///
     /// # Errors
     /// See [`ChangeError`].
-    pub async fn create_key(
-        &self,
-        actor: &Actor,
-        new: NewKey,
-    ) -> Result<(ApiKey, String), ChangeError> {
+    pub async fn create_key(&self, actor: &Actor, new: NewKey) -> Result<(ApiKey, String), ChangeError> {
         let rights = read_new(&new).map_err(ChangeError::Invalid)?;
         let NewKey { name, scope, .. } = new;
         let (mut id, mut secret) = ([0; 6], [0; 32]);
@@ -194,10 +190,9 @@ fn read_new(new: &NewKey) -> Result<SendRights, Vec<FieldError>> {
     let users = new.users.as_deref().map(|texts| rules.user_patterns("users", texts));
     let rights = match (topics, users) {
         (None, None) => SendRights::Everyone,
-        (topics, users) => SendRights::Only {
-            topics: topics.unwrap_or_default(),
-            users: users.unwrap_or_default(),
-        },
+        (topics, users) => {
+            SendRights::Only { topics: topics.unwrap_or_default(), users: users.unwrap_or_default() }
+        }
     };
     if rules.errors.is_empty() { Ok(rights) } else { Err(rules.errors) }
 }

@@ -26,8 +26,8 @@ use thiserror::Error;
 pub use tidings_xmpp::sasl::ScramHash;
 
 use self::cpu_limiter::CpuLimiter;
-use self::keys::Keys;
 pub use self::invitations::{INVITATION_LASTS, INVITATION_LASTS_AT_MOST, NewInvitation};
+use self::keys::Keys;
 pub use self::password::{ITERATIONS, MAX_PASSWORD};
 use self::password_cache::PasswordCache;
 use self::throttle::Throttle;

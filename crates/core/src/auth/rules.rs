@@ -70,7 +70,10 @@ impl Rules {
     pub(super) fn label(&mut self, text: Option<&str>) -> Option<String> {
         let label = present(text)?;
         if label.chars().count() > LABEL_CHARS || label.chars().any(char::is_control) {
-            self.wrong("label", format!("must be at most {LABEL_CHARS} characters, none of them a control character"));
+            self.wrong(
+                "label",
+                format!("must be at most {LABEL_CHARS} characters, none of them a control character"),
+            );
         }
         Some(label)
     }

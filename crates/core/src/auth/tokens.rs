@@ -112,7 +112,10 @@ impl AuthManager {
             self.random.fill(&mut random);
             // Of 36 into 2^64 nothing is left that a guesser could use.
             let index = u64::from_ne_bytes(random) % ALPHABET.len() as u64;
-            usize::try_from(index).ok().and_then(|index| ALPHABET.get(index)).map_or('a', |byte| char::from(*byte))
+            usize::try_from(index)
+                .ok()
+                .and_then(|index| ALPHABET.get(index))
+                .map_or('a', |byte| char::from(*byte))
         };
         let mut secret = PREFIX.to_owned();
         secret.extend(std::iter::repeat_with(letter).take(LETTERS));

@@ -17,13 +17,14 @@ pub use self::request::{AcceptError, Accepted, Request};
 use self::schedule::NextDue;
 use self::settle::SettleQueue;
 use crate::audit::{Actor, AuditLog};
-use crate::clock::{Clock, Random};
 use crate::auth::Grant;
+use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::error::ChangeError;
 use crate::events::{Event, Events};
 use crate::model::{
-    AccountId, Audience, Content, Ext, Notification, NotificationId, SendRights, Sender, Seq, Timestamp, Username,
+    AccountId, Audience, Content, Ext, Notification, NotificationId, SendRights, Sender, Seq, Timestamp,
+    Username,
 };
 use crate::sessions::Sessions;
 use crate::store::{

@@ -7,7 +7,9 @@ use thiserror::Error;
 use crate::auth::Grant;
 use crate::config::Config;
 use crate::error::{FieldError, in_words};
-use crate::model::{Audience, Content, Ext, NotificationId, Payload, Priority, SendRights, Sender, Timestamp};
+use crate::model::{
+    Audience, Content, Ext, NotificationId, Payload, Priority, SendRights, Sender, Timestamp,
+};
 use crate::store::StoreError;
 
 /// Bytes of a notification's content once it is written as XML: with its

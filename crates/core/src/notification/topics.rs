@@ -73,8 +73,7 @@ impl NotificationManager {
         let known: BTreeSet<Topic> = self.topics_of(account.id).await?.into_iter().collect();
         let new: Vec<Topic> = wanted.iter().filter(|topic| !known.contains(topic)).cloned().collect();
         self.check_granted(actor, &new).await?;
-        let change =
-            self.inner.store.set_subscriptions(account.id, wanted).await.map_err(unknown_account)?;
+        let change = self.inner.store.set_subscriptions(account.id, wanted).await.map_err(unknown_account)?;
         if change == SubscriptionChange::default() {
             return Ok(());
         }
@@ -160,7 +159,11 @@ impl NotificationManager {
         }
         let said = self.inner.store.topic_policies(topics.to_vec()).await?;
         let closed = said.into_iter().any(|said| self.effective_policy(said) == TopicPolicy::Granted);
-        if closed { Err(ChangeError::Forbidden("a subscription to this topic must be granted")) } else { Ok(()) }
+        if closed {
+            Err(ChangeError::Forbidden("a subscription to this topic must be granted"))
+        } else {
+            Ok(())
+        }
     }
 
     fn check_count(&self, topics: usize) -> Result<(), ChangeError> {

@@ -58,13 +58,7 @@ pub use self::topic::{Subscriber, SubscriptionChange, TopicRow, TopicStore};
 
 /// Everything that must survive: the sum of the parts, each of which is a trait of its own.
 pub trait Store:
-    AccountStore
-    + TopicStore
-    + NotificationStore
-    + EndpointStore
-    + InvitationStore
-    + AdminStore
-    + HealthStore
+    AccountStore + TopicStore + NotificationStore + EndpointStore + InvitationStore + AdminStore + HealthStore
 {
 }
 
@@ -75,7 +69,7 @@ impl<T> Store for T where
         + EndpointStore
         + InvitationStore
         + AdminStore
-        + HealthStore,
+        + HealthStore
 {
 }
 

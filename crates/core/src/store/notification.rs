@@ -257,7 +257,7 @@ pub trait NotificationStore: Send + Sync + 'static {
     async fn pending_count(&self, account: AccountId) -> Result<u64>;
     /// Totals for statistics. Cheap: stored, not counted.
     async fn totals(&self) -> Result<Totals>;
-    /// Forgets finished notifications accepted before `before`, endpoints that ended before it, and
+    /// Forgets finished notifications accepted before `before`, endpoints and invitations that ended before it, and
     /// idempotency keys, console logins, tokens and audit entries whose time is over; at most
     /// `limit` of each.
     async fn purge(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64>;

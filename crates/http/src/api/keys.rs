@@ -130,6 +130,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<CreatedKey>), Problem> {
     let mut fields = Fields::parse(&document)?;
     let name = fields.required_text("name").unwrap_or_default();
+    fields.refused(app.core.auth.check_new_key(&NewKey::new(&name, Scope::Send)));
     let scope = fields.required_text("scope").and_then(|text| {
         let scope = Scope::parse(&text);
         if scope.is_none() {

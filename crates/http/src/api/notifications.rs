@@ -20,7 +20,7 @@ use tidings_core::notification::{AcceptError, Request};
 use tidings_core::store::StoreError;
 use utoipa::ToSchema;
 
-use super::view::{AudienceView, NotificationView};
+use super::view::NotificationView;
 use crate::middleware::key::{Key, ToFollow, ToRead, ToSend};
 use crate::problem::{self, Problem};
 use crate::request::{Document, Fields, Params, Segment, cursor};
@@ -31,6 +31,21 @@ pub(crate) const PATH: &str = "/v1/notifications";
 
 const LISTING: &str = "notifications";
 
+/// To whom a notification is sent: exactly one of these.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `audience` reads by hand")]
+pub(crate) struct NewAudience {
+    /// True: every account that exists when it is released.
+    all: Option<bool>,
+    /// One account, by username or alias.
+    user: Option<String>,
+    /// Several accounts, by username or alias.
+    #[schema(min_items = 1)]
+    users: Option<Vec<String>>,
+    /// Every account that is subscribed when it is released.
+    topic: Option<String>,
+}
+
 /// A notification to be sent. One of `title`, `message` and `data` is required. The
 /// document is at most 64 KiB; `title`, `message`, `uri` (which counts twice), `image`,
 /// `data` and `ext` together are at most 60 KiB once they are written as XML.
@@ -40,7 +55,7 @@ const LISTING: &str = "notifications";
 pub(crate) struct NewNotification {
     /// To whom: exactly one of all, user, users and topic. An endpoint is reached by its own
     /// address only.
-    to: AudienceView,
+    to: NewAudience,
     /// A short headline, at most 1024 bytes.
     title: Option<String>,
     /// The text.

@@ -110,8 +110,7 @@ pub(crate) async fn create(
     let new = NewToken { label: fields.text("label"), expires_in: fields.seconds("expires_in") };
     fields.refused(app.core.auth.check_new_token(&new));
     fields.finish()?;
-    let (token, secret) =
-        app.core.auth.create_token(&Actor::from(&grant), account.reference(), new).await?;
+    let (token, secret) = app.core.auth.create_token(&Actor::from(&grant), account.reference(), new).await?;
     Ok((StatusCode::CREATED, Json(CreatedToken { view: token.into(), token: secret })))
 }
 

@@ -86,7 +86,8 @@ impl Form {
             match error.field.split_once('[') {
                 Some((list, index)) => {
                     let index = index.trim_end_matches(']').parse().ok();
-                    let named = index.and_then(|index: usize| self.names(&place(list)).into_iter().nth(index));
+                    let named =
+                        index.and_then(|index: usize| self.names(&place(list)).into_iter().nth(index));
                     let name = named.map(|name| format!("{name}: ")).unwrap_or_default();
                     self.wrong(&place(list), format!("{name}{}", error.detail));
                 }

@@ -60,13 +60,18 @@ pub(crate) async fn list(
 pub(crate) async fn create(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {
     let Posted { page, mut form } = posted;
     page.to_administer()?;
-    let days = form.value("days").trim().parse::<u64>().ok().and_then(|days| days.checked_mul(DAY));
+    let most = INVITATION_LASTS_AT_MOST / DAY;
+    let days = form.value("days").trim().parse::<u64>().ok().filter(|days| (1..=most).contains(days));
+    let new = NewInvitation {
+        username: form.text("username"),
+        topics: form.names("topics"),
+        expires_in: days.map(|days| days * DAY),
+    };
     if days.is_none() {
-        form.wrong("days", "must be a whole number of days");
+        form.wrong("days", format!("must be 1 to {most}"));
+        form.wrong_fields(&app.core.auth.check_new_invitation(&new), str::to_owned);
         return app.invitations_page(page, None, form, None).await;
     }
-    let new =
-        NewInvitation { username: form.text("username"), topics: form.names("topics"), expires_in: days };
     match app.core.auth.invite(&page.actor(), new).await {
         Ok((invitation, token)) => {
             let uri = app.device_uri(Some(&token));
@@ -77,8 +82,7 @@ pub(crate) async fn create(State(app): State<App>, posted: Posted) -> Result<Res
             app.invitations_page(page, None, form, Some(made)).await
         }
         Err(error @ (ChangeError::Invalid(_) | ChangeError::Conflict(_))) => {
-            let place = |field: &str| if field == "expires_in" { "days".to_owned() } else { field.to_owned() };
-            form.wrong_fields(Problem::from(error).errors(), place);
+            form.wrong_fields(Problem::from(error).errors(), str::to_owned);
             app.invitations_page(page, None, form, None).await
         }
         Err(error) => Err(error.into()),
@@ -110,8 +114,7 @@ impl AppState {
             Row { view: invitation.into(), state }
         };
         let found = self.core.auth.invitations(before, ROWS).await?;
-        let next =
-            found.next.map(|position| format!("/invitations?cursor={}", invitations_cursor(position)));
+        let next = found.next.map(|position| format!("/invitations?cursor={}", invitations_cursor(position)));
         let rows = found.items.into_iter().map(|found| row(found.invitation)).collect();
         let status = if form.is_sound() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
         let most_days = INVITATION_LASTS_AT_MOST / DAY;

@@ -77,7 +77,9 @@ pub(crate) async fn set(State(app): State<App>, posted: Posted) -> Result<Respon
     page.to_administer()?;
     let policy = match form.value("subscribe") {
         "" => None,
-        text => Some(TopicPolicy::parse(text).ok_or_else(|| Problem::field("subscribe", "must be open or granted"))?),
+        text => Some(
+            TopicPolicy::parse(text).ok_or_else(|| Problem::field("subscribe", "must be open or granted"))?,
+        ),
     };
     let topic = match parse(form.value("topic").trim()) {
         Ok(topic) => topic,

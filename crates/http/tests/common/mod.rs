@@ -17,8 +17,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
-use tidings_core::auth::NewKey;
 use tidings_core::audit::Actor;
+use tidings_core::auth::NewKey;
 use tidings_core::clock::{Clock, SystemRandom};
 use tidings_core::config::Config;
 use tidings_core::model::{Scope, Timestamp};
@@ -88,7 +88,13 @@ impl World {
         let core = Core::start(config, ports).await.unwrap();
         let mut keys = Vec::new();
         for scope in [Scope::Admin, Scope::Read, Scope::Send] {
-            keys.push(core.auth.create_key(&Actor::CommandLine, NewKey::new(scope.as_str(), scope)).await.unwrap().1);
+            keys.push(
+                core.auth
+                    .create_key(&Actor::CommandLine, NewKey::new(scope.as_str(), scope))
+                    .await
+                    .unwrap()
+                    .1,
+            );
         }
         let router = Http::new(Arc::clone(&core), settings).router();
         let [admin, read, send] = keys.try_into().unwrap();

@@ -145,7 +145,8 @@ fn list(target: &TargetArgs, json: bool) -> Result<(), Failure> {
         Target::Directory(local) => {
             let keys = local.core.auth.keys();
             let row = |key: tidings_core::model::ApiKey| {
-                let listed = |names: &[NamePattern]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+                let listed =
+                    |names: &[NamePattern]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
                 let (topics, users) = match &key.rights {
                     SendRights::Everyone => (None, None),
                     SendRights::Only { topics, users } => (Some(listed(topics)), Some(listed(users))),

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tidings_client::{
-    Account, ClientError, Device, DeviceBuilder, Invitation, KnownBy, Notification, Priority, Status, StatusUpdates,
-    Trust,
+    Account, ClientError, Device, DeviceBuilder, Invitation, KnownBy, Notification, Priority, Status,
+    StatusUpdates, Trust,
 };
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

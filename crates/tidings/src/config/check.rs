@@ -64,7 +64,7 @@ pub(super) fn doubts(settings: &Settings) -> Option<String> {
     let no_token = registration.tokens.iter().all(String::is_empty);
     (registration.policy == RegistrationPolicy::Token && no_token).then(|| {
         "registration.policy is `token`, and registration.tokens is empty: no device can register \
-         (tokens to accept: registration.tokens = [\"…\"]; none at all: registration.policy = \"closed\")"
+         without an invitation (tokens to accept: registration.tokens = [\"…\"]; none at all: registration.policy = \"closed\")"
             .to_owned()
     })
 }

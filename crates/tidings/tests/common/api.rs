@@ -49,13 +49,25 @@ async fn request_with(
     body: Option<&Value>,
     idempotency: Option<&str>,
 ) -> std::io::Result<Answer> {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    exchange(http, key, method, path, "application/json", &body, idempotency).await
+}
+
+async fn exchange(
+    http: SocketAddr,
+    key: &str,
+    method: &str,
+    path: &str,
+    kind: &str,
+    body: &str,
+    idempotency: Option<&str>,
+) -> std::io::Result<Answer> {
     let ask = async {
         let mut stream = TcpStream::connect(http).await?;
-        let body = body.map(Value::to_string).unwrap_or_default();
         let repeat = idempotency.map(|key| format!("idempotency-key: {key}\r\n")).unwrap_or_default();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {http}\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\
-             content-type: application/json\r\n{repeat}content-length: {}\r\n\r\n{body}",
+             content-type: {kind}\r\n{repeat}content-length: {}\r\n\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes()).await?;
@@ -78,6 +90,13 @@ fn parse(answer: &[u8]) -> Option<Answer> {
     }
     let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(body).unwrap_or_default() };
     Some(Answer { body, ..found })
+}
+
+/// A form, as browsers and androidpn's back ends send it.
+pub async fn post_form(http: SocketAddr, key: &str, path: &str, fields: &str) -> Answer {
+    let kind = "application/x-www-form-urlencoded";
+    let answer = exchange(http, key, "POST", path, kind, fields, None).await;
+    answer.unwrap_or_else(|error| panic!("POST {path}: {error}"))
 }
 
 /// As [`ask`], with a key of one's own.
