@@ -101,6 +101,9 @@ final class Runner {
         control.execute(() -> {
             try {
                 adaptNow();
+            } catch (RuntimeException e) {
+                // The system refused something; the watchdog tries again.
+                log.add("not as it should be: " + e);
             } finally {
                 done.run();
             }
@@ -118,8 +121,8 @@ final class Runner {
         if (device == null) {
             open();
         }
-        Watchdog.schedule(context);
         PushService.start(context, log);
+        Watchdog.schedule(context);
     }
 
     private void open() {
@@ -135,7 +138,7 @@ final class Runner {
             log.add("cannot start: " + e.getMessage());
             told(new ConnectionStatus(Status.State.STOPPED, System.currentTimeMillis(), 0, org.tidings.core.stream.Trouble.STORE,
                     e.getMessage(), null));
-            control.schedule(this::adaptNow, STORE_RETRY_S, TimeUnit.SECONDS);
+            control.schedule((Runnable) this::adapt, STORE_RETRY_S, TimeUnit.SECONDS);
         } finally {
             receiver.started();
         }
@@ -183,9 +186,9 @@ final class Runner {
     }
 
     /** What a wake-up does, and the service, too, where the system did not let it start before. */
-    void check() {
-        adapt();
+    void check(Runnable done) {
         alarm();
+        adapt(done);
     }
 
     /** Does something with the engine, or the other where there is none. */

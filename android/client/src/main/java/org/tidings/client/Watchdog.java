@@ -26,8 +26,8 @@ public final class Watchdog extends JobService {
 
     @Override
     public boolean onStartJob(JobParameters parameters) {
-        Tidings.of(this).runner().check();
-        return false;
+        Tidings.of(this).runner().check(() -> jobFinished(parameters, false));
+        return true;
     }
 
     @Override

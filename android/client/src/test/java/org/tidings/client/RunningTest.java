@@ -55,6 +55,7 @@ public final class RunningTest extends ClientTest {
         Tidings tidings = Tidings.start(app);
         await("an attempt", () -> tidings.status().trouble() == Trouble.UNREACHABLE);
         await("the service", () -> shadowOf(app).peekNextStartedService() != null);
+        await("the job", () -> app.getSystemService(JobScheduler.class).getPendingJob(Watchdog.JOB) != null);
         return tidings;
     }
 
@@ -197,8 +198,9 @@ public final class RunningTest extends ClientTest {
         assertEquals(15 * 60_000, job.getIntervalMillis());
         shadowOf(app).clearStartedServices();
         Watchdog watchdog = Robolectric.setupService(Watchdog.class);
-        assertFalse("its work is done at once", watchdog.onStartJob(null));
+        assertTrue(watchdog.onStartJob(null));
         await("the service", () -> shadowOf(app).peekNextStartedService() != null);
+        await("the job's end", () -> shadowOf(watchdog).getIsJobFinished());
     }
 
     @Test
