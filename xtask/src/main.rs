@@ -7,6 +7,7 @@ mod bench_check;
 mod ci;
 mod command;
 mod foreign;
+mod proof;
 mod setup;
 
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ cargo xtask TASK
   bench-check          counts the instructions of the hot paths, and fails with the names of those
                        that take over 5 % more than crates/bench/instruction-counts.txt says (installs valgrind)
   bench-check --save   writes those counts anew
+  proof NAME           an attack or accident at full size on the program as it is released
+                       (docs/proofs.md): strangers
   lint                 format, clippy, documentation, dependency rules
 ";
 
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::everything(),
         ["ci"] => ci::everything(),
         ["lint"] => ci::lint(),
+        ["proof", name] => proof::run_named(name),
         ["bench-check"] => bench_check::compare(),
         ["bench-check", "--save"] => bench_check::save(),
         _ => {

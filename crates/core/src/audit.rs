@@ -1,6 +1,7 @@
 //! Who changes something, and the log of what was changed.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -29,6 +30,8 @@ pub enum Actor {
     },
     /// `tidings account` and `tidings key`, on a data directory.
     CommandLine,
+    /// Someone at this address who has not shown who they are.
+    Stranger(IpAddr),
 }
 
 impl Actor {
@@ -38,6 +41,7 @@ impl Actor {
             Self::Operator(name) | Self::Key { name, .. } => Cow::Borrowed(name),
             Self::Account { username, .. } => Cow::Owned(format!("account {username}")),
             Self::CommandLine => Cow::Borrowed("command line"),
+            Self::Stranger(address) => Cow::Owned(format!("stranger at {}", address.to_canonical())),
         }
     }
 

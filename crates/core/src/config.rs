@@ -68,6 +68,9 @@ pub struct Limits {
     pub connections: usize,
     /// Connections from one source address; 0 = no limit.
     pub connections_per_address: usize,
+    /// Connections from one source address that have not logged in; 0 = no limit. Where there are so many,
+    /// the oldest that says nothing gives way to a new one.
+    pub unauthenticated_per_address: usize,
     /// Topics that one account may subscribe to.
     pub topics_per_account: usize,
     /// Named users in one notification.
@@ -92,6 +95,7 @@ impl Default for Limits {
             stanzas_per_second: 50,
             connections: 0,
             connections_per_address: 0,
+            unauthenticated_per_address: 512,
             topics_per_account: 1000,
             users_per_notification: 10_000,
         }

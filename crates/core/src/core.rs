@@ -21,6 +21,7 @@ use crate::cluster::{Cluster, LocalCluster, Node, NodeStatus};
 use crate::config::{Config, RegistrationPolicy};
 use crate::events::Events;
 use crate::notification::{Dependencies, NotificationManager};
+use crate::panics::caught;
 use crate::presence::PresenceManager;
 use crate::session::{self, Connection, Peer, SessionManager, TlsBinding};
 use crate::store::{Store, StoreError};
@@ -241,7 +242,7 @@ async fn sweep(core: Weak<Core>) {
     loop {
         ticks.tick().await;
         let Some(core) = core.upgrade() else { return };
-        core.session.end_expired(Instant::now());
+        caught(async { core.session.end_expired(Instant::now()) }).await.ok();
     }
 }
 
@@ -251,7 +252,7 @@ async fn flush(core: Weak<Core>) {
     loop {
         ticks.tick().await;
         let Some(core) = core.upgrade() else { return };
-        if let Err(error) = core.write_small_things().await {
+        if let Ok(Err(error)) = caught(core.write_small_things()).await {
             tracing::debug!(%error, "last seen was not written; trying again");
         }
     }

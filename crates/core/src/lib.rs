@@ -23,9 +23,12 @@ pub mod events;
 mod health;
 pub mod model;
 pub mod notification;
+pub mod panics;
 pub mod presence;
+pub mod refusals;
 pub mod session;
 mod sessions;
+pub mod source;
 pub mod store;
 
 pub use self::core::{Core, Ports};

@@ -161,7 +161,7 @@ async fn failures_are_throttled_by_source() {
     for _ in 0..2 {
         assert_eq!(auth.check_password("alice", "x", ip(1)).await.unwrap_err(), AuthError::NotAuthorized);
     }
-    auth.failed(ip(1));
+    auth.failed("device", ip(1));
     assert_eq!(auth.check_password("alice", "secret", ip(1)).await.unwrap_err(), AuthError::Throttled);
     assert_eq!(auth.scram("alice", ScramHash::Sha1, ip(1)).await.unwrap_err(), AuthError::Throttled);
     auth.check_password("alice", "secret", ip(2)).await.unwrap();

@@ -60,10 +60,10 @@ async fn main() {
         xmpps: Some(5223),
         certificate: Some(certificate),
         key_fingerprint: Some(Arc::new(|| [0x5a; 32])),
-        connections: None,
+        ..Deployment::default()
     };
     let http = Http::deployed(core, Settings::default(), deployment);
-    http.serve(listener, async { tokio::signal::ctrl_c().await.unwrap() }).await.unwrap();
+    http.serve(listener, async { tokio::signal::ctrl_c().await.unwrap() }).await;
 }
 
 async fn populate(core: Arc<Core>) {

@@ -13,6 +13,8 @@ pub struct Connections {
     pub accepted: u64,
     /// Closed at once, by a limit.
     pub refused: u64,
+    /// Said nothing before they logged in, and had to make room for others.
+    pub gave_way: u64,
     /// TLS handshakes that failed.
     pub handshake_failures: u64,
     /// Dropped because the device did not read.
@@ -21,6 +23,15 @@ pub struct Connections {
     pub open: u64,
     /// Those of them that have not logged in.
     pub unauthenticated: u64,
+}
+
+/// What went wrong in the process, whatever part of it, since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProcessCounts {
+    /// Panics: each ended one request, one stream or one round of a task.
+    pub panics: u64,
+    /// Lines of the log that could not be written.
+    pub log_lines_dropped: u64,
 }
 
 /// What the console and the metrics show of the rest of the server.
@@ -36,6 +47,8 @@ pub struct Deployment {
     pub key_fingerprint: Option<Arc<dyn Fn() -> [u8; 32] + Send + Sync>>,
     /// Counts devices' connections, each time it is asked.
     pub connections: Option<Arc<dyn Fn() -> Option<Connections> + Send + Sync>>,
+    /// Counts what went wrong in the process, each time it is asked.
+    pub process: Option<Arc<dyn Fn() -> ProcessCounts + Send + Sync>>,
 }
 
 impl Deployment {
@@ -45,6 +58,10 @@ impl Deployment {
 
     pub(crate) fn key_fingerprint(&self) -> Option<[u8; 32]> {
         self.key_fingerprint.as_ref().map(|ask| ask())
+    }
+
+    pub(crate) fn process(&self) -> Option<ProcessCounts> {
+        Some(self.process.as_ref()?())
     }
 
     pub(crate) fn connections(&self) -> Option<Connections> {

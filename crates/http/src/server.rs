@@ -2,13 +2,13 @@
 //! comes by the thousand before it.
 
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse as _;
 use axum::routing::get;
 use futures_util::FutureExt as _;
 use hyper::Request;
@@ -18,10 +18,15 @@ use tokio::net::TcpListener;
 use tower::Service as _;
 
 use crate::api::notifications;
-use crate::middleware::guard;
+use crate::middleware::guard::{self, RefusalFor};
 use crate::net::{self, Answer, Site};
+use crate::places::Places;
+use crate::problem::Problem;
 use crate::state::{App, AppState};
 use crate::{Deployment, Settings, api, console, gateways};
+
+/// Connections that a listener for monitoring alone has at once.
+pub const MONITORING: usize = 8;
 
 /// The HTTP side of a server. Cloning is cheap.
 #[derive(Clone)]
@@ -48,20 +53,13 @@ impl Http {
             .merge(console::router())
             .fallback(console::unknown_route)
             .method_not_allowed_fallback(console::unknown_method)
-            .layer(from_fn_with_state(Arc::clone(&app), guard::layer))
+            .layer(from_fn_with_state((Arc::clone(&app), console::refusal_for as RefusalFor), guard::layer))
             .with_state(app)
     }
 
     /// Serves until `shutdown` resolves, then finishes requests under way within
     /// [`Settings::drain_seconds`].
-    ///
-    /// # Errors
-    /// When the listener fails for good.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()> + Send,
-    ) -> io::Result<()> {
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
         let site = HotRoute { app: Arc::clone(&self.app), router: self.router() };
         let sampled = Arc::clone(&self.app);
         let sampler = tokio::spawn(async move {
@@ -70,29 +68,25 @@ impl Http {
                 () = sampled.stopped() => {}
             }
         });
-        let outcome = net::serve(&self.app, site, listener, shutdown).await;
+        net::serve(&self.app, site, listener, Arc::clone(&self.app.places), shutdown).await;
         sampler.abort();
-        outcome
     }
 
     /// Serves only `/metrics`, `/healthz` and `/readyz`, without a key: for a
-    /// listener that only the monitoring reaches.
-    ///
-    /// # Errors
-    /// When the listener fails for good.
-    pub async fn serve_metrics(
-        self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()> + Send,
-    ) -> io::Result<()> {
+    /// listener that only the monitoring reaches. It has [`MONITORING`] connections of its own.
+    pub async fn serve_metrics(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
         let router = Router::new()
             .route("/metrics", get(api::metrics::open))
             .route("/healthz", get(api::health::alive))
             .route("/readyz", get(api::health::ready))
             .fallback(console::unknown_route)
-            .layer(from_fn_with_state(Arc::clone(&self.app), guard::layer))
+            .layer(from_fn_with_state(
+                (Arc::clone(&self.app), console::refusal_for as RefusalFor),
+                guard::layer,
+            ))
             .with_state(Arc::clone(&self.app));
-        net::serve(&self.app, Routes(router), listener, shutdown).await
+        let places = Places::new(MONITORING, MONITORING);
+        net::serve(&self.app, Routes(router), listener, places, shutdown).await;
     }
 }
 
@@ -124,7 +118,7 @@ impl Site for HotRoute {
         Box::pin(
             async move {
                 let answer = notifications::send_directly(&app, request.map(Body::new));
-                guard::run(&app, &Method::POST, notifications::PATH, answer).await
+                guard::run(&app, &Method::POST, notifications::PATH, answer, Problem::into_response).await
             }
             .map(Ok),
         )

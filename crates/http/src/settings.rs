@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
+use tidings_core::source::Network;
 
 /// `[http]`: what an operator may set. Spans are written in seconds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -13,8 +14,11 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Who may read `/metrics`.
     pub metrics: MetricsAccess,
-    /// Connections at once; more wait in the listener's backlog.
+    /// Connections at once; where there are more, idle ones give way, or new ones wait in the listener's backlog.
     pub connections: usize,
+    /// Those of one source address that is no trusted proxy; 0 = no limit. Past that its own idle ones
+    /// give way, or new ones are closed.
+    pub connections_per_address: usize,
     /// Requests at once; more are answered 503.
     pub requests: usize,
     /// Event streams at once; more are answered 503.
@@ -27,8 +31,10 @@ pub struct Settings {
     pub stall_seconds: u64,
     /// Seconds that requests under way are given at shutdown.
     pub drain_seconds: u64,
-    /// Reverse proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Reverse proxies, addresses or networks, that are believed when they say whom a request comes from.
+    pub trusted_proxies: Vec<Network>,
+    /// Which header field they say it in.
+    pub forwarded: Forwarded,
 }
 
 impl Default for Settings {
@@ -37,13 +43,17 @@ impl Default for Settings {
             public_url: None,
             metrics: MetricsAccess::Public,
             connections: 4096,
+            connections_per_address: 1024,
             requests: 1024,
             streams: 256,
             header_seconds: 30,
             request_seconds: 30,
             stall_seconds: 30,
             drain_seconds: 5,
-            trusted_proxies: vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)],
+            trusted_proxies: [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
+                .map(Network::from)
+                .to_vec(),
+            forwarded: Forwarded::XForwardedFor,
         }
     }
 }
@@ -53,6 +63,17 @@ impl Settings {
     pub(crate) fn secure(&self) -> bool {
         self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
+}
+
+/// The header field in which a proxy says whom a request comes from. Clients can send the other one
+/// through a proxy that does not know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forwarded {
+    /// `X-Forwarded-For`; `Forwarded` where that is missing.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239) alone.
+    Forwarded,
 }
 
 /// Who may read `/metrics`.

@@ -8,12 +8,18 @@ use tidings_core::store::StoreError;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::places::Places;
 use crate::prometheus::Requests;
 use crate::samples::Samples;
 use crate::{Deployment, Settings};
 
-/// Bodies read at once from clients that have shown no credential yet.
+/// Bodies read at once from clients that have shown no credential yet, and those of one address. Past that
+/// the slowest gives way.
 const UNAUTHENTICATED_BODIES: usize = 64;
+const UNAUTHENTICATED_BODIES_PER_ADDRESS: usize = 16;
+
+/// The part of all connections that one address may have.
+const OF_ONE_ADDRESS: usize = 4;
 
 /// What every handler shares.
 pub(crate) struct AppState {
@@ -24,8 +30,10 @@ pub(crate) struct AppState {
     pub requests: Requests,
     /// One permit a request under way.
     pub in_flight: Semaphore,
-    /// One permit a body that is read before its sender has shown a credential.
-    pub unauthenticated_bodies: Semaphore,
+    /// One place a connection.
+    pub places: Arc<Places>,
+    /// One place a body that is read before its sender has shown a credential.
+    pub unauthenticated_bodies: Arc<Places>,
     /// One permit an event stream.
     pub streams: Arc<Semaphore>,
     /// True once the server stops: event streams end then.
@@ -47,7 +55,8 @@ impl AppState {
             samples: Samples::default(),
             requests: Requests::default(),
             in_flight: Semaphore::new(settings.requests),
-            unauthenticated_bodies: Semaphore::new(UNAUTHENTICATED_BODIES),
+            places: Places::new(settings.connections, connections_per_address(&settings)),
+            unauthenticated_bodies: Places::new(UNAUTHENTICATED_BODIES, UNAUTHENTICATED_BODIES_PER_ADDRESS),
             streams: Arc::new(Semaphore::new(settings.streams)),
             stopping: watch::Sender::new(false),
             started: Instant::now(),
@@ -65,5 +74,13 @@ impl AppState {
     /// How long a request may take.
     pub(crate) fn request_time(&self) -> Duration {
         Duration::from_secs(self.settings.request_seconds)
+    }
+}
+
+/// What one address may take leaves the better part to the others, however few places there are.
+fn connections_per_address(settings: &Settings) -> usize {
+    match settings.connections_per_address {
+        0 => usize::MAX,
+        limit => limit.min((settings.connections / OF_ONE_ADDRESS).max(2)),
     }
 }

@@ -31,7 +31,7 @@ async fn start() -> Http {
     Http::new(core, Settings::default())
 }
 
-type Server = JoinHandle<std::io::Result<()>>;
+type Server = JoinHandle<()>;
 
 async fn serve(http: Http) -> (SocketAddr, oneshot::Sender<()>, Server) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -91,7 +91,7 @@ async fn a_real_socket_keeps_alive_and_stops() {
     // Both end: the idle one, and the stream that would go on for ever.
     socket.read_to_end(&mut rest).await.unwrap();
     events.read_to_end(&mut rest).await.unwrap();
-    server.await.unwrap().unwrap();
+    server.await.unwrap();
 }
 
 /// A key, header fields and a body.
@@ -175,7 +175,7 @@ async fn what_goes_past_the_router_is_answered_like_what_goes_through_it() {
     let counted = r#"tidings_http_requests_total{route="/v1/notifications",method="POST",status="202"} 8"#;
     assert!(metrics.contains(counted), "{metrics}");
     stop.send(()).unwrap();
-    server.await.unwrap().unwrap();
+    server.await.unwrap();
 }
 
 #[tokio::test]
@@ -191,4 +191,87 @@ async fn the_listener_for_metrics_sends_nothing() {
     let (head, _) = ask(address, b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     server.abort();
+}
+
+/// A server that has few places for connections, with what stands in `settings` besides.
+async fn with_places(connections: usize) -> SocketAddr {
+    let store = Arc::new(tidings_store::MemoryStore::new());
+    let ports = Ports::local(store, Arc::new(common::StoppedClock), Arc::new(SystemRandom));
+    let core = Core::start(Config::default(), ports).await.unwrap();
+    core.auth.add_process_key("secret");
+    let http = Http::new(core, Settings { connections, ..Settings::default() });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(http.serve(listener, std::future::pending()));
+    address
+}
+
+#[tokio::test]
+async fn idle_connections_give_way_and_streams_do_not() {
+    let address = with_places(4).await;
+    let mut events = TcpStream::connect(address).await.unwrap();
+    events
+        .write_all(b"GET /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret\r\n\r\n")
+        .await
+        .unwrap();
+    let mut head = [0; 1024];
+    assert!(events.read(&mut head).await.unwrap() > 0);
+    // One that has said nothing, one whose request is over, one that trickles.
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut kept = TcpStream::connect(address).await.unwrap();
+    kept.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(kept.read(&mut head).await.unwrap() > 0);
+    let mut trickling = TcpStream::connect(address).await.unwrap();
+    trickling.write_all(b"GET /heal").await.unwrap();
+
+    let mut answered = Vec::new();
+    for _ in 0..3 {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        socket.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let read = socket.read(&mut head).await.unwrap();
+        assert!(head[..read].starts_with(b"HTTP/1.1 200 OK\r\n"));
+        answered.push(socket);
+    }
+    for socket in [&mut silent, &mut kept, &mut trickling] {
+        // Closed over bytes that were not read, it may be reset.
+        assert_eq!(socket.read(&mut head).await.unwrap_or(0), 0);
+    }
+    assert!(events.try_read(&mut head).is_err(), "neither an end nor an event");
+}
+
+#[tokio::test]
+async fn slow_bodies_of_strangers_do_not_keep_an_operator_out() {
+    let address = with_places(4096).await;
+    let mut slow = Vec::new();
+    for number in 0..70 {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        let path = if number % 2 == 0 { "/login" } else { "/notification.do" };
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+             x-forwarded-for: 192.0.2.{number}\r\ncontent-length: 1000\r\n\r\na"
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        slow.push(socket);
+    }
+    let body = "username=admin&password=wrong";
+    let request = format!(
+        "POST /login HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // Those that have only just come do not give way.
+    let head = loop {
+        let mut socket = TcpStream::connect(address).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut head = String::new();
+        socket.read_to_string(&mut head).await.unwrap();
+        if !head.starts_with("HTTP/1.1 503 ") {
+            break head;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
+    // And not because their time was over: the most patient of them still waits.
+    let waiting = slow.iter().filter(|socket| socket.try_read(&mut [0; 1]).is_err()).count();
+    assert!(waiting > 0);
 }

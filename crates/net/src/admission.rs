@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tidings_core::source::network;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::deadlines::Deadlines;
+use crate::deadlines::{Deadlines, Slot};
+use crate::strangers::{Stranger, Strangers};
 
 /// What has happened since the start, and what is there now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Counts {
     pub accepted: u64,
     /// Connections closed at once, by a limit.
     pub refused: u64,
+    /// Connections that said nothing and had to make room for others that log in.
+    pub gave_way: u64,
     /// TLS handshakes that failed.
     pub handshake_failures: u64,
     /// Connections dropped because the peer did not read.
@@ -50,6 +55,8 @@ pub(crate) struct Bounds {
     pub(crate) per_address: usize,
     /// Open connections that have not logged in.
     pub(crate) unauthenticated: usize,
+    /// Those of one address; 0 = no limit.
+    pub(crate) unauthenticated_per_address: usize,
 }
 
 /// The limits that all connections of a server are under, and what is counted of them.
@@ -58,6 +65,7 @@ pub(crate) struct ConnectionLimits {
     pub(crate) deadlines: Deadlines,
     pub(crate) accepted: AtomicU64,
     pub(crate) refused: AtomicU64,
+    gave_way: AtomicU64,
     pub(crate) handshake_failures: AtomicU64,
     pub(crate) stalled: AtomicU64,
     open: AtomicUsize,
@@ -66,6 +74,7 @@ pub(crate) struct ConnectionLimits {
     /// Notified when the last connection has gone.
     pub(crate) empty: Notify,
     addresses: Addresses,
+    strangers: Strangers,
 }
 
 /// A connection's share of the limits. Give it back with [`ConnectionLimits::depart`].
@@ -73,9 +82,19 @@ pub(crate) struct ConnectionLimits {
 pub(crate) struct Admission {
     /// Only where addresses are counted.
     address: Option<Box<IpAddr>>,
-    authenticated: bool,
+    /// Until it has logged in.
+    stranger: Option<Arc<Stranger>>,
+    /// Its row among the deadlines.
+    pub(crate) slot: Slot,
     /// The session has ended the stream because the server stops.
     pub(crate) shutdown_sent: bool,
+}
+
+impl Admission {
+    /// Where a connection that has not logged in comes from.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.stranger.as_ref().map(|stranger| stranger.address)
+    }
 }
 
 /// The connection is one too many.
@@ -89,6 +108,7 @@ impl ConnectionLimits {
             deadlines: Deadlines::new(),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            gave_way: AtomicU64::new(0),
             handshake_failures: AtomicU64::new(0),
             stalled: AtomicU64::new(0),
             open: AtomicUsize::new(0),
@@ -96,33 +116,80 @@ impl ConnectionLimits {
             stop: AtomicU8::new(Stop::Running as u8),
             empty: Notify::new(),
             addresses: Addresses::default(),
+            strangers: Strangers::new(bounds.unauthenticated_per_address),
         }
     }
 
     /// Takes a connection in.
     pub(crate) fn admit(&self, address: IpAddr) -> Result<Admission, Refused> {
+        let admitted = self.try_admit(address);
+        let counter = if admitted.is_ok() { &self.accepted } else { &self.refused };
+        counter.fetch_add(1, Ordering::Relaxed);
+        admitted
+    }
+
+    fn try_admit(&self, address: IpAddr) -> Result<Admission, Refused> {
+        let source = network(address);
         if self.open.fetch_add(1, Ordering::AcqRel) >= self.bounds.connections {
             self.left();
-            self.refused.fetch_add(1, Ordering::Relaxed);
+            // For the next one.
+            self.make_room(1);
             return Err(Refused);
         }
-        let counted = (self.bounds.per_address > 0).then(|| Box::new(network(address)));
-        if let Some(address) = &counted
-            && !self.addresses.enter(**address, self.bounds.per_address)
-        {
+        let counted = (self.bounds.per_address > 0).then(|| Box::new(source));
+        if counted.is_some() && !self.addresses.enter(source, self.bounds.per_address) {
             self.left();
-            self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Refused);
         }
-        self.accepted.fetch_add(1, Ordering::Relaxed);
+        let slot = self.deadlines.enter();
+        let Some(stranger) = self.strangers.enter(address, slot, &self.deadlines) else {
+            self.deadlines.leave(slot);
+            if counted.is_some() {
+                self.addresses.leave(source);
+            }
+            self.left();
+            return Err(Refused);
+        };
         self.unauthenticated.fetch_add(1, Ordering::Relaxed);
-        Ok(Admission { address: counted, authenticated: false, shutdown_sent: false })
+        Ok(Admission { address: counted, stranger: Some(stranger), slot, shutdown_sent: false })
+    }
+
+    /// Has silent connections that have not logged in make room for some others.
+    pub(crate) fn make_room_to_log_in(&self) {
+        self.make_room((self.bounds.unauthenticated / 8).max(1));
+    }
+
+    fn make_room(&self, count: usize) {
+        self.strangers.make_room(count, &self.deadlines);
+    }
+
+    /// The session works on what the peer said; then `heard` is to be called.
+    pub(crate) fn at_work(&self, admission: &Admission) {
+        if let Some(stranger) = &admission.stranger {
+            stranger.at_work();
+        }
+    }
+
+    /// The peer has said something, and is answered.
+    pub(crate) fn heard(&self, admission: &Admission) {
+        if let Some(stranger) = &admission.stranger {
+            self.strangers.heard(stranger);
+        }
+    }
+
+    /// Whether the connection has to end, so that others can log in.
+    pub(crate) fn gives_way(&self, admission: &Admission) -> bool {
+        let gives_way = admission.stranger.as_ref().is_some_and(|stranger| stranger.gives_way());
+        if gives_way {
+            self.gave_way.fetch_add(1, Ordering::Relaxed);
+        }
+        gives_way
     }
 
     /// The connection has logged in.
     pub(crate) fn authenticated(&self, admission: &mut Admission) {
-        if !admission.authenticated {
-            admission.authenticated = true;
+        if let Some(stranger) = admission.stranger.take() {
+            self.strangers.leave(&stranger);
             self.unauthenticated.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -130,6 +197,7 @@ impl ConnectionLimits {
     /// The connection is gone.
     pub(crate) fn depart(&self, admission: &mut Admission) {
         self.authenticated(admission);
+        self.deadlines.leave(admission.slot);
         if let Some(address) = admission.address.take() {
             self.addresses.leave(*address);
         }
@@ -139,16 +207,6 @@ impl ConnectionLimits {
     /// Whether new connections should wait in the kernel's queue: too many are logging in.
     pub(crate) fn is_saturated(&self) -> bool {
         self.unauthenticated.load(Ordering::Relaxed) >= self.bounds.unauthenticated
-    }
-
-    /// How long a new connection may take for the TLS handshake. Less when many are at it,
-    /// so that silent connections make room.
-    pub(crate) fn handshake_time(&self, usual: Duration) -> Duration {
-        if self.unauthenticated.load(Ordering::Relaxed) > self.bounds.unauthenticated / 2 {
-            usual.min(Duration::from_secs(10))
-        } else {
-            usual
-        }
     }
 
     pub(crate) fn stop(&self) -> Stop {
@@ -173,6 +231,7 @@ impl ConnectionLimits {
         Counts {
             accepted: self.accepted.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
+            gave_way: self.gave_way.load(Ordering::Relaxed),
             handshake_failures: self.handshake_failures.load(Ordering::Relaxed),
             stalled: self.stalled.load(Ordering::Relaxed),
             open: self.open(),
@@ -184,17 +243,6 @@ impl ConnectionLimits {
         if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.empty.notify_waiters();
         }
-    }
-}
-
-/// What counts as one source: an IPv4 address, or the /64 that an IPv6 host owns.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let prefix = v6.to_bits() & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from_bits(prefix))
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -265,7 +313,12 @@ mod tests {
     use super::*;
 
     fn limits(connections: usize, per_address: usize) -> ConnectionLimits {
-        ConnectionLimits::new(Bounds { connections, per_address, unauthenticated: 4 })
+        ConnectionLimits::new(Bounds {
+            connections,
+            per_address,
+            unauthenticated: 4,
+            unauthenticated_per_address: 0,
+        })
     }
 
     fn address(text: &str) -> IpAddr {

@@ -8,19 +8,23 @@
 //! deadlines.
 
 use std::future::{Future, poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
+use tidings_core::panics::{Panicked, caught};
+use tidings_core::refusals::{Attempt, Refusals};
 use tidings_core::session::{Control, Peer, TlsBinding};
+use tidings_core::source::Network;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::admission::{Admission, ConnectionLimits, Stop};
 use crate::certificate::Certificates;
-use crate::deadlines::Slot;
 use crate::link::{End, Incoming, Link};
 use crate::scratch::Buffer;
 use crate::session::{Session, SessionFactory};
@@ -36,6 +40,11 @@ pub(crate) struct ServerState<F> {
     pub(crate) connections: ConnectionLimits,
     pub(crate) factory: F,
     pub(crate) certificates: Arc<Certificates>,
+    pub(crate) refusals: Arc<Refusals>,
+    /// Balancers, which say first whom a connection comes from.
+    pub(crate) proxies: Vec<Network>,
+    /// Connections of theirs that have not said so yet.
+    pub(crate) unannounced: Arc<Semaphore>,
 }
 
 /// One connection.
@@ -51,6 +60,8 @@ pub(crate) struct Driver<T, F: SessionFactory> {
 struct Accepted {
     peer: Peer,
     security: Security,
+    /// From then on it has time to log in, whenever TLS starts.
+    at: Instant,
 }
 
 /// What a connection occupies: its share of the limits and its row among the deadlines.
@@ -58,12 +69,10 @@ struct Accepted {
 struct ConnectionGuard<F> {
     state: Arc<ServerState<F>>,
     admission: Admission,
-    slot: Slot,
 }
 
 impl<F> Drop for ConnectionGuard<F> {
     fn drop(&mut self) {
-        self.state.connections.deadlines.leave(self.slot);
         self.state.connections.depart(&mut self.admission);
     }
 }
@@ -102,12 +111,11 @@ where
         state: Arc<ServerState<F>>,
         admission: Admission,
     ) -> Self {
-        let slot = state.connections.deadlines.enter();
         Self {
             link: Link::new(transport),
             session: None,
-            guard: ConnectionGuard { state, admission, slot },
-            accepted: Some(Box::new(Accepted { peer, security })),
+            guard: ConnectionGuard { state, admission },
+            accepted: Some(Box::new(Accepted { peer, security, at: Instant::now() })),
         }
     }
 
@@ -131,7 +139,7 @@ where
     /// Opens the session.
     fn open(&mut self, tls: Option<TlsBinding>) -> After {
         let Some(accepted) = self.accepted.take() else { return After::Gone };
-        self.session = Some(self.guard.state.factory.open(accepted.peer, tls, Instant::now()));
+        self.session = Some(self.guard.state.factory.open(accepted.peer, tls, accepted.at));
         After::Continue
     }
 
@@ -142,12 +150,13 @@ where
             tracing::error!(%error, "cannot start TLS");
             return After::Gone;
         }
-        let usual = Duration::from_secs(self.guard.state.factory.limits().auth_seconds);
-        let until = Instant::now() + self.guard.state.connections.handshake_time(usual);
+        let patience = Duration::from_secs(self.guard.state.factory.limits().auth_seconds);
+        let since = self.accepted.as_ref().map_or_else(Instant::now, |accepted| accepted.at);
+        let until = since + patience;
         let incoming = poll_fn(|cx| {
             let connections = &self.guard.state.connections;
-            connections.deadlines.arm(&mut self.guard.slot, cx.waker(), Some(until));
-            if connections.stop() != Stop::Running {
+            connections.deadlines.arm(&mut self.guard.admission.slot, cx.waker(), Some(until));
+            if connections.stop() != Stop::Running || connections.gives_way(&self.guard.admission) {
                 return Poll::Ready(None);
             }
             if Instant::now() >= until {
@@ -186,11 +195,14 @@ where
             // that is given afterwards finds it.
             let stuck = link.stuck_since().map(|since| since + stall);
             let wanted = [deadline, stuck].into_iter().flatten().min();
-            state.connections.deadlines.arm(&mut guard.slot, cx.waker(), wanted);
+            state.connections.deadlines.arm(&mut guard.admission.slot, cx.waker(), wanted);
             match state.connections.stop() {
                 Stop::Now => return Poll::Ready(Event::StopNow),
                 Stop::Graceful if !guard.admission.shutdown_sent => return Poll::Ready(Event::Stop),
                 Stop::Graceful | Stop::Running => {}
+            }
+            if state.connections.gives_way(&guard.admission) {
+                return Poll::Ready(Event::StopNow);
             }
             if link.pending() > 0 {
                 match link.poll_flush(cx) {
@@ -270,8 +282,8 @@ where
     async fn timeout(&mut self) -> After {
         let mut out = Buffer::take();
         let Some(session) = &mut self.session else { return After::Gone };
-        let control = session.timeout(Instant::now(), &mut out).await;
-        self.write_and_apply(control, &out).await
+        let control = caught(session.timeout(Instant::now(), &mut out)).await;
+        self.write_and_apply(control, &mut out).await
     }
 
     /// The server ends.
@@ -279,8 +291,12 @@ where
         self.guard.admission.shutdown_sent = true;
         let mut out = Buffer::take();
         let Some(session) = &mut self.session else { return After::Gone };
-        session.shutdown(&mut out);
-        self.write_and_apply(Control::Close, &out).await
+        let control = caught(async {
+            session.shutdown(&mut out);
+            Control::Close
+        });
+        let control = control.await;
+        self.write_and_apply(control, &mut out).await
     }
 
     async fn receive(&mut self, bytes: &[u8]) -> After {
@@ -289,23 +305,31 @@ where
         }
         let mut out = Buffer::take();
         let Some(session) = &mut self.session else { return After::Gone };
-        let control = session.receive(bytes, Instant::now(), &mut out).await;
+        let connections = &self.guard.state.connections;
+        connections.at_work(&self.guard.admission);
+        let control = caught(session.receive(bytes, Instant::now(), &mut out)).await;
         if session.established() {
-            self.guard.state.connections.authenticated(&mut self.guard.admission);
+            connections.authenticated(&mut self.guard.admission);
         }
-        self.write_and_apply(control, &out).await
+        connections.heard(&self.guard.admission);
+        self.write_and_apply(control, &mut out).await
     }
 
     async fn wake(&mut self) -> After {
         let mut out = Buffer::take();
         let Some(session) = &mut self.session else { return After::Gone };
-        let control = session.wake(self.link.pending(), Instant::now(), &mut out).await;
-        self.write_and_apply(control, &out).await
+        let control = caught(session.wake(self.link.pending(), Instant::now(), &mut out)).await;
+        self.write_and_apply(control, &mut out).await
     }
 
     /// Writes what the session said, and does what it asked for.
-    async fn write_and_apply(&mut self, control: Control, out: &[u8]) -> After {
+    async fn write_and_apply(&mut self, control: Result<Control, Panicked>, out: &mut Vec<u8>) -> After {
+        let control = control.unwrap_or_else(|Panicked| {
+            self.give_up(out);
+            Control::Close
+        });
         if !out.is_empty() {
+            let out = out.as_slice();
             let sent = poll_fn(|cx| Poll::Ready(self.link.send(cx, out))).await;
             if let Err(end) = sent {
                 return self.ended(&end);
@@ -328,11 +352,28 @@ where
         }
     }
 
+    /// The session has panicked, and its state may be half-way: its peer is told, and it is
+    /// dropped, which ends it. What it was owed is in the store.
+    fn give_up(&mut self, out: &mut Vec<u8>) {
+        let Some(mut session) = self.session.take() else { return };
+        // What it was about to say may be cut off in the midst of a stanza.
+        out.clear();
+        let said = catch_unwind(AssertUnwindSafe(|| session.internal_error(out)));
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(session)));
+        if said.is_err() || dropped.is_err() {
+            out.clear();
+        }
+    }
+
     /// Nothing more comes from the peer.
     fn ended(&self, end: &End) -> After {
         if self.link.is_handshaking() {
             self.guard.state.connections.handshake_failures.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(peer = ?self.accepted.as_ref().map(|accepted| accepted.peer.address), ?end, "TLS handshake failed");
+            let address = self.guard.admission.address();
+            tracing::debug!(?address, ?end, "TLS handshake failed");
+            if let (Some(address), End::Tls(error)) = (address, end) {
+                self.guard.state.refusals.note(Attempt::Tls, address, None, error);
+            }
         }
         match end {
             End::Closed | End::Tls(_) => After::Close,
@@ -370,7 +411,7 @@ where
                 until = until.min(Instant::now() + LINGER);
             }
             let connections = &self.guard.state.connections;
-            connections.deadlines.arm(&mut self.guard.slot, cx.waker(), Some(until));
+            connections.deadlines.arm(&mut self.guard.admission.slot, cx.waker(), Some(until));
             if over || connections.stop() == Stop::Now || Instant::now() >= until {
                 return Poll::Ready(());
             }

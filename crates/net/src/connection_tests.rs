@@ -289,6 +289,8 @@ async fn the_end_of_the_server_reaches_every_stream() {
 async fn one_connection_too_many_is_closed() {
     let server = TestServer::open(|factory| factory.limits.connections = 1);
     let mut first = server.direct(&TLS13).await;
+    say(&mut first, b"login\n").await;
+    expect(&mut first, "welcome\n").await;
     let mut second = server.tcp(Security::Direct).await;
     assert_eq!(second.read(&mut [0]).await.unwrap_or(0), 0);
     assert_eq!(server.counts().refused, 1);
@@ -311,6 +313,57 @@ async fn silence_before_the_login_is_bounded() {
     assert_eq!(server.counts().handshake_failures, 1);
     drop((direct, clear));
     server.emptied().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_ports_have_the_same_patience() {
+    let server = TestServer::open(|_| {});
+    let begin = Instant::now();
+    let mut late = server.pipe(Security::Direct, 4096);
+    // TLS comes when most of the time is over already; that gives it no more.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let mut late = secure(&mut late, testing::client(&TLS13)).await.unwrap();
+    assert_eq!(rest(&mut late).await, "connection-timeout\n");
+    let took = begin.elapsed();
+    assert!((Duration::from_secs(30)..Duration::from_secs(33)).contains(&took), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_connections_of_an_address_give_way_before_they_log_in() {
+    let server = TestServer::open(|factory| factory.limits.unauthenticated_per_address = 4);
+    for security in [Security::StartTls, Security::Direct] {
+        let mut silent: Vec<_> = (0..4).map(|_| server.pipe(security, 4096)).collect();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let logged_in = server.login(Security::Direct, 4096).await;
+        // The oldest is closed without a word; the others still have their time.
+        assert_eq!(rest(&mut silent.remove(0)).await, "");
+        assert_eq!((server.counts().open, server.counts().unauthenticated), (4, 3));
+        drop((silent, logged_in));
+        while server.counts().open > 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+    assert_eq!((server.counts().gave_way, server.counts().refused), (2, 0));
+}
+
+#[tokio::test]
+async fn a_panic_ends_the_stream_that_it_is_in_with_an_error_and_no_other() {
+    let server = TestServer::open(|_| {});
+    let mut other = server.direct(&TLS13).await;
+    say(&mut other, b"login\n").await;
+    expect(&mut other, "welcome\n").await;
+    let mut client = server.direct(&TLS13).await;
+    say(&mut client, b"login\n").await;
+    expect(&mut client, "welcome\n").await;
+    say(&mut client, b"echo half a st\npanic\n").await;
+    assert_eq!(rest(&mut client).await, "internal-server-error\n");
+    drop(client);
+    while server.counts().open > 1 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    say(&mut other, b"echo here\n").await;
+    expect(&mut other, "here\n").await;
+    assert_eq!(*server.toys.closed.lock(), 0, "a session that panicked is dropped");
 }
 
 #[tokio::test(start_paused = true)]

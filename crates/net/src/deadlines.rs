@@ -115,6 +115,15 @@ impl Deadlines {
         slot.due = due;
     }
 
+    /// Wakes one connection.
+    pub(crate) fn wake(&self, slot: Slot) {
+        self.with(slot.shard(), |rows| {
+            if let Some(Row { waker: Some(waker), .. }) = rows.rows.get(slot.row()) {
+                waker.wake_by_ref();
+            }
+        });
+    }
+
     /// Wakes every connection that is due.
     pub(crate) fn sweep(&self) {
         let now = self.second(Instant::now());

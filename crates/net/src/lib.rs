@@ -18,14 +18,16 @@ mod connection;
 mod deadlines;
 mod link;
 mod listener;
+mod proxy_header;
 mod scratch;
 pub mod server;
 mod session;
 mod settings;
+mod strangers;
 #[cfg(test)]
 mod testing;
 pub mod tls;
 
-pub use self::certificate::{CertificateError, CertificateSource, Certificates};
+pub use self::certificate::{CertificateError, CertificateSource, Certificates, Doubt};
 pub use self::server::{Addresses, Counts, NetError, Server};
 pub use self::settings::{Security, Settings};

@@ -50,7 +50,7 @@ pub(crate) enum End {
     /// The peer closed its side: by `close_notify`, or by TCP's own end.
     Closed,
     /// TLS failed. The alert is written or queued.
-    Tls(#[expect(dead_code, reason = "for its Debug form in the log")] TlsError),
+    Tls(TlsError),
     /// The transport failed.
     Transport(#[expect(dead_code, reason = "for its Debug form in the log")] io::Error),
 }

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
+use tidings_core::refusals::Attempt;
 use tidings_core::session::Peer;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::Instant;
 
 use crate::admission::AcceptRate;
 use crate::connection::{Driver, ServerState};
+use crate::proxy_header;
 use crate::session::SessionFactory;
 use crate::settings::Security;
 
@@ -21,6 +24,13 @@ const BACKLOG: u32 = 4096;
 /// machine is out of descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 const EXHAUSTED: Duration = Duration::from_millis(250);
+/// And after a connection was lost before it was taken, so that an error that stays does not keep a
+/// processor busy.
+const LOST: Duration = Duration::from_millis(1);
+/// How long a balancer may take to say whom a connection comes from.
+const PROXY_HEADER: Duration = Duration::from_secs(5);
+/// Between two lines of the log that say the same.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// Opens a listening socket. What it is set to, accepted sockets inherit.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -45,23 +55,25 @@ fn adjust(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_keepalive(&keepalive)
 }
 
-/// Takes connections for ever, each into a task of its own.
+/// Takes connections for ever, each into a task of its own. Ends by a panic alone.
 pub(crate) async fn accept<F: SessionFactory>(
-    listener: TcpListener,
+    listener: &TcpListener,
     security: Security,
-    state: Arc<ServerState<F>>,
-    rate: Arc<Mutex<AcceptRate>>,
+    state: &Arc<ServerState<F>>,
+    rate: &Mutex<AcceptRate>,
 ) {
     let mut exhausted = false;
-    let mut saturated = false;
+    // When it was said last that too many are logging in.
+    let mut saturated: Option<Instant> = None;
     loop {
         while state.connections.is_saturated() {
-            if !std::mem::replace(&mut saturated, true) {
-                tracing::warn!("too many connections are logging in: new ones wait");
+            if saturated.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
+                saturated = Some(Instant::now());
+                tracing::warn!("too many connections are logging in: silent ones give way, new ones wait");
             }
+            state.connections.make_room_to_log_in();
             tokio::time::sleep(PAUSE).await;
         }
-        saturated = false;
         // Bound first: a lock that lives as long as the loop's condition would be
         // held while waiting.
         let mut wait = rate.lock().take();
@@ -74,21 +86,48 @@ pub(crate) async fn accept<F: SessionFactory>(
                 if std::mem::take(&mut exhausted) {
                     tracing::info!("connections are accepted again");
                 }
-                admit(socket, address, security, &state);
+                admit(socket, address, security, state);
             }
             Err(error) if is_exhaustion(&error) => {
                 if !std::mem::replace(&mut exhausted, true) {
                     tracing::error!(%error, "cannot accept connections for now");
                 }
+                state.connections.make_room_to_log_in();
                 tokio::time::sleep(EXHAUSTED).await;
             }
             // The peer of that one connection gave up before it was taken.
-            Err(error) => tracing::debug!(%error, "a connection was lost before it was accepted"),
+            Err(error) => {
+                tracing::debug!(%error, "a connection was lost before it was accepted");
+                tokio::time::sleep(LOST).await;
+            }
         }
     }
 }
 
 fn admit<F: SessionFactory>(
+    mut socket: TcpStream,
+    address: SocketAddr,
+    security: Security,
+    state: &Arc<ServerState<F>>,
+) {
+    if !state.proxies.iter().any(|proxy| proxy.contains(address.ip())) {
+        return serve(socket, address, security, state);
+    }
+    let Ok(unannounced) = Arc::clone(&state.unannounced).try_acquire_owned() else { return };
+    let state = Arc::clone(state);
+    tokio::spawn(async move {
+        let announced = tokio::time::timeout(PROXY_HEADER, proxy_header::read(&mut socket)).await;
+        drop(unannounced);
+        match announced {
+            Ok(Ok(client)) => serve(socket, client.unwrap_or(address), security, &state),
+            Ok(Err(error)) => drop(state.refusals.note(Attempt::ProxyHeader, address.ip(), None, error)),
+            Err(late) => drop(state.refusals.note(Attempt::ProxyHeader, address.ip(), None, late)),
+        }
+    });
+}
+
+/// Serves a connection, if there is a place for it.
+fn serve<F: SessionFactory>(
     socket: TcpStream,
     address: SocketAddr,
     security: Security,

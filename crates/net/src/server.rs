@@ -8,9 +8,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tidings_core::Core;
 use tidings_core::config::Limits;
+use tidings_core::panics::caught;
 use tidings_core::session::Peer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::admission::{AcceptRate, Bounds, ConnectionLimits, Stop};
@@ -23,8 +25,14 @@ use crate::settings::{Security, Settings};
 
 pub use crate::admission::Counts;
 
-/// Descriptors that are not for devices: the store, HTTP, the runtime.
-const RESERVED: usize = 256;
+/// The part of all places that connections which are logging in may have, and the part of those that one
+/// address may have.
+const LOGGING_IN: usize = 4;
+const OF_ONE_ADDRESS: usize = 4;
+/// Connections of balancers that have not said yet whom they come from.
+const UNANNOUNCED: usize = 1024;
+/// Before a task that has panicked begins anew.
+const RESTART: Duration = Duration::from_millis(100);
 /// Handshakes and accepts that one processor can be asked for in a second, before
 /// connected devices notice. A handshake takes it about 0.2 ms.
 const ACCEPTS_PER_PROCESSOR: usize = 2500;
@@ -133,17 +141,28 @@ impl<F: SessionFactory> Running<F> {
         let (direct, xmpps) = bind(settings.xmpps)?;
 
         let connections = ConnectionLimits::new(bounds(factory.limits(), settings));
-        let state = Arc::new(ServerState { connections, factory, certificates });
+        let state = Arc::new(ServerState {
+            connections,
+            refusals: factory.refusals(),
+            factory,
+            certificates,
+            proxies: settings.proxies.clone(),
+            unannounced: Arc::new(Semaphore::new(UNANNOUNCED)),
+        });
         let rate = Arc::new(Mutex::new(AcceptRate::new(accepts_per_second(settings))));
         let listeners = [(starttls, Security::StartTls), (direct, Security::Direct)]
             .into_iter()
             .filter_map(|(listener, security)| Some((listener?, security)))
             .map(|(listener, security)| {
-                let loops = listener::accept(listener, security, Arc::clone(&state), Arc::clone(&rate));
-                tokio::spawn(loops).abort_handle()
+                let (state, rate) = (Arc::clone(&state), Arc::clone(&rate));
+                tokio::spawn(async move {
+                    restarted(|| listener::accept(&listener, security, &state, &rate)).await;
+                })
+                .abort_handle()
             })
             .collect();
-        let sweeper = tokio::spawn(sweep(Arc::clone(&state))).abort_handle();
+        let swept = Arc::clone(&state);
+        let sweeper = tokio::spawn(async move { restarted(|| sweep(&swept)).await }).abort_handle();
         Ok(Self { state, addresses: Addresses { xmpp, xmpps }, listeners, sweeper })
     }
 
@@ -196,7 +215,14 @@ async fn emptied(connections: &ConnectionLimits) {
     }
 }
 
-async fn sweep<F: SessionFactory>(state: Arc<ServerState<F>>) {
+/// Runs a task that has no end. Where it panics, it begins anew.
+async fn restarted<T: Future<Output = ()>>(task: impl Fn() -> T) {
+    while caught(task()).await.is_err() {
+        tokio::time::sleep(RESTART).await;
+    }
+}
+
+async fn sweep<F: SessionFactory>(state: &ServerState<F>) {
     loop {
         tokio::time::sleep(deadlines::PERIOD).await;
         state.connections.deadlines.sweep();
@@ -211,15 +237,30 @@ fn listener_at(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NetErro
 }
 
 fn bounds(limits: &Limits, settings: &Settings) -> Bounds {
+    let places = match settings.places {
+        0 => usize::MAX,
+        places => places,
+    };
     let connections = match limits.connections {
-        0 => raise_descriptor_limit().saturating_sub(RESERVED).max(64),
-        limit => limit,
+        0 => places,
+        limit => limit.min(places),
     };
     let unauthenticated = match settings.unauthenticated {
-        0 => (connections / 4).clamp(1024, 16_384),
+        0 => (connections / LOGGING_IN).clamp(1024, 16_384).min(connections),
         limit => limit,
     };
-    Bounds { connections, per_address: limits.connections_per_address, unauthenticated }
+    // What one address may take leaves the better part to the others, however few places there are.
+    let most = (unauthenticated / OF_ONE_ADDRESS).max(1);
+    let unauthenticated_per_address = match limits.unauthenticated_per_address {
+        0 => 0,
+        limit => limit.min(most),
+    };
+    Bounds {
+        connections,
+        per_address: limits.connections_per_address,
+        unauthenticated,
+        unauthenticated_per_address,
+    }
 }
 
 fn accepts_per_second(settings: &Settings) -> u32 {
@@ -234,6 +275,7 @@ fn accepts_per_second(settings: &Settings) -> u32 {
 
 /// Raises the process's soft limit of open descriptors to its hard limit, and
 /// answers what it is then.
+#[must_use]
 pub fn raise_descriptor_limit() -> usize {
     #[cfg(unix)]
     {

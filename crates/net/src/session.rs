@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tidings_core::Core;
 use tidings_core::config::Limits;
+use tidings_core::refusals::Refusals;
 use tidings_core::session::TlsBinding;
 use tidings_core::session::{Connection, Control, Peer};
 use tokio::time::Instant;
@@ -16,6 +17,7 @@ pub(crate) trait SessionFactory: Send + Sync + 'static {
 
     fn open(&self, peer: Peer, tls: Option<TlsBinding>, now: Instant) -> Self::Session;
     fn limits(&self) -> &Limits;
+    fn refusals(&self) -> Arc<Refusals>;
 }
 
 /// One stream; the methods are those of [`Connection`].
@@ -39,6 +41,7 @@ pub(crate) trait Session: Send + Sync + 'static {
     fn established(&self) -> bool;
     fn backpressured(&self) -> bool;
     fn shutdown(&mut self, out: &mut Vec<u8>);
+    fn internal_error(&mut self, out: &mut Vec<u8>);
     fn closed(self, now: Instant);
 }
 
@@ -54,6 +57,10 @@ impl SessionFactory for CoreSessionFactory {
 
     fn limits(&self) -> &Limits {
         &self.0.config.limits
+    }
+
+    fn refusals(&self) -> Arc<Refusals> {
+        Arc::clone(self.0.auth.refusals())
     }
 }
 
@@ -102,6 +109,10 @@ impl Session for Connection {
 
     fn shutdown(&mut self, out: &mut Vec<u8>) {
         Self::shutdown(self, out);
+    }
+
+    fn internal_error(&mut self, out: &mut Vec<u8>) {
+        Self::internal_error(self, out);
     }
 
     fn closed(self, now: Instant) {

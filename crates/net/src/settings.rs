@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use tidings_core::source::Network;
+
 /// Where to listen, and how fast to take connections.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -9,11 +11,17 @@ pub struct Settings {
     pub xmpp: Option<SocketAddr>,
     /// The address for direct TLS (XEP-0368), usually port 5223.
     pub xmpps: Option<SocketAddr>,
+    /// Balancers: a connection from there begins with a header of the PROXY protocol, and is the client's that
+    /// the header names.
+    pub proxies: Vec<Network>,
+    /// Connections that there may be at once, as far as descriptors go; 0 = no limit but that of
+    /// the settings.
+    pub places: usize,
     /// Connections taken a second; 0 = by the number of processors. More wait in the
     /// kernel's queue.
     pub accepts_per_second: u32,
     /// Connections that may be logging in at once; 0 = a quarter of all, from
-    /// 1,024 to 16,384. More wait in the kernel's queue.
+    /// 1,024 to 16,384. Silent ones make room for more.
     pub unauthenticated: usize,
 }
 

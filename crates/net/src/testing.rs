@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tidings_core::clock::{Clock, SystemClock};
 use tidings_core::config::Limits;
+use tidings_core::refusals::Refusals;
 use tidings_core::session::{Control, Peer, TlsBinding};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -59,7 +60,7 @@ pub(crate) fn name() -> ServerName<'static> {
 }
 
 /// Makes sessions that understand lines: `starttls`, `login`, `echo TEXT`,
-/// `huge BYTES`, `part`, `bye`. Anything else ends the stream.
+/// `huge BYTES`, `part`, `panic`, `bye`. Anything else ends the stream.
 #[derive(Default)]
 pub(crate) struct ToyFactory {
     pub(crate) limits: Limits,
@@ -107,6 +108,10 @@ impl SessionFactory for ToyFactory {
     fn limits(&self) -> &Limits {
         &self.limits
     }
+
+    fn refusals(&self) -> Arc<Refusals> {
+        Arc::default()
+    }
 }
 
 impl Toy {
@@ -138,6 +143,7 @@ impl Toy {
                 self.backpressured = true;
                 Control::Continue
             }
+            "panic" => panic!("on purpose"),
             "bye" => {
                 out.extend_from_slice(b"goodbye\n");
                 Control::Close
@@ -210,6 +216,10 @@ impl Session for Toy {
 
     fn shutdown(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"system-shutdown\n");
+    }
+
+    fn internal_error(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"internal-server-error\n");
     }
 
     fn closed(self, _now: Instant) {

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
+use crate::log_queue;
+
 /// A line on standard output, for as long as its reader is there. Other errors do
 /// not matter enough to fail for: what was to be done is done.
 pub(crate) fn line(text: impl Display) {
@@ -11,9 +13,13 @@ pub(crate) fn line(text: impl Display) {
     }
 }
 
-/// A line on standard output from a command that goes on whether or not it is read.
+/// A line on standard output from a command that goes on whether or not it is read: a thread of
+/// its own waits for the reader.
 pub(crate) fn announce(text: impl Display) {
-    write(text).ok();
+    let text = text.to_string();
+    let waiting = std::thread::Builder::new().name("announce".into());
+    // Without a thread nothing is announced; whatever follows will say what the matter is.
+    waiting.spawn(move || write(text).ok()).ok();
 }
 
 fn write(text: impl Display) -> io::Result<()> {
@@ -22,9 +28,12 @@ fn write(text: impl Display) -> io::Result<()> {
     out.flush()
 }
 
-/// A line on standard error.
+/// A line on standard error; behind those of the log, where there is one.
 pub(crate) fn note(text: impl Display) {
-    writeln!(io::stderr().lock(), "{text}").ok();
+    match log_queue::started() {
+        Some(queue) => queue.push(format!("{text}\n").as_bytes()),
+        None => drop(writeln!(io::stderr().lock(), "{text}")),
+    }
 }
 
 /// The one line that says why a command failed.

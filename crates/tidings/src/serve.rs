@@ -8,21 +8,25 @@ use std::time::Duration;
 use tidings_core::clock::{Clock, SystemClock, SystemRandom};
 use tidings_core::store::Store;
 use tidings_core::{Core, Ports};
-use tidings_http::{Connections, Deployment, Http};
+use tidings_http::{Connections, Deployment, Http, ProcessCounts};
 use tidings_net::{CertificateSource, Certificates};
 use tidings_store::{SqliteOptions, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, interval_at, timeout};
 
 use crate::config::Settings;
 use crate::data_dir::DataDir;
+use crate::descriptors::Shares;
 use crate::failure::{self, Failure};
+use crate::logging;
 
 /// How long streams may take to hear that the server stops.
 const GOODBYE: Duration = Duration::from_secs(4);
+/// How often to look whether the certificate's time is over soon.
+const LOOK_AT_CERTIFICATE: Duration = Duration::from_secs(12 * 3600);
 /// How long all of stopping may take.
 const STOP: Duration = Duration::from_secs(9);
 
@@ -53,7 +57,7 @@ pub(crate) struct Running {
     pub certificates: Arc<Certificates>,
     core: Arc<Core>,
     net: tidings_net::Server,
-    http_listeners: JoinSet<std::io::Result<()>>,
+    http_listeners: JoinSet<()>,
     stopping: watch::Sender<bool>,
     /// Unlocked last.
     _dir: DataDir,
@@ -72,10 +76,13 @@ impl Running {
         }
         let certificates = Certificates::open(certificate_source(settings), clock.now())
             .map_err(|error| Failure::failed(error.to_string()))?;
+        warn_of_doubts(&certificates, &settings.domain);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir.database(), SqliteOptions::default())?);
         let core = Core::start(settings.core(), Ports::local(store, clock, random)).await?;
         let admin_password = credentials(&core, &dir, secrets).await?;
 
+        // All files of the store are open by now.
+        let shares = Shares::of_descriptors(settings);
         let http_listener = listen(settings.listen.http).await?;
         let metrics_listener = match settings.listen.metrics {
             Some(address) => Some(listen(address).await?),
@@ -84,6 +91,8 @@ impl Running {
         let net = tidings_net::Settings {
             xmpp: Some(settings.listen.xmpp),
             xmpps: Some(settings.listen.xmpps),
+            proxies: settings.listen.proxy_protocol_from.clone(),
+            places: shares.devices,
             ..tidings_net::Settings::default()
         };
         let net = tidings_net::Server::start(Arc::clone(&core), &net, Arc::clone(&certificates)).map_err(
@@ -108,8 +117,12 @@ impl Running {
             certificate: Some(Arc::new(move || Some(expiring.expires_at()))),
             key_fingerprint: Some(Arc::new(move || identity.key_fingerprint())),
             connections: Some(Arc::new(move || counter().map(connections))),
+            process: Some(Arc::new(|| ProcessCounts {
+                panics: logging::panics(),
+                log_lines_dropped: logging::dropped(),
+            })),
         };
-        let http = Http::deployed(Arc::clone(&core), settings.http.clone(), deployment);
+        let http = Http::deployed(Arc::clone(&core), shares.http_settings(settings), deployment);
         let mut http_listeners = JoinSet::new();
         if let Some(listener) = metrics_listener {
             http_listeners.spawn(http.clone().serve_metrics(listener, stopped()));
@@ -135,6 +148,7 @@ impl Running {
     /// # Errors
     /// When a listener of HTTP ended by itself.
     pub(crate) async fn until(&mut self, signals: &mut Signals) -> Result<(), Failure> {
+        let mut looks = interval_at(Instant::now() + LOOK_AT_CERTIFICATE, LOOK_AT_CERTIFICATE);
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return Ok(()),
@@ -142,13 +156,11 @@ impl Running {
                 _ = signals.hang_up.recv() => {
                     // What went wrong is in the log; the old certificate stays.
                     self.certificates.reload(SystemClock.now()).ok();
+                    warn_of_doubts(&self.certificates, &self.core.config.domain);
                 }
+                _ = looks.tick() => warn_of_doubts(&self.certificates, &self.core.config.domain),
                 Some(ended) = self.http_listeners.join_next() => {
-                    let why = match ended {
-                        Ok(Ok(())) => "it ended".to_owned(),
-                        Ok(Err(error)) => failure::io(&error),
-                        Err(error) => error.to_string(),
-                    };
+                    let why = ended.map_or_else(|error| error.to_string(), |()| "it ended".to_owned());
                     return Err(Failure::failed(format!("HTTP on {} stopped: {why}", self.http)));
                 }
             }
@@ -207,6 +219,14 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     runtime.map_err(|error| Failure::failed(format!("cannot start: {}", failure::io(&error))))
 }
 
+/// Says what devices will object to in the certificate.
+fn warn_of_doubts(certificates: &Certificates, domain: &str) {
+    for doubt in certificates.doubts(domain, SystemClock.now()) {
+        let path = certificates.source().chain_path();
+        tracing::warn!(certificate = %path.display(), "{doubt}");
+    }
+}
+
 /// Where the certificate is.
 pub(crate) fn certificate_source(settings: &Settings) -> CertificateSource {
     match (&settings.tls.certificate, &settings.tls.key) {
@@ -249,6 +269,7 @@ fn connections(counts: tidings_net::Counts) -> Connections {
     Connections {
         accepted: counts.accepted,
         refused: counts.refused,
+        gave_way: counts.gave_way,
         handshake_failures: counts.handshake_failures,
         stalled: counts.stalled,
         open: counts.open as u64,

@@ -15,6 +15,7 @@ use crate::audit::Actor;
 use crate::config::RegistrationPolicy;
 use crate::error::{ChangeError, FieldError};
 use crate::model::{Account, AccountId, AccountRef, Credentials, NewAccount, ScramKeys, Username};
+use crate::refusals::Attempt;
 use crate::store::{AccountChange, AccountQuery, AccountRow, AccountSortKey, Page, StoreError};
 
 impl AuthManager {
@@ -23,6 +24,19 @@ impl AuthManager {
     /// # Errors
     /// See [`ChangeError`].
     pub async fn register(
+        &self,
+        request: RegistrationRequest,
+        source: IpAddr,
+    ) -> Result<Account, ChangeError> {
+        let username = request.username.clone();
+        let registered = self.register_by_policy(request, source).await;
+        if let Err(error) = &registered {
+            self.refusals.note(Attempt::Registration, source, Some(&username), error);
+        }
+        registered
+    }
+
+    async fn register_by_policy(
         &self,
         request: RegistrationRequest,
         source: IpAddr,
@@ -161,6 +175,7 @@ impl AuthManager {
         source: IpAddr,
     ) -> Result<ScramLookup, AuthError> {
         if self.failures.exhausted(source) {
+            self.refusals.note(Attempt::DeviceLogin, source, Some(username), AuthError::Throttled);
             return Err(AuthError::Throttled);
         }
         Ok(match self.credentials(username).await? {
@@ -181,8 +196,14 @@ impl AuthManager {
         })
     }
 
-    /// Counts a failed login against its source (a SCRAM proof that did not fit).
-    pub fn failed(&self, source: IpAddr) {
+    /// Counts a failed login against its source (a SCRAM proof that did not fit). The username
+    /// comes as the peer sent it.
+    pub fn failed(&self, username: &str, source: IpAddr) {
+        self.count_failure(source);
+        self.refusals.note(Attempt::DeviceLogin, source, Some(username), AuthError::NotAuthorized);
+    }
+
+    fn count_failure(&self, source: IpAddr) {
         self.failures.record(source);
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
@@ -211,11 +232,24 @@ impl AuthManager {
         password: &str,
         source: IpAddr,
     ) -> Result<AuthenticatedAccount, AuthError> {
+        let checked = self.compare_password(username, password, source).await;
+        if let Err(error) = &checked {
+            self.refusals.note(Attempt::DeviceLogin, source, Some(username), error);
+        }
+        checked
+    }
+
+    async fn compare_password(
+        &self,
+        username: &str,
+        password: &str,
+        source: IpAddr,
+    ) -> Result<AuthenticatedAccount, AuthError> {
         if self.failures.exhausted(source) {
             return Err(AuthError::Throttled);
         }
         if password::check(password).is_err() {
-            self.failed(source);
+            self.count_failure(source);
             return Err(AuthError::NotAuthorized);
         }
         let (keys, known) = match self.credentials(username).await? {
@@ -236,7 +270,7 @@ impl AuthManager {
                 bool::from(derived.stored_key.ct_eq(&keys.stored_key))
             });
             if !fits.await? || known.is_none() {
-                self.failed(source);
+                self.count_failure(source);
                 return Err(AuthError::NotAuthorized);
             }
             self.password_cache.remember(account, tag);

@@ -1,6 +1,7 @@
 //! API keys: the secret is shown once; only its SHA-256 is kept.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use base64::Engine;
@@ -9,11 +10,12 @@ use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 
 use super::rules::Rules;
-use super::{AuthManager, Grant, NewKey};
+use super::{AuthManager, Grant, KeyError, NewKey};
 use crate::audit::Actor;
 use crate::bus::Hint;
 use crate::error::{ChangeError, FieldError};
 use crate::model::{ApiKey, KeyId, NamePattern, Scope, SendRights, Timestamp};
+use crate::refusals::Attempt;
 use crate::store::StoreError;
 
 /// How exactly the last use is kept.
@@ -127,6 +129,29 @@ impl AuthManager {
         })
     }
 
+    /// As [`check_key`](Self::check_key), for a request from this address. Wrong keys are throttled by
+    /// source; a right one is always taken, since no throttle is needed against guessing 256 bits.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn check_key_from(&self, secret: &str, source: IpAddr) -> Result<Grant, KeyError> {
+        if let Some(grant) = self.check_key(secret) {
+            return Ok(grant);
+        }
+        let error = match self.key_failures.exhausted(source) {
+            true => KeyError::Throttled,
+            false => KeyError::Unknown,
+        };
+        self.key_failures.record(source);
+        self.refusals.note(Attempt::ApiKey, source, None, error);
+        Err(error)
+    }
+
+    /// Whether this key still is one.
+    pub fn has_key(&self, id: &KeyId) -> bool {
+        self.keys.0.read().values().any(|entry| entry.key.id == *id)
+    }
+
     /// All stored keys, oldest first.
     pub fn keys(&self) -> Vec<ApiKey> {
         let keys = self.keys.0.read();
@@ -144,6 +169,7 @@ impl AuthManager {
     /// same, until the process restarts.
     pub async fn revoke_key(&self, actor: &Actor, id: &KeyId) -> Result<(), ChangeError> {
         self.keys.0.write().retain(|_, entry| entry.process || entry.key.id != *id);
+        self.something_ended();
         let was = self.store.revoke_key(id).await?;
         self.publisher.publish(Hint::Keys);
         if !was {
@@ -164,6 +190,8 @@ impl AuthManager {
         for (hash, entry) in stored {
             keys.entry(hash).or_insert(entry);
         }
+        drop(keys);
+        self.something_ended();
         Ok(())
     }
 

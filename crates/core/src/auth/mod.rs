@@ -11,6 +11,7 @@ mod accounts;
 mod cpu_limiter;
 mod invitations;
 mod keys;
+mod operator_hash;
 mod operators;
 mod password;
 mod password_cache;
@@ -24,10 +25,12 @@ use std::sync::atomic::AtomicU64;
 
 use thiserror::Error;
 pub use tidings_xmpp::sasl::ScramHash;
+use tokio::sync::watch;
 
 use self::cpu_limiter::CpuLimiter;
 pub use self::invitations::{INVITATION_LASTS, INVITATION_LASTS_AT_MOST, NewInvitation};
 use self::keys::Keys;
+use self::operator_hash::OperatorHashes;
 pub use self::password::{ITERATIONS, MAX_PASSWORD};
 use self::password_cache::PasswordCache;
 use self::throttle::Throttle;
@@ -38,6 +41,7 @@ use crate::bus::Publisher;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::model::{AccountId, KeyId, Scope, ScramKeys, SendRights, Username};
+use crate::refusals::Refusals;
 use crate::sessions::Sessions;
 use crate::store::{AuditEntry, Page, Store, StoreError};
 
@@ -47,8 +51,9 @@ const CACHED_PASSWORDS: usize = 1 << 19;
 /// Derivations that may wait for a permit: some seconds' worth on one core.
 const DERIVATIONS_WAITING: usize = 4096;
 
-/// Checks of operators' passwords that may wait; each takes 19 MiB while it runs.
-const OPERATORS_WAITING: usize = 64;
+/// Checks of operators' passwords that run at once, each in 19 MiB, and that may wait: some seconds' worth.
+const OPERATORS_AT_ONCE: usize = 2;
+const OPERATORS_WAITING: usize = 1024;
 
 /// Why a login was refused. What the peer is told must not depend on more than
 /// this: an unknown user and a wrong password are one case.
@@ -66,6 +71,17 @@ pub enum AuthError {
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why a secret is no API key that may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum KeyError {
+    /// It is unknown, or was revoked.
+    #[error("this API key is unknown or was revoked")]
+    Unknown,
+    /// And too many others from this address were.
+    #[error("too many wrong API keys; wait a minute")]
+    Throttled,
 }
 
 /// A proven identity.
@@ -173,9 +189,14 @@ pub struct AuthManager {
     registrations: Throttle,
     failures: Throttle,
     operator_failures: Throttle,
+    key_failures: Throttle,
+    refusals: Arc<Refusals>,
+    /// Counts the ends of API keys and of console logins.
+    endings: watch::Sender<u64>,
     password_cache: PasswordCache,
     derivations: CpuLimiter,
     operator_checks: CpuLimiter,
+    operator_hashes: Arc<OperatorHashes>,
     keys: Keys,
     completed: AtomicU64,
     refused: AtomicU64,
@@ -202,9 +223,13 @@ impl AuthManager {
             registrations: Throttle::new(config.limits.registrations_per_minute),
             failures: Throttle::new(config.limits.login_failures_per_minute),
             operator_failures: Throttle::new(config.limits.login_failures_per_minute),
+            key_failures: Throttle::new(config.limits.login_failures_per_minute),
+            refusals: Arc::default(),
+            endings: watch::Sender::new(0),
             password_cache: PasswordCache::new(random.as_ref(), CACHED_PASSWORDS),
             derivations: CpuLimiter::new(half, DERIVATIONS_WAITING),
-            operator_checks: CpuLimiter::new(2, OPERATORS_WAITING),
+            operator_checks: CpuLimiter::new(OPERATORS_AT_ONCE, OPERATORS_WAITING),
+            operator_hashes: Arc::default(),
             keys: Keys::new(store.keys().await?),
             completed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -216,6 +241,21 @@ impl AuthManager {
             audit,
             sessions,
         })
+    }
+
+    /// What the log says of attempts that were refused.
+    pub fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
+    }
+
+    /// Changes whenever an API key or a console login may have ended: what goes on by such a right asks
+    /// whether it still has it.
+    pub fn endings(&self) -> watch::Receiver<u64> {
+        self.endings.subscribe()
+    }
+
+    fn something_ended(&self) {
+        self.endings.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// The audit log, newest first, positions below `before`.

@@ -4,31 +4,40 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::rules::Rules;
 use super::{AuthError, AuthManager, MAX_PASSWORD};
 use crate::audit::Actor;
-use crate::clock::Random;
 use crate::error::ChangeError;
 use crate::model::{Operator, Role};
+use crate::refusals::Attempt;
 use crate::store::StoreError;
+
+/// Letters of a name that someone made up, in the audit log.
+const NAME: usize = 64;
 
 /// The operator made at first start.
 const ADMIN: &str = "admin";
 
 impl AuthManager {
     /// Makes sure that there is an administrator `admin`. With a password, sets
-    /// it; otherwise makes one when `admin` does not exist and returns it.
+    /// it, and ends console logins by another one; otherwise makes one when `admin` does not exist and
+    /// returns it.
     ///
     /// # Errors
     /// When the store does not answer.
     pub async fn ensure_admin(&self, password: Option<&str>) -> Result<Option<String>, StoreError> {
         if let Some(password) = password {
-            self.store_operator(ADMIN, password.to_owned(), Role::Administrator).await?;
+            let known = self.operator(ADMIN).await?;
+            let is_same = known.as_ref().is_some_and(|known| {
+                known.role == Role::Administrator && self.operator_hashes.fits(&known.password_hash, password)
+            });
+            if !is_same {
+                self.store_operator(ADMIN, password.to_owned(), Role::Administrator).await?;
+                self.end_logins(ADMIN).await?;
+            }
             return Ok(None);
         }
         if self.operator(ADMIN).await?.is_some() {
@@ -52,6 +61,22 @@ impl AuthManager {
         password: &str,
         source: IpAddr,
     ) -> Result<Operator, AuthError> {
+        let checked = self.compare_operators_password(name, password, source).await;
+        if let Err(error) = &checked
+            && self.refusals.note(Attempt::ConsoleLogin, source, Some(name), error)
+        {
+            let subject = format!("{}: {error}", name.chars().take(NAME).collect::<String>());
+            self.audit.note(&Actor::Stranger(source), "operator.refuse", &subject).await?;
+        }
+        checked
+    }
+
+    async fn compare_operators_password(
+        &self,
+        name: &str,
+        password: &str,
+        source: IpAddr,
+    ) -> Result<Operator, AuthError> {
         if self.operator_failures.exhausted(source) {
             return Err(AuthError::Throttled);
         }
@@ -65,11 +90,12 @@ impl AuthManager {
             return Err(AuthError::Throttled);
         }
         let (password, random) = (password.to_owned(), Arc::clone(&self.random));
+        let hashes = Arc::clone(&self.operator_hashes);
         let fits = permit.run(move || match known {
-            Some(known) => fits(&known.password_hash, &password).then_some(known),
+            Some(known) => hashes.fits(&known.password_hash, &password).then_some(known),
             None => {
                 // The hash of nothing in particular.
-                hash(&password, random.as_ref()).ok();
+                hashes.hash(&password, random.as_ref()).ok();
                 None
             }
         });
@@ -107,9 +133,7 @@ impl AuthManager {
         rules.operator_password(password);
         ChangeError::unless_sound(rules.errors)?;
         self.store_operator(name, password.to_owned(), role).await?;
-        if !itself {
-            self.store.end_web_sessions(None, Some(name)).await?;
-        }
+        self.end_logins(name).await?;
         Ok(self.audit.note(actor, "operator.put", &format!("{name} ({})", role.as_str())).await?)
     }
 
@@ -124,6 +148,7 @@ impl AuthManager {
         if !self.store.remove_operator(name).await? {
             return Err(ChangeError::NotFound("operator"));
         }
+        self.something_ended();
         Ok(self.audit.note(actor, "operator.remove", name).await?)
     }
 
@@ -150,9 +175,16 @@ impl AuthManager {
         rules.operator_password(password);
         ChangeError::unless_sound(rules.errors)?;
         self.store_operator(name, password.to_owned(), operator.role).await?;
-        self.store.end_web_sessions(None, Some(name)).await?;
+        self.end_logins(name).await?;
         let actor = Actor::Operator(name.to_owned());
         Ok(self.audit.note(&actor, "operator.password", name).await?)
+    }
+
+    /// Ends all console logins of an operator.
+    async fn end_logins(&self, name: &str) -> Result<(), StoreError> {
+        self.store.end_web_sessions(None, Some(name)).await?;
+        self.something_ended();
+        Ok(())
     }
 
     /// The operator of this name.
@@ -163,8 +195,9 @@ impl AuthManager {
     async fn store_operator(&self, name: &str, password: String, role: Role) -> Result<(), StoreError> {
         let known = self.operator(name).await?;
         let random = Arc::clone(&self.random);
+        let hashes = Arc::clone(&self.operator_hashes);
         let permit = self.operator_checks.acquire().await?;
-        let password_hash = permit.run(move || hash(&password, random.as_ref())).await??;
+        let password_hash = permit.run(move || hashes.hash(&password, random.as_ref())).await??;
         let created_at = known.map_or_else(|| self.clock.now(), |known| known.created_at);
         self.store.put_operator(Operator { name: name.to_owned(), role, password_hash, created_at }).await
     }
@@ -173,19 +206,4 @@ impl AuthManager {
 /// Whether this is the actor's own login.
 fn is(actor: &Actor, name: &str) -> bool {
     matches!(actor, Actor::Operator(own) if own == name)
-}
-
-/// argon2id with the parameters that the crate follows from OWASP: 19 MiB, two passes.
-fn hash(password: &str, random: &dyn Random) -> Result<String, StoreError> {
-    let mut salt = [0; 16];
-    random.fill(&mut salt);
-    let hash: PasswordHash = Argon2::default()
-        .hash_password_with_salt(password.as_bytes(), &salt)
-        .map_err(|error| StoreError::Failed(format!("argon2 did not work: {error}")))?;
-    Ok(hash.to_string())
-}
-
-fn fits(stored: &str, password: &str) -> bool {
-    PasswordHash::new(stored)
-        .is_ok_and(|stored| Argon2::default().verify_password(password.as_bytes(), &stored).is_ok())
 }

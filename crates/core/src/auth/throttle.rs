@@ -1,10 +1,12 @@
 //! Limits how often one source address may register or fail to log in.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
+
+use crate::source::network;
 
 /// Sources that are remembered at once. A forgotten one starts afresh.
 const SOURCES: usize = 65_536;
@@ -90,14 +92,6 @@ impl Throttle {
             surplus = surplus.saturating_sub(1);
             keep
         });
-    }
-}
-
-/// What counts as one source.
-fn network(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        v4 => v4,
     }
 }
 

@@ -76,6 +76,7 @@ impl AuthManager {
     /// When the store does not answer.
     pub async fn log_out(&self, operator: &str, secret: &str) -> Result<(), StoreError> {
         self.store.end_web_sessions(Some(hash(secret)), None).await?;
+        self.something_ended();
         self.audit.note(&Actor::Operator(operator.to_owned()), "operator.logout", "").await
     }
 }

@@ -15,6 +15,7 @@ use super::hint_tracker::{Arrival, HintTracker};
 use super::release_cache::ReleaseCache;
 use crate::bus::{Bus, Hint, Message, Publisher};
 use crate::model::{AccountId, Target};
+use crate::panics::caught;
 use crate::session::Delivery;
 use crate::store::{CommitFeed, Committed, Next, Released};
 
@@ -66,17 +67,27 @@ impl Dispatcher {
                 _ = heartbeats.tick() => Turn::Heartbeat,
             };
             let Some(core) = self.core.upgrade() else { return };
-            match turn {
-                Turn::Commit(None) => return,
-                Turn::Commit(Some(next)) => self.committed(&core, next).await,
-                Turn::Message(Some(message)) => self.message(&core, message).await,
-                Turn::Message(None) => tracing::error!("the bus has ended a subscription"),
-                Turn::Heartbeat => self.heartbeat(&core).await,
+            if matches!(turn, Turn::Commit(None)) {
+                return;
             }
-            // A bus within the process has brought already what was published.
-            while let Ok(message) = self.messages.try_recv() {
-                self.message(&core, message).await;
+            // What a panic has kept from being handed out, the sessions find in the store.
+            if caught(self.turn(&core, turn)).await.is_err() {
+                caught(core.session.resync_all()).await.ok();
             }
+        }
+    }
+
+    async fn turn(&mut self, core: &Arc<Core>, turn: Turn) {
+        match turn {
+            Turn::Commit(None) => {}
+            Turn::Commit(Some(next)) => self.committed(core, next).await,
+            Turn::Message(Some(message)) => self.message(core, message).await,
+            Turn::Message(None) => tracing::error!("the bus has ended a subscription"),
+            Turn::Heartbeat => self.heartbeat(core).await,
+        }
+        // A bus within the process has brought already what was published.
+        while let Ok(message) = self.messages.try_recv() {
+            self.message(core, message).await;
         }
     }
 

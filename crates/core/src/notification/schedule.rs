@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::Inner;
 use crate::events::Event;
 use crate::model::Timestamp;
+use crate::panics::{Panicked, caught};
 use crate::store::StoreError;
 
 /// Rows a call: bounds the time that one commit takes.
@@ -68,9 +69,13 @@ pub(super) async fn run(inner: &Inner) {
     let mut due = Due::default();
     let mut purged = None;
     loop {
-        if let Err(error) = step(inner, &mut due, &mut purged).await {
-            tracing::warn!(%error, "the scheduler could not work; trying again");
-            due = Due::default();
+        match caught(step(inner, &mut due, &mut purged)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the scheduler could not work; trying again");
+                due = Due::default();
+            }
+            Err(Panicked) => due = Due::default(),
         }
         if let (Some(release), Some(expiry)) = (due.release, due.expiry) {
             inner.next_due.known(release.min(expiry.plus(GRACE)));

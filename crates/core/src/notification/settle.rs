@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use super::latency::LatencyMeter;
 use crate::events::{Event, Events};
 use crate::model::{Seq, Timestamp};
+use crate::panics::caught;
 use crate::store::{Settled, Settlement, StoreError};
 
 /// Settlements that may wait; past that, sessions wait.
@@ -177,7 +178,8 @@ impl SettleQueue {
     {
         let (mut pause, longest) = RETRY_PAUSES;
         while !batch.settlements.is_empty() {
-            match settle(batch.settlements()).await {
+            let settled = caught(settle(batch.settlements())).await;
+            match settled.unwrap_or_else(|panicked| Err(StoreError::Failed(panicked.to_string()))) {
                 Ok(settled) => {
                     self.tell(settled, &batch, events);
                     break;

@@ -237,6 +237,12 @@ impl Connection {
         self.write_error(StreamCondition::SystemShutdown.into(), None, out);
     }
 
+    /// Something in this server went wrong while it worked for the peer: says so. Write `out`, then drop the
+    /// connection, which may be half-way in whatever it was at.
+    pub fn internal_error(&mut self, out: &mut Vec<u8>) {
+        self.write_error(StreamCondition::InternalServerError.into(), None, out);
+    }
+
     /// The transport is gone. The session waits to be resumed where its peer
     /// asked for that, and ends otherwise.
     ///

@@ -205,9 +205,9 @@ impl NegotiationDriver {
                 self.stage = stage;
                 Answer::Password(verdict)
             }
-            Question::AuthFailed { .. } => {
+            Question::AuthFailed { username } => {
                 self.stage = Stage::Anonymous;
-                context.auth.failed(source);
+                context.auth.failed(&username, source);
                 Answer::Password(Verdict::NotAuthorized)
             }
             Question::Password { username, password } => {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +15,9 @@ use tidings_core::model::Show;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::middleware::key::{Key, ToRead};
+use crate::places::InUse;
 use crate::problem::Problem;
+use crate::rights;
 use crate::state::App;
 
 /// Seconds between comments that keep the connection alive.
@@ -27,25 +30,31 @@ const HEARTBEAT_SECONDS: u64 = 15;
 /// `lagged` {missed} for a client that reads too slowly. Nothing is kept for who is not listening.
 #[utoipa::path(
     get, path = "/v1/events", tag = "stats", operation_id = "events",
-    responses((status = 200, description = "A stream that ends with the server", body = String, content_type = "text/event-stream")),
+    responses((status = 200, description = "A stream that ends with the server, or with the key", body = String, content_type = "text/event-stream")),
     security(("key" = [])),
 )]
-pub(crate) async fn stream(State(app): State<App>, _: Key<ToRead>) -> Result<Response, Problem> {
+pub(crate) async fn stream(
+    State(app): State<App>,
+    in_use: Option<Extension<InUse>>,
+    key: Key<ToRead>,
+) -> Result<Response, Problem> {
     let permit = Arc::clone(&app.streams)
         .try_acquire_owned()
         .map_err(|_| Problem::overloaded("too many event streams at once"))?;
-    let state = (app.core.events.subscribe(), app, permit);
-    let events = stream::unfold(state, |(mut events, app, permit)| async move {
+    let ended = rights::key_ended(Arc::clone(&app.core), key.grant.id);
+    let state = (app.core.events.subscribe(), app, ended, (permit, in_use));
+    let events = stream::unfold(state, |(mut events, app, mut ended, held)| async move {
         let event = tokio::select! {
             biased;
             () = app.stopped() => return None,
+            () = &mut ended => return None,
             event = events.recv() => match event {
                 Ok(event) => write(&event),
                 Err(RecvError::Lagged(missed)) => named("lagged", &json!({ "missed": missed })),
                 Err(RecvError::Closed) => return None,
             },
         };
-        Some((Ok::<_, Infallible>(event), (events, app, permit)))
+        Some((Ok::<_, Infallible>(event), (events, app, ended, held)))
     });
     let alive = KeepAlive::new().interval(Duration::from_secs(HEARTBEAT_SECONDS));
     // nginx would keep events back until its buffer is full.

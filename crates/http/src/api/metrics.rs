@@ -1,25 +1,27 @@
 //! `/metrics`: what the managers and the HTTP side have counted.
 
-use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use tidings_core::notification::{LATENCY_BOUNDS, Latency};
 
 use crate::middleware::key::{self, ToRead};
+use crate::peer;
 use crate::problem::Problem;
 use crate::prometheus::{Text, seconds};
 use crate::state::{App, AppState};
 use crate::{Connections, MetricsAccess};
 
 /// `/metrics`, for the clients that [`MetricsAccess`] lets in.
-pub(crate) async fn show(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(crate) async fn show(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     match app.settings.metrics {
         MetricsAccess::Public => {}
         MetricsAccess::Key => {
-            let secret = key::bearer(&headers)
+            let headers = request.headers();
+            let secret = key::bearer(headers)
                 .ok_or_else(|| Problem::unauthorized(key::CHALLENGE, "the metrics need an API key here"))?;
-            key::check::<ToRead>(&app, secret)?;
+            let source = peer::source(&app.settings, headers, request.extensions());
+            key::check::<ToRead>(&app, secret, source)?;
         }
         MetricsAccess::Off => return Err(Problem::not_found("the metrics are served elsewhere")),
     }
@@ -76,6 +78,23 @@ impl AppState {
             text.head(name, "gauge", "When the devices' certificate expires, in seconds since 1970");
             text.sample(name, &[], expires.0 / 1000);
         }
+        if let Some(counts) = self.deployment.process() {
+            for (name, help, value) in [
+                (
+                    "tidings_panics_total",
+                    "Panics, each of which ended a request, a stream or a task's round",
+                    counts.panics,
+                ),
+                (
+                    "tidings_log_lines_dropped_total",
+                    "Lines of the log that could not be written",
+                    counts.log_lines_dropped,
+                ),
+            ] {
+                text.head(name, "counter", help);
+                text.sample(name, &[], value);
+            }
+        }
         if let Some(counts) = self.deployment.connections() {
             connections(&mut text, &counts);
         }
@@ -102,6 +121,12 @@ fn connections(text: &mut Text, counts: &Connections) {
             "counter",
             "Devices' connections closed at once, by a limit",
             counts.refused,
+        ),
+        (
+            "tidings_connections_gave_way_total",
+            "counter",
+            "Devices' connections that said nothing before they logged in, and had to make room for others",
+            counts.gave_way,
         ),
         (
             "tidings_connections_stalled_total",

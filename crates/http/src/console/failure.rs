@@ -75,10 +75,15 @@ pub(crate) async fn unknown_method(method: Method, headers: HeaderMap, uri: Uri)
 }
 
 fn answer(headers: &HeaderMap, problem: Problem) -> Response {
+    refusal_for(headers)(problem)
+}
+
+/// How a problem is written for who sent these headers: a page for people, a document for programs.
+pub(crate) fn refusal_for(headers: &HeaderMap) -> fn(Problem) -> Response {
     let accept = headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("text/html") {
-        Failure::Problem(problem).into_response()
+        |problem| Failure::Problem(problem).into_response()
     } else {
-        problem.into_response()
+        Problem::into_response
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{FromRequest, Request};
-use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderMap, Uri};
 use tidings_core::error::FieldError;
 
 use super::failure::Failure;
 use super::operator::Operator;
 use super::page::Page;
+use crate::Settings;
 use crate::problem::{Problem, ProblemKind};
 use crate::request::{read_body, read_unauthenticated_body};
 use crate::state::App;
@@ -139,14 +140,47 @@ fn parse(body: &[u8]) -> Form {
 }
 
 /// Whether a browser says that this comes from another site.
-pub(crate) fn foreign(headers: &HeaderMap) -> bool {
+pub(crate) fn foreign(settings: &Settings, headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(site) = text("sec-fetch-site".parse().unwrap_or(ORIGIN)) {
+    if let Some(site) = text(SEC_FETCH_SITE) {
         return !matches!(site, "same-origin" | "none");
     }
-    match (text(ORIGIN), text(HOST)) {
-        (Some(origin), Some(host)) => origin.split_once("://").is_none_or(|(_, rest)| rest != host),
-        _ => false,
+    // Browsers without the field above, and every browser on plain HTTP.
+    let Some(origin) = text(ORIGIN.as_str()) else { return false };
+    let Some(origin) = Origin::parse(origin) else { return true };
+    let public = settings.public_url.as_deref().and_then(Origin::parse);
+    if public.is_some_and(|public| public == origin) {
+        return false;
+    }
+    // A proxy may say in a field of its own which host it was asked for.
+    let hosts = [text(HOST.as_str()), text(X_FORWARDED_HOST)].into_iter().flatten();
+    !hosts
+        .into_iter()
+        .any(|host| Origin::parse(&format!("{}://{host}", origin.scheme)).as_ref() == Some(&origin))
+}
+
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+const X_FORWARDED_HOST: &str = "x-forwarded-host";
+
+/// An origin (RFC 6454 section 4): what has the same scheme, host and port.
+#[derive(Debug, PartialEq, Eq)]
+struct Origin {
+    scheme: &'static str,
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    /// The origin of an address; a path does not matter.
+    fn parse(url: &str) -> Option<Self> {
+        let url: Uri = url.trim().parse().ok()?;
+        let (scheme, usual) = match url.scheme_str()? {
+            "http" => ("http", 80),
+            "https" => ("https", 443),
+            _ => return None,
+        };
+        let host = url.host()?.trim_end_matches('.').to_ascii_lowercase();
+        Some(Self { scheme, host, port: url.port_u16().unwrap_or(usual) })
     }
 }
 
@@ -171,7 +205,7 @@ impl FromRequest<App> for Posted {
             Problem::new(ProblemKind::Forged)
                 .detail("this form did not come from a page of your login; load the page again")
         };
-        if foreign(&parts.headers) {
+        if foreign(&app.settings, &parts.headers) {
             return Err(forged().into());
         }
         let uri = parts.uri.clone();
@@ -181,5 +215,63 @@ impl FromRequest<App> for Posted {
             return Err(forged().into());
         }
         Ok(Self { page: Page::new(app, operator, &uri), form })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn is_foreign(public_url: Option<&str>, fields: &[(&'static str, &str)]) -> bool {
+        let settings = Settings { public_url: public_url.map(str::to_owned), ..Settings::default() };
+        let field = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        };
+        foreign(&settings, &fields.iter().map(field).collect())
+    }
+
+    #[test]
+    fn the_same_origin_is_known_however_it_is_written() {
+        for (origin, host) in [
+            ("http://push.example.org", "push.example.org"),
+            ("http://push.example.org", "push.example.org:80"),
+            ("https://push.example.org", "push.example.org:443"),
+            ("http://push.example.org:80", "Push.Example.ORG"),
+            ("http://push.example.org:8080", "push.example.org:8080"),
+            ("http://[2001:db8::1]:7070", "[2001:db8::1]:7070"),
+            ("http://127.0.0.1:7070", "127.0.0.1:7070"),
+        ] {
+            assert!(!is_foreign(None, &[("origin", origin), ("host", host)]), "{origin} {host}");
+        }
+        let behind = [("origin", "https://push.example.org:8443"), ("host", "127.0.0.1:7070")];
+        assert!(is_foreign(None, &behind));
+        for public in ["https://push.example.org:8443", "https://PUSH.example.org:8443/"] {
+            assert!(!is_foreign(Some(public), &behind), "{public}");
+        }
+        let named = [behind[0], behind[1], ("x-forwarded-host", "push.example.org:8443")];
+        assert!(!is_foreign(None, &named));
+    }
+
+    #[test]
+    fn another_origin_is_foreign() {
+        let public = Some("https://push.example.org");
+        for origin in [
+            "https://evil.example",
+            "https://push.example.org:444",
+            "http://push.example.org:443",
+            "https://push.example.org.evil.example",
+            "https://evil.example/push.example.org",
+            "https://push.example.org@evil.example",
+            "null",
+            "",
+        ] {
+            assert!(is_foreign(public, &[("origin", origin), ("host", "push.example.org")]), "{origin}");
+        }
+        let here = [("origin", "https://push.example.org"), ("host", "push.example.org")];
+        assert!(is_foreign(public, &[here[0], here[1], ("sec-fetch-site", "cross-site")]));
+        assert!(is_foreign(public, &[here[0], here[1], ("sec-fetch-site", "same-site")]));
+        assert!(!is_foreign(public, &[("host", "push.example.org")]), "no browser says so");
     }
 }

@@ -42,8 +42,13 @@ pub(crate) async fn form(
 }
 
 pub(crate) async fn enter(State(app): State<App>, request: Request) -> Result<Response, Failure> {
-    if form::foreign(request.headers()) {
-        return Err(Problem::new(ProblemKind::Forged).detail("log in on this page").into());
+    if form::foreign(&app.settings, request.headers()) {
+        return Err(Problem::new(ProblemKind::Forged)
+            .detail(
+                "the browser says that this form came from another address than the server was asked at. Log in on \
+                 its own page; where a proxy stands in between, have it pass the header Host on, or set http.public_url",
+            )
+            .into());
     }
     let source = peer::source(&app.settings, request.headers(), request.extensions());
     let mut form = form::read_unauthenticated(&app, request).await?;

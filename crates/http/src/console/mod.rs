@@ -30,7 +30,7 @@ mod users;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub(crate) use self::failure::{unknown_method, unknown_route};
+pub(crate) use self::failure::{refusal_for, unknown_method, unknown_route};
 use crate::state::App;
 
 /// All routes of the console.

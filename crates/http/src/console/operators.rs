@@ -39,6 +39,8 @@ pub(crate) async fn put(State(app): State<App>, posted: Posted) -> Result<Respon
     form.forget("password");
     let role = Role::parse(form.value("role")).unwrap_or(Role::Viewer);
     match app.core.auth.put_operator(&page.actor(), &name, &password, role).await {
+        // Whose password it was are logged out everywhere, and in again here.
+        Ok(()) if name == page.operator => app.logged_in_again(&name, "/operators?done=saved").await,
         Ok(()) => Ok(see("/operators?done=saved")),
         Err(ChangeError::Invalid(errors)) => {
             form.wrong_fields(&errors, str::to_owned);
@@ -80,12 +82,17 @@ pub(crate) async fn change_password(State(app): State<App>, posted: Posted) -> R
         }
         Err(error) => return Err(Problem::from(error).into()),
     }
-    let secret = app.core.auth.start_web_session(&page.operator).await?;
-    let cookie = cookie(&app.settings, &secret, LOGIN_LASTS);
-    Ok(([(SET_COOKIE, cookie)], see("/password?done=password")).into_response())
+    app.logged_in_again(&page.operator, "/password?done=password").await
 }
 
 impl AppState {
+    /// A new login for an operator who has just shown who they are, whose other ones have ended.
+    async fn logged_in_again(&self, operator: &str, next: &str) -> Result<Response, Failure> {
+        let secret = self.core.auth.start_web_session(operator).await?;
+        let cookie = cookie(&self.settings, &secret, LOGIN_LASTS);
+        Ok(([(SET_COOKIE, cookie)], see(next)).into_response())
+    }
+
     async fn operators_page(&self, page: Page, form: Form) -> Result<Response, Failure> {
         page.to_administer()?;
         let operators = self.core.auth.operators().await?;

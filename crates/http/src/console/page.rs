@@ -23,7 +23,7 @@ pub(crate) struct Page {
     pub done: Option<&'static str>,
     /// The browser's address.
     pub source: IpAddr,
-    path: String,
+    pub path: String,
 }
 
 impl Page {

@@ -5,7 +5,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -15,8 +17,11 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
 use super::failure::Failure;
+use super::operator::secret;
 use super::page::Page;
+use crate::places::InUse;
 use crate::problem::Problem;
+use crate::rights::{self, Ended};
 use crate::samples;
 use crate::state::App;
 
@@ -48,23 +53,36 @@ impl Changes {
 struct Watch {
     app: App,
     events: Receiver<Event>,
+    /// The operator is no longer logged in.
+    ended: Ended,
     next_line: Instant,
     next_tick: Instant,
     /// Something may have happened between the page's making and this stream's beginning.
     unseen: bool,
     _permit: tokio::sync::OwnedSemaphorePermit,
+    /// The connection is not idle.
+    _in_use: Option<Extension<InUse>>,
 }
 
-pub(crate) async fn stream(State(app): State<App>, _: Page) -> Result<Response, Failure> {
+pub(crate) async fn stream(
+    State(app): State<App>,
+    in_use: Option<Extension<InUse>>,
+    headers: HeaderMap,
+    page: Page,
+) -> Result<Response, Failure> {
+    let secret = secret(&app.settings, &headers).ok_or(Failure::Login(page.path))?;
+    let ended = rights::login_ended(Arc::clone(&app.core), secret.to_owned());
     let permit = Arc::clone(&app.streams)
         .try_acquire_owned()
         .map_err(|_| Problem::overloaded("too many pages are open"))?;
     let watch = Watch {
         events: app.core.events.subscribe(),
+        ended,
         next_line: Instant::now(),
         next_tick: Instant::now() + samples::STEP,
         unseen: true,
         _permit: permit,
+        _in_use: in_use,
         app,
     };
     let lines = stream::unfold(watch, |mut watch| async move {
@@ -80,7 +98,7 @@ pub(crate) async fn stream(State(app): State<App>, _: Page) -> Result<Response, 
 
 impl Watch {
     /// Gathers what happens until something did and the pause is over; `None`
-    /// when the server stops.
+    /// when the server stops or the login ends.
     async fn changes(&mut self) -> Option<Changes> {
         let unseen = std::mem::take(&mut self.unseen);
         let mut changes = Changes { presence: unseen, notifications: unseen, tick: false };
@@ -89,6 +107,7 @@ impl Watch {
             tokio::select! {
                 biased;
                 () = self.app.stopped() => return None,
+                () = &mut self.ended => return None,
                 () = sleep_until(self.next_line), if line_due => {
                     self.next_line = Instant::now() + PAUSE;
                     return Some(changes);

@@ -11,6 +11,7 @@ use tidings_core::notification::{AcceptError, Request as SendRequest};
 use tidings_core::store::StoreError;
 
 use crate::middleware::key::{self, ToSend};
+use crate::peer;
 use crate::problem::{Problem, ProblemKind};
 use crate::request::{DOCUMENT_BYTES, read_body, read_unauthenticated_body};
 use crate::state::App;
@@ -22,6 +23,7 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
     let mut fields = FormFields::default();
     fields.read(request.uri().query().unwrap_or_default().as_bytes());
     let secret = key_in_headers(request.headers());
+    let source = peer::source(&app.settings, request.headers(), request.extensions());
     let is_form = request.headers().get(CONTENT_TYPE).is_none_or(|kind| {
         kind.as_bytes().to_ascii_lowercase().starts_with(b"application/x-www-form-urlencoded")
     });
@@ -30,7 +32,7 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
             .detail("send a form, with Content-Type: application/x-www-form-urlencoded"));
     }
     if let Some(secret) = &secret {
-        key::check::<ToSend>(&app, secret)?;
+        key::check::<ToSend>(&app, secret, source)?;
     }
     let body = match secret {
         Some(_) => read_body(request, DOCUMENT_BYTES).await?,
@@ -44,7 +46,7 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
             "send an API key: as Bearer, as Basic password, or as the field api_key",
         )
     })?;
-    let grant = key::check::<ToSend>(&app, &secret)?;
+    let grant = key::check::<ToSend>(&app, &secret, source)?;
     if fields.text("action").as_deref() != Some("send") {
         return Err(Problem::new(ProblemKind::UnknownAction).detail("the only action here is send"));
     }

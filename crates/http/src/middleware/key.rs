@@ -1,14 +1,16 @@
 //! Which scope of API key a route needs, and the check of the key that a request shows.
 
 use std::marker::PhantomData;
+use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use tidings_core::auth::Grant;
+use tidings_core::auth::{Grant, KeyError};
 use tidings_core::model::Scope;
 
+use crate::peer;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::App;
 
@@ -74,15 +76,17 @@ impl<N: Need> FromRequestParts<App> for Key<N> {
         let Some(secret) = bearer(&parts.headers) else {
             return Err(Problem::unauthorized(CHALLENGE, "send an API key: Authorization: Bearer KEY"));
         };
-        check::<N>(app, secret).map(|grant| Self { grant, need: PhantomData })
+        let source = peer::source(&app.settings, &parts.headers, &parts.extensions);
+        check::<N>(app, secret, source).map(|grant| Self { grant, need: PhantomData })
     }
 }
 
-/// What this secret grants, if it reaches.
-pub(crate) fn check<N: Need>(app: &App, secret: &str) -> Result<Grant, Problem> {
-    let Some(grant) = app.core.auth.check_key(secret) else {
-        return Err(Problem::unauthorized(WRONG_KEY, "this API key is unknown or was revoked"));
-    };
+/// What this secret grants, if it reaches, in a request that comes from `source`.
+pub(crate) fn check<N: Need>(app: &App, secret: &str, source: IpAddr) -> Result<Grant, Problem> {
+    let grant = app.core.auth.check_key_from(secret, source).map_err(|error| match error {
+        KeyError::Unknown => Problem::unauthorized(WRONG_KEY, "this API key is unknown or was revoked"),
+        KeyError::Throttled => Problem::throttled(),
+    })?;
     if N::met_by(grant.scope) {
         Ok(grant)
     } else {

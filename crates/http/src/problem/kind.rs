@@ -68,6 +68,8 @@ kinds! {
     InvalidFields = UNPROCESSABLE_ENTITY "invalid-fields",
     /// Too many attempts from one address.
     Throttled = TOO_MANY_REQUESTS "throttled",
+    /// The server failed at this request.
+    Internal = INTERNAL_SERVER_ERROR "internal",
     /// There is too much to do right now.
     Overloaded = SERVICE_UNAVAILABLE "overloaded",
     /// The disk is full.

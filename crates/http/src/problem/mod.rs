@@ -117,6 +117,13 @@ impl Problem {
         Self::new(ProblemKind::Overloaded).detail(detail).retry_after(1)
     }
 
+    /// Too many attempts failed.
+    pub fn throttled() -> Self {
+        Self::new(ProblemKind::Throttled)
+            .detail("too many attempts from this address; wait a minute")
+            .retry_after(60)
+    }
+
     /// No key, or a wrong one.
     pub fn unauthorized(challenge: &'static str, detail: &'static str) -> Self {
         let problem = Self::new(ProblemKind::Unauthorized).detail(detail);
@@ -222,7 +229,7 @@ impl From<ChangeError> for Problem {
             ChangeError::NotFound(_) => Self::not_found(error.to_string()),
             ChangeError::Forbidden(why) => Self::new(ProblemKind::Forbidden).detail(why),
             ChangeError::LimitReached { field, why } => Self::field(field, why),
-            ChangeError::Throttled => throttled(),
+            ChangeError::Throttled => Self::throttled(),
             ChangeError::Store(error) => error.into(),
         }
     }
@@ -234,16 +241,10 @@ impl From<AuthError> for Problem {
             AuthError::NotAuthorized | AuthError::Disabled => {
                 Self::unauthorized("Bearer realm=\"tidings\"", "wrong name or password")
             }
-            AuthError::Throttled => throttled(),
+            AuthError::Throttled => Self::throttled(),
             AuthError::Store(error) => error.into(),
         }
     }
-}
-
-fn throttled() -> Problem {
-    Problem::new(ProblemKind::Throttled)
-        .detail("too many attempts from this address; wait a minute")
-        .retry_after(60)
 }
 
 #[cfg(test)]

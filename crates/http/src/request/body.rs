@@ -8,6 +8,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::LengthLimitError;
 use tokio::time::timeout;
 
+use crate::peer;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::App;
 
@@ -51,17 +52,21 @@ pub(crate) async fn read_body(request: Request, limit: usize) -> Result<Bytes, P
 }
 
 /// Reads a body from a client that has shown no credential yet: only so many at
-/// once, and soon, so that clients that have one do not wait for it.
+/// once and from one address, and soon, so that clients that have one do not wait for it. Where there
+/// are more, the slowest gives way.
 pub(crate) async fn read_unauthenticated_body(
     app: &App,
     request: Request,
     limit: usize,
 ) -> Result<Bytes, Problem> {
-    let _permit = app
+    let source = peer::source(&app.settings, request.headers(), request.extensions());
+    let place = app
         .unauthenticated_bodies
-        .try_acquire()
+        .enter(Some(source))
         .map_err(|_| Problem::overloaded("too many requests without a credential at once"))?;
-    timeout(UNAUTHENTICATED_BODY_TIME, read_body(request, limit))
-        .await
-        .unwrap_or_else(|_| Err(Problem::new(ProblemKind::Timeout).detail("the body did not come in time")))
+    let slow = || Problem::new(ProblemKind::Timeout).detail("the body did not come in time");
+    tokio::select! {
+        read = timeout(UNAUTHENTICATED_BODY_TIME, read_body(request, limit)) => read.unwrap_or_else(|_| Err(slow())),
+        () = place.place.ended() => Err(slow()),
+    }
 }

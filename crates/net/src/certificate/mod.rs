@@ -1,6 +1,7 @@
 //! The server's certificate: from files that the operator names, or made by the
 //! server itself; exchanged in place on reload.
 
+mod doubts;
 mod self_signed;
 
 use std::fs;
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 use tidings_core::model::Timestamp;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+pub use self::doubts::Doubt;
 use crate::tls::{self, TlsSettings};
 
 /// The protocol name that clients of the direct TLS port send (XEP-0368).
@@ -129,19 +131,13 @@ impl Certificates {
     ///
     /// # Errors
     /// When there is no usable one: this is the start, so nothing else could be
-    /// used instead. An expired one is used, with a warning: devices that pin it
-    /// still connect.
+    /// used instead. An expired one is used: devices that pin it still connect. [`doubts`](Self::doubts)
+    /// says so.
     pub fn open(source: CertificateSource, now: Timestamp) -> Result<Arc<Self>, CertificateError> {
         if let CertificateSource::SelfSigned { directory, domain } = &source {
             self_signed::ensure(directory, domain, now)?;
         }
         let loaded = LoadedCertificate::load(&source)?;
-        if loaded.expires_at <= now {
-            tracing::warn!(
-                path = %source.chain_path().display(), expired = %loaded.expires_at,
-                "the certificate has expired: clients that check it will not connect"
-            );
-        }
         Ok(Arc::new(Self { source, current: RwLock::new(Arc::new(loaded)) }))
     }
 
@@ -154,14 +150,34 @@ impl Certificates {
         let fresh = self.read_again(now).inspect_err(
             |error| tracing::error!(%error, "the new certificate is not usable: the old one stays in use"),
         )?;
-        let mut current = self.current.write();
-        if fresh.chain == current.chain && fresh.key_digest == current.key_digest {
+        let fresh = Arc::new(fresh);
+        let changed = {
+            let mut current = self.current.write();
+            let changed = fresh.chain != current.chain || fresh.key_digest != current.key_digest;
+            if changed {
+                *current = Arc::clone(&fresh);
+            }
+            changed
+        };
+        // Said without the lock: new connections need it.
+        if changed {
+            tracing::info!(expires = %fresh.expires_at, fingerprint = fresh.fingerprint_text(), "a new certificate is in use");
+        } else {
             tracing::info!(expires = %fresh.expires_at, "the certificate is unchanged");
-            return Ok(false);
         }
-        tracing::info!(expires = %fresh.expires_at, fingerprint = fresh.fingerprint_text(), "a new certificate is in use");
-        *current = Arc::new(fresh);
-        Ok(true)
+        Ok(changed)
+    }
+
+    /// What devices of this domain will object to in the certificate in use.
+    pub fn doubts(&self, domain: &str, now: Timestamp) -> Vec<Doubt> {
+        let current = Arc::clone(&self.current.read());
+        current.chain.first().map(|leaf| doubts::of(leaf, domain, now)).unwrap_or_default()
+    }
+
+    /// Whether the server made the certificate in use, and renews it.
+    pub fn is_own(&self) -> bool {
+        let current = Arc::clone(&self.current.read());
+        current.chain.first().is_some_and(|leaf| self_signed::is_own(leaf))
     }
 
     /// When the certificate in use runs out.

@@ -69,11 +69,20 @@ pub(super) fn ensure(directory: &Path, domain: &str, now: Timestamp) -> Result<(
     }
 }
 
+/// Whether this certificate is our own work.
+pub(super) fn is_own(der: &[u8]) -> bool {
+    X509Certificate::from_der(der).is_ok_and(|(_, certificate)| is_marked(&certificate))
+}
+
+fn is_marked(certificate: &X509Certificate<'_>) -> bool {
+    certificate.subject().iter_organization().any(|name| name.as_str() == Ok(MARK))
+}
+
 /// Whether this certificate is our own work, and runs out soon or lacks the domain.
 fn is_due(pem: &[u8], domain: &str, now: Timestamp) -> bool {
     let Ok(der) = CertificateDer::from_pem_slice(pem) else { return false };
     let Ok((_, certificate)) = X509Certificate::from_der(&der) else { return false };
-    let ours = certificate.subject().iter_organization().any(|name| name.as_str() == Ok(MARK));
+    let ours = is_marked(&certificate);
     let ends = certificate.validity().not_after.timestamp().saturating_mul(1000);
     let soon = ends < now.millis().saturating_add(RENEW_DAYS * DAY_MILLIS);
     let names = certificate.subject_alternative_name().ok().flatten();

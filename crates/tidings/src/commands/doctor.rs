@@ -16,10 +16,8 @@ use crate::config::{self, Settings};
 use crate::data_dir::{self, DATABASE, DataDir};
 use crate::failure::{self, Failure};
 use crate::output::{self, Style};
-use crate::{limits, serve};
+use crate::{descriptors, serve};
 
-/// Certificates that run out sooner are worth a warning.
-const RENEW: Duration = Duration::from_secs(14 * 86_400);
 /// A clock before this is not set: 2025-01-01.
 const CLOCK_AT_LEAST: Timestamp = Timestamp(1_735_689_600_000);
 /// What the future may hold without a clock having been set back.
@@ -166,24 +164,28 @@ fn certificate(settings: &Settings, now: Timestamp) -> Vec<Finding> {
     if matches!(source, CertificateSource::SelfSigned { .. }) && !chain.exists() {
         return vec![Note("there is none yet: the first start makes one".to_owned())];
     }
-    let ours = matches!(source, CertificateSource::SelfSigned { .. });
     // As files, so that nothing is made or renewed here.
-    let expires = match Certificates::open(CertificateSource::Files { chain: chain.clone(), key }, now) {
-        Ok(certificates) => certificates.expires_at(),
+    let certificates = match Certificates::open(CertificateSource::Files { chain: chain.clone(), key }, now) {
+        Ok(certificates) => certificates,
         Err(error) => return vec![Wrong(error.to_string())],
     };
-    let left = expires.since(now);
-    let days = left.as_secs() / 86_400;
+    let renewed = certificates.is_own() && matches!(source, CertificateSource::SelfSigned { .. });
     let shown = chain.display();
-    vec![if left.is_zero() && ours {
-        Note(format!("{shown} expired at {expires}; the next start makes a new one if it was self-signed"))
-    } else if left.is_zero() {
-        Wrong(format!("{shown} expired at {expires}: devices refuse it"))
-    } else if left < RENEW && !ours {
-        Wrong(format!("{shown} expires in {days} days, at {expires}: renew it, then send the server SIGHUP"))
-    } else {
-        Fine(format!("{shown} is good for {days} days"))
-    }]
+    let doubts = certificates.doubts(&settings.domain, now);
+    let mut findings: Vec<_> = doubts
+        .iter()
+        .map(|doubt| match renewed {
+            true => {
+                Note(format!("{shown}: {doubt}; it is the server's own, and the next start makes a new one"))
+            }
+            false => Wrong(format!("{shown}: {doubt}")),
+        })
+        .collect();
+    if findings.is_empty() {
+        let days = certificates.expires_at().since(now).as_secs() / 86_400;
+        findings.push(Fine(format!("{shown} is for {} and good for {days} days", settings.domain)));
+    }
+    findings
 }
 
 fn clock(now: Timestamp) -> Finding {
@@ -212,7 +214,7 @@ fn free_space(dir: &Path) -> Finding {
 }
 
 fn open_files() -> Finding {
-    match limits::open_files() {
+    match descriptors::open_files() {
         Some(most) if most < OPEN_FILES => Note(format!(
             "at most {most}, so fewer devices than that; for more, raise the hard limit (ulimit -Hn, or LimitNOFILE= for systemd)"
         )),

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tidings_core::config::{Legacy, Limits, Notifications, Registration, Session, Topics};
+use tidings_core::source::Network;
 
 pub(crate) use self::layers::{Layers, load};
 
@@ -53,6 +54,9 @@ pub(crate) struct Listen {
     pub http: SocketAddr,
     /// `/metrics`, `/healthz` and `/readyz` alone, for the monitoring.
     pub metrics: Option<SocketAddr>,
+    /// Balancers, addresses or networks, whose connections to `xmpp` and `xmpps` begin with a header of the PROXY
+    /// protocol.
+    pub proxy_protocol_from: Vec<Network>,
 }
 
 /// `[tls]`: a certificate of one's own; both or none.
@@ -110,6 +114,7 @@ impl Default for Listen {
             xmpps: SocketAddr::from(([0, 0, 0, 0], 5223)),
             http: SocketAddr::from(([127, 0, 0, 1], 7070)),
             metrics: None,
+            proxy_protocol_from: Vec::new(),
         }
     }
 }

@@ -27,13 +27,14 @@ pub struct Home {
     data: PathBuf,
     settings: Vec<String>,
     environment: Vec<(String, String)>,
+    open_files: Option<u32>,
 }
 
 impl Home {
     pub fn new() -> Self {
         let root = tempfile::tempdir().expect("a temporary directory");
         let data = root.path().join("data");
-        let home = Self { root, data, settings: Vec::new(), environment: Vec::new() };
+        let home = Self { root, data, settings: Vec::new(), environment: Vec::new(), open_files: None };
         let (chain, key) = (home.beside("chain.pem"), home.beside("key.pem"));
         std::fs::write(&chain, wire::certificate().cert.pem()).expect("a file is written");
         std::fs::write(&key, wire::certificate().signing_key.serialize_pem()).expect("a file is written");
@@ -117,8 +118,22 @@ impl Home {
         }
     }
 
+    /// Lets the server have so many open files.
+    pub fn open_files(mut self, most: u32) -> Self {
+        self.open_files = Some(most);
+        self
+    }
+
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        let program = env!("CARGO_BIN_EXE_tidings");
+        let mut command = match self.open_files {
+            None => Command::new(program),
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\""), program]);
+                shell
+            }
+        };
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TIDINGS_")) {
             command.env_remove(name);
         }

@@ -69,6 +69,13 @@ impl Wire {
         Self::over(socket.connect(to).await?).await
     }
 
+    /// As [`connect`](Self::connect), with this said before all else: what a balancer says.
+    pub async fn connect_behind(to: SocketAddr, header: &[u8]) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(to).await?;
+        stream.write_all(header).await?;
+        Self::over(stream).await
+    }
+
     async fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let name = ServerName::try_from("localhost").expect("a name");

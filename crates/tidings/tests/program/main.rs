@@ -5,6 +5,7 @@ mod server;
 
 mod commands;
 mod demo;
+mod log;
 mod maintenance;
 mod serve;
 mod usage;
