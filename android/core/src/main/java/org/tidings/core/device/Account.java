@@ -62,6 +62,10 @@ public final class Account {
         return identity;
     }
 
+    Account named(String username) {
+        return new Account(username, password, agent, registered, own, identity);
+    }
+
     Account registered(boolean registered) {
         return new Account(username, password, agent, registered, own, identity);
     }

@@ -52,6 +52,10 @@ final class AccountKeeper {
         }
     }
 
+    void named(String username) throws IOException {
+        save(account.named(username));
+    }
+
     void registered() throws IOException {
         save(account.registered(true));
     }

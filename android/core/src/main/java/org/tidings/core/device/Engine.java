@@ -52,8 +52,6 @@ public final class Engine {
         attempts = new Attempts(settings, random, clock.millis());
     }
 
-    // ---- what the world says ----
-
     /**
      * Starts, and takes up what the last run left.
      *
@@ -172,8 +170,6 @@ public final class Engine {
         attemptIfDue();
         setAlarm();
     }
-
-    // ---- what the app says ----
 
     /** Ends the session in good order, and everything else. */
     public void stop() {
@@ -312,6 +308,11 @@ public final class Engine {
     }
 
     private final Connection.Events events = new Connection.Events() {
+        @Override
+        public void named(String username) {
+            logins.named(username);
+        }
+
         @Override
         public void registered() {
             logins.registered();

@@ -43,6 +43,11 @@ final class Logins {
         attempt(() -> accounts.know(identity));
     }
 
+    /** The invitation is for one name alone. */
+    void named(String username) {
+        attempt(() -> accounts.named(username));
+    }
+
     void registered() {
         attempt(accounts::registered);
     }

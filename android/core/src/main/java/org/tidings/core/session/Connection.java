@@ -22,6 +22,9 @@ import org.tidings.core.xml.XmlReader;
 public final class Connection {
     /** Hears what happens. Called within the methods of the connection, which may be used in turn. */
     public interface Events {
+        /** The account is going to be registered with this name: the server has not heard of it yet. */
+        void named(String username);
+
         /** The account exists now. */
         void registered();
 
@@ -171,7 +174,9 @@ public final class Connection {
             return;
         }
         Negotiation.Step step = negotiation.take(element);
-        if (step == Negotiation.Step.REGISTERED) {
+        if (step == Negotiation.Step.NAMED) {
+            events.named(negotiation.username());
+        } else if (step == Negotiation.Step.REGISTERED) {
             events.registered();
         } else if (step == Negotiation.Step.READY) {
             begin(negotiation.established());

@@ -5,7 +5,8 @@ import org.tidings.core.sasl.SaltedPassword;
 /** Who logs in where, and what the stream is wanted for: all that a negotiation needs to know. */
 public final class Login {
     final String domain;
-    final String username;
+    /** Until a registration whose invitation is for one name alone. */
+    String username;
     final String password;
     final String nonce;
     SaltedPassword salted;

@@ -20,6 +20,8 @@ public final class Negotiation {
     /** How far an element led. */
     public enum Step {
         MORE,
+        /** The account is to have another name than the device made up ({@link #username}), and registers with that. */
+        NAMED,
         /** The account exists now; the login goes on by itself. */
         REGISTERED,
         /** There is a session: see {@link #established()}. */
@@ -32,7 +34,10 @@ public final class Negotiation {
     }
 
     private static final String PRE_AUTH_ID = "preauth";
+    private static final String FORM_ID = "form";
     private static final String REGISTER_ID = "register";
+    /** Bytes of a name, as RFC 7622 bounds it. */
+    private static final int LONGEST_NAME = 1023;
     private static final String BIND_ID = "bind";
 
     private final Login login;
@@ -53,6 +58,11 @@ public final class Negotiation {
         this.out = out;
         this.restart = restart;
         established.domain = login.domain;
+    }
+
+    /** With which name it logs in. */
+    public String username() {
+        return login.username;
     }
 
     /** Opens the stream. */
@@ -150,9 +160,19 @@ public final class Negotiation {
                 if (!isResult(answer, PRE_AUTH_ID)) {
                     throw Errors.registration(answer);
                 }
-                return register(features);
+                return send(iq(FORM_ID, new Element("query", Ns.REGISTER)).with("type", "get"), form -> named(form, features));
             });
         }
+    }
+
+    /** An invitation may be for one name; one that is used up says nothing, and whether it was used by us the next answer tells. */
+    private Step named(Element form, Features features) throws StreamException {
+        Element query = isResult(form, FORM_ID) ? form.child("query", Ns.REGISTER) : null;
+        String name = query == null ? null : query.childText("username", Ns.REGISTER);
+        boolean other = name != null && !name.isEmpty() && name.length() <= LONGEST_NAME && !name.equals(login.username);
+        login.username = other ? name : login.username;
+        register(features);
+        return other ? Step.NAMED : Step.MORE;
     }
 
     private Step register(Features features) {

@@ -61,6 +61,40 @@ class AccountTest {
     }
 
     @Test
+    void anInvitationForOneNameAlone() {
+        world.server.token = "t";
+        world.server.invited = "anna";
+        world.settings.token("t");
+        world.start();
+        assertTrue(world.isOnline(), world.statuses.toString());
+        assertEquals("anna", world.store.account.username());
+        assertEquals(Collections.singleton("anna"), world.server.accounts.keySet());
+        world.kill();
+        world.start();
+        assertTrue(world.isOnline(), world.statuses.toString());
+    }
+
+    @Test
+    void anInvitationWhoseAnswerWasLostIsOurs() {
+        world.server.token = "t";
+        world.server.invited = "anna";
+        world.settings.token("t");
+        world.server.tamper = said -> {
+            if (new String(said.get(0)).contains("id='register'")) {
+                said.clear();
+            }
+        };
+        world.start();
+        assertFalse(world.isOnline());
+        assertEquals("anna", world.store.account.username(), "kept before the server heard of it");
+        world.server.tamper = said -> {};
+        world.kill();
+        world.start().pass(10 * MINUTE);
+        assertTrue(world.isOnline(), world.statuses.toString());
+        assertEquals(1, world.server.accounts.size());
+    }
+
+    @Test
     void aWrongTokenIsSaidAndNotRepeatedAllDay() {
         world.server.token = "right";
         world.settings.token("wrong");

@@ -80,6 +80,9 @@ class NegotiationTest {
         negotiation.take(element(FEATURES + "<register xmlns='urn:xmpp:ibr-token:0'/><register xmlns='http://jabber.org/features/iq-register'/>" + END));
         assertEquals("<iq type='set' id='preauth' to='d'><preauth xmlns='urn:xmpp:pars:0' token='t'/></iq>", taken());
         negotiation.take(element("<iq type='result' id='preauth'/>"));
+        assertEquals("<iq type='get' id='form'><query xmlns='jabber:iq:register'/></iq>", taken());
+        assertEquals(Negotiation.Step.MORE, negotiation.take(element("<iq type='result' id='form'><query xmlns='jabber:iq:register'>"
+                + "<username/><password/></query></iq>")));
         assertEquals("<iq type='set' id='register'><query xmlns='jabber:iq:register'><username>user</username><password>pencil</password></query></iq>", taken());
         assertEquals(Negotiation.Step.REGISTERED, negotiation.take(element("<iq type='result' id='register'/>")));
         assertTrue(taken().startsWith("<auth "));

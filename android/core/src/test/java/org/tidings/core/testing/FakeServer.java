@@ -56,6 +56,8 @@ public final class FakeServer {
     public boolean registration = true;
     public boolean tokenFeature = true;
     public String token;
+    /** The name that the token is for alone, or null. */
+    public String invited;
     public int logins;
     public int resumptions;
     /** Takes what comes and says nothing. */
@@ -236,9 +238,17 @@ public final class FakeServer {
                 answer = presented ? answer : error(iq, "cancel", "item-not-found");
             } else if (payload.is("query", Ns.REGISTER)) {
                 String name = payload.childText("username", Ns.REGISTER);
+                if ("get".equals(iq.attribute("type"))) {
+                    boolean used = invited != null && accounts.containsKey(invited);
+                    say(used ? error(iq, "auth", "forbidden")
+                            : answer.with(new Element("query", Ns.REGISTER).withField("username", invited == null ? "" : invited)));
+                    return;
+                }
                 String key = payload.childText("key", Ns.REGISTER);
                 boolean allowed = token == null || presented || token.equals(key);
-                if (!allowed) {
+                if (invited != null && !invited.equals(name)) {
+                    answer = error(iq, "modify", "not-acceptable");
+                } else if (!allowed) {
                     answer = error(iq, "auth", "forbidden");
                 } else if (accounts.containsKey(name)) {
                     answer = error(iq, "cancel", "conflict");
