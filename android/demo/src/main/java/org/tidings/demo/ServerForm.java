@@ -20,14 +20,18 @@ final class ServerForm {
 
     private ServerForm() {}
 
-    /** @param port where it ends in 22, as 5222 does, it is one for STARTTLS */
+    /** @param port where it is that of STARTTLS, 5222, it is taken for that; any other is one for TLS from the start */
     static ServerConfig byAddress(String host, String domain, String port, String token) {
         String name = host;
         String number = port;
         int colon = host.lastIndexOf(':');
-        if (port.isEmpty() && colon > 0 && host.indexOf(':') == colon) {
+        boolean bringsPort = host.startsWith("[") ? host.indexOf("]:") == colon - 1 : host.indexOf(':') == colon;
+        if (port.isEmpty() && colon > 0 && bringsPort) {
             name = host.substring(0, colon);
             number = host.substring(colon + 1);
+        }
+        if (name.startsWith("[") && name.endsWith("]")) {
+            name = name.substring(1, name.length() - 1);
         }
         int parsed = number(number);
         ServerConfig server = ServerConfig.of(name, domain.isEmpty() ? null : domain, parsed == STARTTLS ? 0 : parsed,

@@ -68,7 +68,10 @@ public final class TopicsActivity extends Screen {
         row.<TextView>findViewById(R.id.topic_name).setText(Harmless.line(topic));
         Button remove = row.findViewById(R.id.topic_remove);
         remove.setContentDescription(getString(R.string.unsubscribe_from, topic));
-        remove.setOnClickListener(view -> tidings().topics().unsubscribe(topic, new Result()));
+        remove.setOnClickListener(view -> {
+            tidings().topics().unsubscribe(topic, new Result());
+            sayWhenUnconnected();
+        });
         return row;
     }
 
@@ -97,6 +100,14 @@ public final class TopicsActivity extends Screen {
         if (!topic.isEmpty()) {
             text(R.id.topic).setText("");
             tidings().topics().subscribe(topic, new Result());
+            sayWhenUnconnected();
+        }
+    }
+
+    /** The answer comes when there is a connection, which may be long from now. */
+    private void sayWhenUnconnected() {
+        if (!tidings().status().isOnline()) {
+            setOrHide(text(R.id.problem), getString(R.string.topic_offline));
         }
     }
 

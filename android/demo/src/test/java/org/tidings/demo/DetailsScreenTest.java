@@ -52,8 +52,8 @@ public final class DetailsScreenTest extends AppTest {
     }
 
     @Test
-    public void aTitleOf60KilobytesAndTextsThatTurnAround() throws Exception {
-        given.received(Samples.xml("big", "\u202eA".repeat(15_000), "b\u2066\n".repeat(9_000), null, null, "\u202etopic", "normal", now), now, false);
+    public void aTitleOf36KilobytesAndTextsThatTurnAround() throws Exception {
+        given.received(Samples.xml("big", "\u202eA".repeat(9_000), "b\u2066\n".repeat(4_000), null, null, "\u202etopic", "normal", now), now, false);
         DetailsActivity screen = details("big");
         assertTrue(text(screen, R.id.title).length() < 600);
         assertFalse((text(screen, R.id.title) + text(screen, R.id.message) + text(screen, R.id.meta)).matches("(?s).*[\u202e\u2066].*"));

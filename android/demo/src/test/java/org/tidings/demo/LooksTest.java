@@ -86,7 +86,7 @@ public final class LooksTest extends AppTest {
         for (Activity screen : screens()) {
             int least = (int) (40 * screen.getResources().getDisplayMetrics().density);
             each(screen.getWindow().getDecorView(), view -> {
-                if (!view.isShown() || !view.isClickable() || view instanceof ViewGroup) {
+                if (!view.isShown() || !view.isClickable() || view instanceof ViewGroup || view instanceof TextView && ((TextView) view).isTextSelectable()) {
                     return;
                 }
                 boolean words = view.getContentDescription() != null || view instanceof TextView && ((TextView) view).length() > 0
@@ -158,6 +158,7 @@ public final class LooksTest extends AppTest {
 
     @Test
     public void theIconIsAdaptive() throws Exception {
-        assertTrue(app.getPackageManager().getApplicationIcon(app.getPackageName()) instanceof AdaptiveIconDrawable);
+        assertEquals(R.mipmap.ic_launcher, app.getApplicationInfo().icon);
+        assertTrue(app.getDrawable(R.mipmap.ic_launcher) instanceof AdaptiveIconDrawable);
     }
 }

@@ -115,6 +115,8 @@ public final class ServerScreenTest extends AppTest {
         assertEquals(8443, ServerForm.byAddress("push.example.org:8443", "", "", "").address().directTlsPort());
         assertEquals(7, ServerForm.byAddress("push.example.org", "", "7", "").address().directTlsPort());
         assertEquals("::1", ServerForm.byAddress("[::1]", "", "", "").address().host());
+        assertEquals("::1", ServerForm.byAddress("[::1]:443", "", "", "").address().host());
+        assertEquals(443, ServerForm.byAddress("[::1]:443", "", "", "").address().directTlsPort());
     }
 
     @Test

@@ -58,10 +58,9 @@ public final class StatusScreenTest extends AppTest {
     @Test
     public void aTopicWithoutAConnectionIsKept() throws Exception {
         TopicsActivity screen = open(TopicsActivity.class, null);
-        until("why there is no list", () -> isShown(screen, R.id.problem));
         screen.<TextView>findViewById(R.id.topic).setText(" news ");
         screen.findViewById(R.id.subscribe).performClick();
-        until("what becomes of it", () -> text(screen, R.id.problem).equals(screen.getString(R.string.topic_offline)));
+        assertEquals(screen.getString(R.string.topic_offline), text(screen, R.id.problem));
         assertEquals("", text(screen, R.id.topic));
     }
 
