@@ -14,7 +14,7 @@ use tidings_core::model::{
     Sender, Timestamp, Username,
 };
 use tidings_core::store::prelude::*;
-use tidings_core::store::{Committed, NewNotification, Next, Settlement};
+use tidings_core::store::{Committed, NewNotification, PendingBounds, Next, Settlement};
 use tidings_store::{SqliteOptions, SqliteStore};
 use tidings_xmpp::ext::push::{PushMessage, headline_template};
 use tidings_xmpp::ext::sm::Nonza;
@@ -205,6 +205,7 @@ fn notification(audience: Audience, number: u64) -> NewNotification {
         send_at: None,
         expires_at: Timestamp(4_000_000_000_000),
         idempotency: None,
+        bounds: PendingBounds::default(),
     }
 }
 

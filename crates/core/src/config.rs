@@ -75,6 +75,10 @@ pub struct Limits {
     pub topics_per_account: usize,
     /// Named users in one notification.
     pub users_per_notification: usize,
+    /// Notifications that name an account and wait for it; 0 = no limit.
+    pub pending_per_account: u64,
+    /// Bytes of all notifications that wait or are scheduled; 0 = no limit.
+    pub pending_bytes: u64,
 }
 
 impl Default for Limits {
@@ -98,6 +102,8 @@ impl Default for Limits {
             unauthenticated_per_address: 512,
             topics_per_account: 1000,
             users_per_notification: 10_000,
+            pending_per_account: 10_000,
+            pending_bytes: 4 << 30,
         }
     }
 }
@@ -130,11 +136,18 @@ pub struct Notifications {
     pub max_ttl_seconds: u64,
     /// Days that finished notifications stay in the history.
     pub history_days: u64,
+    /// Schemes that a notification's `uri` may have besides the usual ones, such as an app's own.
+    pub uri_schemes: Vec<String>,
 }
 
 impl Default for Notifications {
     fn default() -> Self {
-        Self { default_ttl_seconds: 28 * 86_400, max_ttl_seconds: 90 * 86_400, history_days: 30 }
+        Self {
+            default_ttl_seconds: 28 * 86_400,
+            max_ttl_seconds: 90 * 86_400,
+            history_days: 30,
+            uri_schemes: Vec::new(),
+        }
     }
 }
 

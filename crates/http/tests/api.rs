@@ -451,6 +451,13 @@ async fn androidpns_form_still_works() {
     post("?action=list", bearer.clone(), form).await.problem(404);
     post("", bearer, form).await.problem(404);
     assert_eq!(world.call("", "GET", "/notification.do", None).await.status.as_u16(), 302);
+    let get = "/notification.do?action=send&broadcast=N&username=anna&title=by+GET";
+    world.call("", "GET", get, None).await.problem(401);
+    world.call(&world.read, "GET", get, None).await.problem(403);
+    let answer = world.call("", "GET", &format!("{get}&api_key={}", world.send), None).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (302, "/notification.do"));
+    let newest = world.get("/v1/notifications?limit=1").await.json()["notifications"][0].clone();
+    assert_eq!((newest["title"].as_str(), &newest["id"]), (Some("by GET"), &json!(answer.header("notification-id"))));
 }
 
 #[tokio::test]

@@ -299,8 +299,9 @@ async fn hostile_text_is_only_text_wherever_it_shows() {
     let world = world().await;
     world.user("anna").await;
     let hostile = r#"<script>alert(1)</script>"'&"#;
+    let address = format!("https://x.example/{hostile}");
     let json = serde_json::json!({
-        "to": {"user": "anna"}, "title": hostile, "message": hostile, "uri": hostile, "image": hostile,
+        "to": {"user": "anna"}, "title": hostile, "message": hostile, "uri": address, "image": address,
         "data": {hostile: hostile}, "collapse_key": hostile,
     });
     let id =

@@ -18,7 +18,7 @@ use tidings_core::model::{
 };
 use tidings_core::store::prelude::*;
 use tidings_core::store::{
-    Acceptance, AccountChange, Idempotency, NewEndpoint, NewNotification, Seen, Settlement, WebSession,
+    Acceptance, AccountChange, Idempotency, NewEndpoint, NewNotification, PendingBounds, Seen, Settlement, WebSession,
 };
 use tidings_store::{SqliteOptions, SqliteStore};
 
@@ -109,6 +109,7 @@ impl History<'_> {
             send_at: None,
             expires_at: at(86_400),
             idempotency: None,
+            bounds: PendingBounds::default(),
         }
     }
 

@@ -20,7 +20,7 @@ use tidings_core::model::{
 };
 use tidings_core::store::prelude::*;
 use tidings_core::store::{
-    AccountOrder, AccountQuery, AccountSortKey, Committed, NewNotification, Next, Payloads, Seen, Settlement,
+    AccountOrder, AccountQuery, AccountSortKey, Committed, NewNotification, PendingBounds, Next, Payloads, Seen, Settlement,
 };
 use tidings_store::{SqliteOptions, SqliteStore};
 
@@ -277,6 +277,7 @@ fn notification(number: u128, audience: Audience) -> NewNotification {
         send_at: None,
         expires_at: NEVER,
         idempotency: None,
+        bounds: PendingBounds::default(),
     }
 }
 

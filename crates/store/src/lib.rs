@@ -17,6 +17,8 @@ pub use self::sqlite::{Options as SqliteOptions, Report as SqliteReport, SqliteS
 
 /// So many usernames of an audience are kept for listings.
 const LISTED_USERS: usize = 100;
+/// A page of notifications ends behind the one with which their contents come to so many bytes.
+const PAGE_BYTES: usize = 1 << 20;
 /// So many unknown usernames are named in a refusal.
 const NAMED_UNKNOWN: usize = 100;
 

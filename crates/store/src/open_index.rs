@@ -31,6 +31,8 @@ pub(crate) struct OpenBroadcast {
     pub collapse: Option<CollapseKey>,
     /// How many accounts it waits for.
     pub pending: u64,
+    /// Bytes that it takes while it waits.
+    pub size: u64,
 }
 
 /// A collapse key, and whose it is.

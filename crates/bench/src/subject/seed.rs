@@ -9,7 +9,7 @@ use tidings_core::clock::{Clock, SystemClock};
 use tidings_core::model::{
     Audience, Content, Ext, NewAccount, NotificationId, Priority, ScramKeys, Sender, Username,
 };
-use tidings_core::store::NewNotification;
+use tidings_core::store::{NewNotification, PendingBounds};
 use tidings_core::store::prelude::*;
 use tidings_store::{SqliteOptions, SqliteStore};
 use tidings_xmpp::sasl::{ScramHash, derive_keys};
@@ -135,6 +135,7 @@ fn notification(
         send_at: None,
         expires_at: now.plus(std::time::Duration::from_secs(28 * 86_400)),
         idempotency: None,
+        bounds: PendingBounds::default(),
     })
 }
 

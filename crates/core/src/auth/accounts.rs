@@ -18,6 +18,25 @@ use crate::model::{Account, AccountId, AccountRef, Credentials, NewAccount, Scra
 use crate::refusals::Attempt;
 use crate::store::{AccountChange, AccountQuery, AccountRow, AccountSortKey, Page, StoreError};
 
+impl RegistrationRequest {
+    /// Every field of it that is wrong, whatever the server that is asked.
+    pub fn check(&self) -> Vec<FieldError> {
+        self.read(&self.username).err().unwrap_or_default()
+    }
+
+    fn read(&self, username: &str) -> Result<NewNames, Vec<FieldError>> {
+        let mut rules = Rules::default();
+        let username = rules.username("username", username);
+        rules.password(&self.password);
+        let name = rules.name(self.name.as_deref());
+        let email = rules.email(self.email.as_deref());
+        match username {
+            Some(username) if rules.errors.is_empty() => Ok((username, name, email)),
+            _ => Err(rules.errors),
+        }
+    }
+}
+
 impl AuthManager {
     /// Creates an account in-band, by policy and limits.
     ///
@@ -283,15 +302,7 @@ impl AuthManager {
     }
 
     pub(super) fn read_new(&self, request: &RegistrationRequest) -> Result<NewNames, Vec<FieldError>> {
-        let mut rules = Rules::default();
-        let username = rules.username("username", self.local_part(&request.username));
-        rules.password(&request.password);
-        let name = rules.name(request.name.as_deref());
-        let email = rules.email(request.email.as_deref());
-        match username {
-            Some(username) if rules.errors.is_empty() => Ok((username, name, email)),
-            _ => Err(rules.errors),
-        }
+        request.read(self.local_part(&request.username))
     }
 
     /// The account's credentials, or for an unknown user the name to derive decoy keys from.

@@ -14,6 +14,7 @@ mod sender;
 mod session;
 mod time;
 mod topic;
+pub(crate) mod uri;
 
 pub use self::account::{Account, AccountRef, AccountToken, Credentials, NewAccount, ScramKeys};
 pub use self::endpoint::Endpoint;
@@ -29,3 +30,4 @@ pub use self::sender::Sender;
 pub use self::session::{Encoding, EndReason, SessionId, Show, Status};
 pub use self::time::Timestamp;
 pub use self::topic::TopicPolicy;
+pub use self::uri::check_scheme;

@@ -124,6 +124,11 @@ pub struct Notification {
 }
 
 impl Notification {
+    /// Bytes of what is delivered and shown, about.
+    pub fn content_bytes(&self) -> usize {
+        self.payload.len() + self.ext.iter().map(|(door, object)| door.len() + object.len()).sum::<usize>()
+    }
+
     /// Whether it has a collapse key in common with an older one of the same sender. What is older
     /// than the noting of senders collapses with any that has its key.
     pub fn collapses_with(&self, older: &Self) -> bool {
@@ -137,20 +142,33 @@ impl Notification {
     }
 }
 
-/// Where a notification stands as a whole.
+/// Where a notification stands as a whole: one word for one state, wherever it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NotificationState {
     /// Waits for its `send_at`.
     Scheduled,
-    /// Released; something may be pending.
+    /// Released, and pending for an account.
     Live,
-    /// Its time is over.
-    Expired,
-    /// Withdrawn, or replaced by a newer one with its collapse key.
+    /// Pending for nobody: copies were withdrawn, or replaced by a newer one with its collapse key.
     Cancelled,
+    /// Pending for nobody: its time was over before some had it.
+    Expired,
+    /// Pending for nobody, and neither of these.
+    Done,
 }
 
 impl NotificationState {
+    /// Where one stands that was released. `withdrawn` says whether copies ended by being withdrawn
+    /// or replaced; those of a removed account did not.
+    pub fn of_released(counters: &Counters, withdrawn: bool) -> Self {
+        match counters {
+            _ if counters.pending() > 0 => Self::Live,
+            _ if withdrawn => Self::Cancelled,
+            Counters { expired: 1.., .. } => Self::Expired,
+            _ => Self::Done,
+        }
+    }
+
     /// The name that the API shows.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -158,6 +176,7 @@ impl NotificationState {
             Self::Live => "live",
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
+            Self::Done => "done",
         }
     }
 }
@@ -180,6 +199,7 @@ pub struct Counters {
 impl Counters {
     /// Accounts that it still waits for.
     pub fn pending(&self) -> u64 {
-        self.recipients.saturating_sub(self.delivered + self.expired + self.cancelled)
+        let ended = self.delivered.saturating_add(self.expired).saturating_add(self.cancelled);
+        self.recipients.saturating_sub(ended)
     }
 }

@@ -38,6 +38,19 @@ impl Payload {
     /// The longest opaque payload, in bytes (RFC 8030 section 7.2).
     pub const MAX_BYTES: usize = 4096;
 
+    /// Bytes of all its texts, or of what is opaque.
+    #[expect(clippy::len_without_is_empty, reason = "none is empty")]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Text(Content { title, message, uri, image, data }) => {
+                let texts = [title, message, uri, image].into_iter().flatten().map(String::len);
+                let data = data.iter().map(|(key, value)| key.len() + value.len());
+                texts.chain(data).sum()
+            }
+        }
+    }
+
     /// The text, if it is one.
     pub fn text(&self) -> Option<&Content> {
         match self {

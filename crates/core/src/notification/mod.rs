@@ -29,7 +29,7 @@ use crate::model::{
 use crate::sessions::Sessions;
 use crate::store::{
     Acceptance, Committed, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord, Page,
-    Payloads, Released, Settlement, Store, StoreError, Totals,
+    Payloads, PendingBounds, Released, Settlement, Store, StoreError, Totals,
 };
 
 /// How long an idempotency key is remembered.
@@ -116,9 +116,14 @@ impl NotificationManager {
     /// Looks at a request as [`accept`](Self::accept) does first, and sends nothing.
     ///
     /// # Errors
-    /// [`AcceptError::Invalid`] with every field that is out of bounds.
+    /// [`AcceptError::Invalid`] with every field that is out of bounds; [`AcceptError::Forbidden`].
     pub fn check(&self, request: &Request) -> Result<(), AcceptError> {
-        request.check(&self.inner.config, self.inner.encoded_len)
+        if !request.rights.allow(&request.audience) {
+            return Err(AcceptError::Forbidden(request.audience.to_string()));
+        }
+        let mut errors = request.check(&self.inner.config, self.inner.encoded_len);
+        errors.extend(request.check_times(&self.inner.config, self.inner.clock.now()).err());
+        if errors.is_empty() { Ok(()) } else { Err(AcceptError::Invalid(errors)) }
     }
 
     /// Accepts a notification. When this returns, it is on durable storage. Handing it out is
@@ -127,7 +132,12 @@ impl NotificationManager {
     /// # Errors
     /// See [`AcceptError`].
     pub async fn accept(&self, request: Request) -> Result<Accepted, AcceptError> {
-        self.check(&request)?;
+        match self.check(&request) {
+            Err(refusal @ AcceptError::Invalid(_)) => {
+                return self.inner.repeated(&request).await?.ok_or(refusal);
+            }
+            checked => checked?,
+        }
         self.inner.accept(request).await
     }
 
@@ -179,7 +189,9 @@ impl NotificationManager {
     /// When the store does not answer.
     pub async fn cancel(&self, actor: &Actor, id: NotificationId) -> Result<Option<u64>, StoreError> {
         let Some(ended) = self.inner.store.cancel(id).await? else { return Ok(None) };
-        self.inner.events.send(Event::Cancelled { id, accounts: ended.accounts });
+        if ended.accounts > 0 {
+            self.inner.events.send(Event::Cancelled { id, accounts: ended.accounts });
+        }
         self.inner.audit.note(actor, "notification.cancel", &id.to_string()).await?;
         Ok(Some(ended.accounts))
     }
@@ -331,21 +343,46 @@ impl NotificationManager {
 }
 
 impl Inner {
+    /// What a request was answered before, where only its time is wrong: it may be the repeat of one
+    /// that was answered in time.
+    async fn repeated(&self, request: &Request) -> Result<Option<Accepted>, AcceptError> {
+        let now = self.clock.now();
+        let timeless = request.check(&self.config, self.encoded_len).is_empty();
+        let Some(asked) = idempotency(request, now).filter(|_| timeless) else { return Ok(None) };
+        match self.store.accepted_before(&asked, now).await? {
+            Some(Acceptance::Repeated(id, recipients)) => {
+                Ok(Some(self.as_answered(id, recipients, request.granted_ttl(&self.config), now).await?))
+            }
+            Some(Acceptance::Mismatch) => Err(AcceptError::IdempotencyMismatch),
+            _ => Ok(None),
+        }
+    }
+
+    /// The answer to a repeat that asks for this `ttl` at `now`.
+    async fn as_answered(
+        &self,
+        id: NotificationId,
+        recipients: u64,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Accepted, StoreError> {
+        let (release, expires_at) = match self.store.notification(id).await? {
+            Some(first) => (first.send_at.unwrap_or(first.created_at), first.notification.expires_at),
+            // The history is shorter than a day.
+            None => (now, now.plus(ttl)),
+        };
+        Ok(Accepted { id, recipients, ttl: expires_at.since(release), expires_at })
+    }
+
     async fn accept(&self, request: Request) -> Result<Accepted, AcceptError> {
         let now = self.clock.now();
         let mut random = [0; 10];
         self.random.fill(&mut random);
         let id = NotificationId::new(now, random);
         let send_at = request.send_at.filter(|at| *at > now);
-        let bounds = &self.config.notifications;
-        let ttl = request.ttl.unwrap_or(Duration::from_secs(bounds.default_ttl_seconds));
-        let ttl = ttl.min(Duration::from_secs(bounds.max_ttl_seconds));
-        let idempotency = request.idempotency.map(|(key, fingerprint)| Idempotency {
-            // A key has no line break in it, so this is one sender's alone.
-            key: format!("{}\n{key}", request.sender.identity()),
-            fingerprint,
-            expires_at: now.plus(IDEMPOTENCY_SPAN),
-        });
+        let ttl = request.granted_ttl(&self.config);
+        let expires_at = send_at.unwrap_or(now).plus(ttl);
+        let idempotency = idempotency(&request, now);
         let new = NewNotification {
             id,
             audience: request.audience,
@@ -356,14 +393,14 @@ impl Inner {
             collapse_key: request.collapse_key,
             created_at: now,
             send_at,
-            expires_at: send_at.unwrap_or(now).plus(ttl),
+            expires_at,
             idempotency,
+            bounds: bounds(&self.config),
         };
         match self.store.accept(new).await? {
-            Acceptance::Scheduled(recipients) => Ok(Accepted { id, recipients }),
-            Acceptance::Accepted { id, recipients } | Acceptance::Repeated(id, recipients) => {
-                Ok(Accepted { id, recipients })
-            }
+            Acceptance::Accepted { id, recipients } => Ok(Accepted { id, recipients, ttl, expires_at }),
+            Acceptance::Scheduled(recipients) => Ok(Accepted { id, recipients, ttl, expires_at }),
+            Acceptance::Repeated(id, recipients) => Ok(self.as_answered(id, recipients, ttl, now).await?),
             Acceptance::Mismatch => Err(AcceptError::IdempotencyMismatch),
         }
     }
@@ -378,4 +415,23 @@ fn may_withdraw(grant: &Grant, record: &NotificationRecord) -> bool {
     };
     let sent = || matches!(&record.notification.sender, Some(Sender::Key { id, .. }) if *id == grant.id);
     grant.rights.allow(&record.audience) && (whole || sent())
+}
+
+/// How much may wait: 0 in the settings is no limit.
+fn bounds(config: &Config) -> PendingBounds {
+    let limit = |setting: u64| if setting == 0 { u64::MAX } else { setting };
+    PendingBounds {
+        per_account: limit(config.limits.pending_per_account),
+        bytes: limit(config.limits.pending_bytes),
+    }
+}
+
+/// The request's idempotency key as the store has it.
+fn idempotency(request: &Request, now: Timestamp) -> Option<Idempotency> {
+    request.idempotency.as_ref().map(|(key, fingerprint)| Idempotency {
+        // A key has no line break in it, so this is one sender's alone.
+        key: format!("{}\n{key}", request.sender.identity()),
+        fingerprint: *fingerprint,
+        expires_at: now.plus(IDEMPOTENCY_SPAN),
+    })
 }

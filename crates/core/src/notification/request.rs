@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::auth::Grant;
 use crate::config::Config;
 use crate::error::{FieldError, in_words};
+use crate::model::uri::{check_image, check_uri};
 use crate::model::{
     Audience, Content, Ext, NotificationId, Payload, Priority, SendRights, Sender, Timestamp,
 };
@@ -21,6 +22,8 @@ const COLLAPSE_KEY_BYTES: usize = 128;
 const DATA_KEYS: usize = 64;
 const DATA_KEY_BYTES: usize = 128;
 const IDEMPOTENCY_KEY_BYTES: usize = 512;
+/// How far a `send_at` may be past: the sender's clock may be behind.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 /// What a sender asks for. Lengths and characters are checked by
 /// [`NotificationManager::accept`](super::NotificationManager::accept).
@@ -42,7 +45,7 @@ pub struct Request {
     pub ttl: Option<Duration>,
     /// Replaces what is pending of the same sender with the same key.
     pub collapse_key: Option<String>,
-    /// When to release it; now, when that is past.
+    /// When to release it; at most a minute past, which is now.
     pub send_at: Option<Timestamp>,
     /// The sender's idempotency key, with a SHA-256 of its request. Another sender's is another.
     pub idempotency: Option<(String, [u8; 32])>,
@@ -55,6 +58,10 @@ pub struct Accepted {
     pub id: NotificationId,
     /// How many accounts it is for; for a scheduled one, how many it would be for now.
     pub recipients: u64,
+    /// How long it may wait, from its release on: what was asked for, or the most there is.
+    pub ttl: Duration,
+    /// After this moment it is not delivered any more.
+    pub expires_at: Timestamp,
 }
 
 /// Why a notification was not accepted. Nothing was sent.
@@ -98,21 +105,45 @@ impl Request {
         }
     }
 
-    /// See [`NotificationManager::check`](super::NotificationManager::check). `encoded_len` says
-    /// how long a content and what doors add to it are as a stanza's.
+    /// How long it may wait.
+    pub(super) fn granted_ttl(&self, config: &Config) -> Duration {
+        let bounds = &config.notifications;
+        let ttl = self.ttl.unwrap_or(Duration::from_secs(bounds.default_ttl_seconds));
+        ttl.min(Duration::from_secs(bounds.max_ttl_seconds))
+    }
+
+    /// What is wrong with its times, where it is accepted at `now`. This alone may be wrong with a
+    /// repeat of what was right once.
+    pub(super) fn check_times(&self, config: &Config, now: Timestamp) -> Result<(), FieldError> {
+        let release = match self.send_at {
+            Some(at) if !at.can_be_written() => {
+                return Err(FieldError::new("send_at", "must be in the years 0000 to 9999, in UTC"));
+            }
+            Some(at) if now.since(at) > CLOCK_SLACK => {
+                return Err(FieldError::new("send_at", format!("is past; it is {now} here")));
+            }
+            Some(at) => at.max(now),
+            None => now,
+        };
+        if !release.plus(self.granted_ttl(config)).can_be_written() {
+            let field = if self.send_at.is_some() { "send_at" } else { "ttl" };
+            return Err(FieldError::new(field, "it would expire after the year 9999"));
+        }
+        Ok(())
+    }
+
+    /// What is wrong with it whenever it is accepted. `encoded_len` says how long a content and what
+    /// doors add to it are as a stanza's.
     pub(super) fn check(
         &self,
         config: &Config,
         encoded_len: impl Fn(&Content, &Ext) -> usize,
-    ) -> Result<(), AcceptError> {
-        if !self.rights.allow(&self.audience) {
-            return Err(AcceptError::Forbidden(self.audience.to_string()));
-        }
+    ) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let mut wrong = |field: &str, detail: String| errors.push(FieldError { field: field.into(), detail });
         match &self.payload {
             Payload::Text(content) => {
-                check_content(content, &mut wrong);
+                check_content(content, config, &mut wrong);
                 let size = encoded_len(content, &self.ext);
                 if size > CONTENT_BYTES {
                     let what = "title, message, uri, image, data and ext together";
@@ -149,11 +180,11 @@ impl Request {
         if self.idempotency.as_ref().is_some_and(|(key, _)| key.len() > IDEMPOTENCY_KEY_BYTES) {
             wrong("Idempotency-Key", format!("longer than {IDEMPOTENCY_KEY_BYTES} bytes"));
         }
-        if errors.is_empty() { Ok(()) } else { Err(AcceptError::Invalid(errors)) }
+        errors
     }
 }
 
-fn check_content(content: &Content, wrong: &mut impl FnMut(&str, String)) {
+fn check_content(content: &Content, config: &Config, wrong: &mut impl FnMut(&str, String)) {
     if content.title.is_none() && content.message.is_none() && content.data.is_empty() {
         wrong("message", "one of title, message and data is required".into());
     }
@@ -165,6 +196,12 @@ fn check_content(content: &Content, wrong: &mut impl FnMut(&str, String)) {
         if value.as_ref().is_some_and(|value| value.len() > limit) {
             wrong(field, format!("longer than {limit} bytes"));
         }
+    }
+    if let Some(Err(why)) = content.uri.as_ref().map(|uri| check_uri(uri, &config.notifications.uri_schemes)) {
+        wrong("uri", why);
+    }
+    if let Some(Err(why)) = content.image.as_deref().map(check_image) {
+        wrong("image", why);
     }
     if content.data.len() > DATA_KEYS {
         wrong("data", format!("more than {DATA_KEYS} keys"));
@@ -185,17 +222,23 @@ mod tests {
 
     fn is_accepted(content: &Content) -> bool {
         let request = Request::new(Sender::Operator("ada".into()), Audience::All, content.clone());
-        request.check(&Config::default(), encoded_len).is_ok()
+        request.check(&Config::default(), encoded_len).is_empty()
     }
 
     #[test]
     fn the_largest_content_fits_into_a_stanza_whatever_it_is_made_of() {
         let limit = Config::default().limits.stanza_bytes;
         for unit in ODD {
+            // An address has no control characters.
+            let in_address = if unit.contains(char::is_control) { "&" } else { *unit };
+            let address = |scheme: &str| {
+                let room = URI_BYTES - scheme.len() - 1;
+                format!("{scheme}a{}", in_address.repeat(room / in_address.len()))
+            };
             let small = Content {
                 title: Some(unit.repeat(TITLE_BYTES / unit.len())),
-                uri: Some(unit.repeat(URI_BYTES / unit.len())),
-                image: Some(unit.repeat(URI_BYTES / unit.len())),
+                uri: Some(address("tel:")),
+                image: Some(address("https://")),
                 data: [(unit.repeat(DATA_KEY_BYTES / unit.len()), (*unit).to_owned())].into(),
                 ..Content::default()
             };
@@ -216,11 +259,49 @@ mod tests {
     }
 
     fn errors(request: &Request) -> Vec<String> {
-        match request.check(&Config::default(), encoded_len) {
-            Ok(()) => Vec::new(),
-            Err(AcceptError::Invalid(errors)) => errors.into_iter().map(|error| error.field).collect(),
-            Err(other) => panic!("{other}"),
+        let errors = request.check(&Config::default(), encoded_len);
+        errors.into_iter().map(|error| error.field).collect()
+    }
+
+    #[test]
+    fn addresses_are_checked() {
+        let with = |uri: &str, image: &str| {
+            let content = Content {
+                title: Some("t".into()),
+                uri: Some(uri.into()),
+                image: Some(image.into()),
+                ..Content::default()
+            };
+            errors(&Request::new(Sender::Operator("ada".into()), Audience::All, content))
+        };
+        assert_eq!(with("https://example.org/", "https://example.org/i.png"), Vec::<String>::new());
+        assert_eq!(with("javascript:alert(1)", "data:image/png,x"), ["uri", "image"]);
+        assert_eq!(with("not a uri", "i.png"), ["uri", "image"]);
+    }
+
+    #[test]
+    fn times_are_writable_and_not_past() {
+        const MINUTE: i64 = 60_000;
+        let config = Config::default();
+        let now = Timestamp(1_767_323_045_000);
+        let wrong = |send_at: Option<i64>, ttl: Option<u64>| {
+            let content = Content { title: Some("t".into()), ..Content::default() };
+            let mut request = Request::new(Sender::Operator("ada".into()), Audience::All, content);
+            request.send_at = send_at.map(Timestamp);
+            request.ttl = ttl.map(Duration::from_secs);
+            request.check_times(&config, now).err().map(|error| error.field)
+        };
+        for fine in [None, Some(now.0), Some(now.0 - MINUTE), Some(now.0 + 365 * 24 * 60 * MINUTE)] {
+            assert_eq!(wrong(fine, None), None, "{fine:?}");
         }
+        let last = Timestamp::LAST.0;
+        for send_at in [now.0 - MINUTE - 1, 0, i64::MIN, last, last + 1, i64::MAX] {
+            assert_eq!(wrong(Some(send_at), None).as_deref(), Some("send_at"), "{send_at}");
+        }
+        assert_eq!(wrong(Some(last - 5000), Some(5)), None);
+        assert_eq!(wrong(Some(last - 5000), Some(6)).as_deref(), Some("send_at"));
+        // More than the maximum is cut down to it.
+        assert_eq!(wrong(None, Some(u64::MAX)), None);
     }
 
     #[test]

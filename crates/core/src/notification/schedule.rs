@@ -143,9 +143,11 @@ async fn step(inner: &Inner, due: &mut Due, purged: &mut Option<Timestamp>) -> R
             }
         }
     }
-    if purged.is_none_or(|at| now.since(at) >= PURGE_INTERVAL) {
+    // Later than now: the clock was ahead then.
+    if purged.is_none_or(|at| at > now || now.since(at) >= PURGE_INTERVAL) {
         *purged = Some(now);
-        let history = Duration::from_secs(inner.config.notifications.history_days * 86_400);
+        let days = inner.config.notifications.history_days;
+        let history = Duration::from_secs(days.saturating_mul(86_400));
         let before =
             Timestamp(now.millis().saturating_sub(i64::try_from(history.as_millis()).unwrap_or(i64::MAX)));
         while inner.store.purge(before, now, BATCH).await? >= BATCH as u64 {}

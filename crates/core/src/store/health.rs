@@ -14,6 +14,15 @@ pub struct Commits {
     pub writes: u64,
 }
 
+/// A write-ahead log. Zero where a store has none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogState {
+    /// Bytes that were not copied back when that was last tried.
+    pub not_copied: u64,
+    /// Another program reads the database and keeps them there.
+    pub held_up: bool,
+}
+
 /// Health.
 #[async_trait]
 pub trait HealthStore: Send + Sync + 'static {
@@ -24,6 +33,10 @@ pub trait HealthStore: Send + Sync + 'static {
     /// What this process has made durable since it opened the store; zeros where a store
     /// does not commit in groups.
     fn commits(&self) -> Commits;
+    /// How long what is committed waits for its last place, where a store writes a log first.
+    fn log(&self) -> LogState;
+    /// Stored rows that this process could not read and has set aside, each counted once.
+    fn damaged(&self) -> u64;
     /// Counts everything again from rows and cursors, and names each counter
     /// that disagrees. Slow; for `tidings doctor` and tests.
     async fn verify_counters(&self) -> Result<Vec<String>>;

@@ -48,11 +48,11 @@ pub use self::account::{
 pub use self::admin::{AdminStore, AuditEntry, WebSession};
 pub use self::commit_feed::{CommitFeed, CommitFeeds, Committed, Next, Released};
 pub use self::endpoint::{EndpointQuery, EndpointRow, EndpointStore, NewEndpoint};
-pub use self::health::{Commits, HealthStore};
+pub use self::health::{Commits, HealthStore, LogState};
 pub use self::invitation::{InvitationRow, InvitationStore};
 pub use self::notification::{
     Acceptance, Ended, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord,
-    NotificationStore, Outcome, Payloads, Settled, Settlement, Totals,
+    NotificationStore, Outcome, Payloads, PendingBounds, Settled, Settlement, Totals,
 };
 pub use self::topic::{Subscriber, SubscriptionChange, TopicRow, TopicStore};
 
@@ -96,6 +96,9 @@ pub enum StoreError {
     /// These usernames are unknown.
     #[error("unknown user: {}", .0.join(", "))]
     UnknownUsers(Vec<String>),
+    /// As much waits as may: for these usernames, or in all where none is named.
+    #[error("{}", queue_full(.0))]
+    QueueFull(Vec<String>),
     /// The write queue is full; try again in a moment.
     #[error("the store is busy")]
     Busy,
@@ -112,6 +115,13 @@ pub enum StoreError {
     /// Anything else: I/O, corruption.
     #[error("storage failed: {0}")]
     Failed(String),
+}
+
+fn queue_full(users: &[String]) -> String {
+    match users {
+        [] => "as much waits in the store as may".to_owned(),
+        names => format!("as many notifications as may wait already for: {}", names.join(", ")),
+    }
 }
 
 /// A result of the store.

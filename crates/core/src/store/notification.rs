@@ -34,6 +34,23 @@ pub struct NewNotification {
     pub expires_at: Timestamp,
     /// A repeat with the same key answers the first one's id.
     pub idempotency: Option<Idempotency>,
+    /// How much may wait, this one included.
+    pub bounds: PendingBounds,
+}
+
+/// How much may wait. Default: whatever comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingBounds {
+    /// Notifications for named accounts that wait for one account.
+    pub per_account: u64,
+    /// Bytes of all that waits or is scheduled, as stored.
+    pub bytes: u64,
+}
+
+impl Default for PendingBounds {
+    fn default() -> Self {
+        Self { per_account: u64::MAX, bytes: u64::MAX }
+    }
 }
 
 /// An idempotency key.
@@ -119,8 +136,12 @@ pub struct Feed {
     /// Whether there are more.
     pub more: bool,
     /// The newest [`Seq`] that existed when this was read. Whatever was pending for the account at
-    /// or below it is in `pending`, or left out as it was asked; what comes later has a larger one.
+    /// or below it is in `pending`, in `damaged`, or left out as it was asked; what comes later has a
+    /// larger one.
     pub head: Seq,
+    /// Pending ones that cannot be read any more, at most as many as were asked for: they stay
+    /// pending until their time is over, and count for nothing above.
+    pub damaged: Vec<(Seq, NotificationId)>,
 }
 
 /// What expiry, cancellation or removal did.
@@ -193,12 +214,17 @@ pub trait NotificationStore: Send + Sync + 'static {
     /// of several with one idempotency key, one is accepted.
     ///
     /// # Errors
-    /// [`StoreError::UnknownUsers`](super::StoreError::UnknownUsers); for an endpoint
+    /// [`StoreError::UnknownUsers`](super::StoreError::UnknownUsers);
+    /// [`StoreError::QueueFull`](super::StoreError::QueueFull) beyond its bounds, where it does not
+    /// replace what waits for an account; for an endpoint
     /// [`StoreError::NotFound`](super::StoreError::NotFound), or
     /// [`StoreError::Gone`](super::StoreError::Gone) where it has ended;
     /// [`StoreError::Conflict`](super::StoreError::Conflict) for an id that is taken. Nothing is
     /// stored then.
     async fn accept(&self, new: NewNotification) -> Result<Acceptance>;
+    /// What [`accept`](Self::accept) would answer by this idempotency key alone, at `now`:
+    /// [`Acceptance::Repeated`], [`Acceptance::Mismatch`], or `None` where it did not come before.
+    async fn accepted_before(&self, asked: &Idempotency, now: Timestamp) -> Result<Option<Acceptance>>;
     /// What is committed through this handle from now on, in the order in which it becomes
     /// visible: every release, each once, in the order of its [`Seq`]; and what is scheduled.
     /// It is told after the commit and before the caller that caused it is answered. What
@@ -259,6 +285,7 @@ pub trait NotificationStore: Send + Sync + 'static {
     async fn totals(&self) -> Result<Totals>;
     /// Forgets finished notifications accepted before `before`, endpoints and invitations that ended before it, and
     /// idempotency keys, console logins, tokens and audit entries whose time is over; at most
-    /// `limit` of each.
+    /// `limit` of each. A notification that was accepted after `now` says that the clock was ahead
+    /// then: it is as old as the next one that was not.
     async fn purge(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64>;
 }

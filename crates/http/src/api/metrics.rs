@@ -37,6 +37,7 @@ impl AppState {
     async fn metrics(&self) -> Result<Response, Problem> {
         let stats = self.stats().await?;
         let commits = self.core.store_commits();
+        let (log, damaged) = self.core.store_health();
         let mut text = Text::default();
         text.head("tidings_build_info", "gauge", "Always 1; the version is a label");
         text.sample("tidings_build_info", &[("version", stats.version)], 1);
@@ -68,6 +69,24 @@ impl AppState {
                 commits.commits,
             ),
             ("tidings_store_writes_total", "counter", "Writes that shared those commits", commits.writes),
+            (
+                "tidings_store_log_bytes",
+                "gauge",
+                "Bytes of the write-ahead log that were not copied back when that was last tried",
+                log.not_copied,
+            ),
+            (
+                "tidings_store_log_held_up",
+                "gauge",
+                "1 while another program reads the database and keeps the log from being copied back",
+                u64::from(log.held_up),
+            ),
+            (
+                "tidings_store_damaged_total",
+                "counter",
+                "Stored notifications that could not be read and were left out",
+                damaged,
+            ),
             ("tidings_uptime_seconds", "gauge", "Seconds since the start", stats.uptime),
         ] {
             text.head(name, kind, help);

@@ -15,15 +15,16 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tidings_core::auth::Grant;
+use tidings_core::error::FieldError;
 use tidings_core::model::{Audience, Content, Ext, NotificationId, Priority, Timestamp, Topic, Username};
-use tidings_core::notification::{AcceptError, Request};
+use tidings_core::notification::{self, AcceptError, Request};
 use tidings_core::store::StoreError;
 use utoipa::ToSchema;
 
-use super::view::NotificationView;
+use super::view::{NotificationView, moment};
 use crate::middleware::key::{Key, ToFollow, ToRead, ToSend};
 use crate::problem::{self, Problem};
-use crate::request::{Document, Fields, Params, Segment, cursor};
+use crate::request::{Document, Fields, Params, Segment, cursor, json};
 use crate::state::App;
 
 /// Where notifications are sent to and listed.
@@ -60,9 +61,10 @@ pub(crate) struct NewNotification {
     title: Option<String>,
     /// The text.
     message: Option<String>,
-    /// What opens on a tap, at most 2048 bytes.
+    /// What opens on a tap, at most 2048 bytes: `http`, `https`, `tel`, `mailto`, `geo`, `sms`, or a
+    /// scheme that the operator allows besides (`notifications.uri_schemes`).
     uri: Option<String>,
-    /// A picture's address, at most 2048 bytes.
+    /// A picture's address, `http` or `https`, at most 2048 bytes.
     image: Option<String>,
     /// What the app reads: at most 64 keys of at most 128 bytes.
     data: Option<BTreeMap<String, String>>,
@@ -79,7 +81,7 @@ pub(crate) struct NewNotification {
     /// It replaces what the same sender has sent with the same key and is still pending. At most
     /// 128 bytes.
     collapse_key: Option<String>,
-    /// When to send it; now, when that is past.
+    /// When to send it; at most a minute past, which is now.
     #[schema(format = DateTime)]
     send_at: Option<String>,
 }
@@ -108,6 +110,23 @@ pub(crate) struct Accepted {
     id: String,
     /// How many accounts it is for; for a scheduled one, how many it would be now.
     recipients: u64,
+    /// Seconds that it may wait for a device, from its release on: what was asked for, or the most
+    /// that this server grants.
+    ttl: u64,
+    /// After this moment it is not delivered any more.
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+impl From<notification::Accepted> for Accepted {
+    fn from(accepted: notification::Accepted) -> Self {
+        Self {
+            id: accepted.id.to_string(),
+            recipients: accepted.recipients,
+            ttl: accepted.ttl.as_secs(),
+            expires_at: moment(accepted.expires_at),
+        }
+    }
 }
 
 /// Sends a notification: answers once it is on durable storage.
@@ -130,12 +149,13 @@ pub(crate) async fn send(
     request.idempotency = idempotency(idempotency_key.as_ref(), &document)?;
     let single = matches!(&request.audience, Audience::Users(names) if names.len() == 1);
     match app.core.notification.accept(request).await {
-        Ok(accepted) => {
-            let answer = Accepted { id: accepted.id.to_string(), recipients: accepted.recipients };
-            Ok((StatusCode::ACCEPTED, Json(answer)))
-        }
+        Ok(accepted) => Ok((StatusCode::ACCEPTED, Json(accepted.into()))),
         Err(AcceptError::Store(StoreError::UnknownUsers(unknown))) => {
             Err(unknown_users(&document, single, &unknown))
+        }
+        Err(AcceptError::Store(StoreError::QueueFull(full))) => {
+            let errors = at_each_name(&document, single, &full, problem::waiting_for);
+            Err(Problem::queue_full(errors))
         }
         Err(error) => Err(error.into()),
     }
@@ -380,7 +400,7 @@ fn ext(fields: &mut Fields, document: &[u8]) -> Ext {
     let mut ext = Ext::default();
     match fields.value("ext") {
         None => {}
-        Some(Value::Object(_)) => match serde_json::from_slice::<Written<'_>>(document) {
+        Some(Value::Object(_)) => match serde_json::from_slice::<Written<'_>>(json::text(document)) {
             Ok(written) => {
                 for (door, object) in written.ext {
                     if let Err(error) = ext.insert(&door, object.get()) {
@@ -400,14 +420,46 @@ fn idempotency(header: Option<&HeaderValue>, document: &[u8]) -> Result<Option<(
     let Some(value) = header else { return Ok(None) };
     match value.to_str() {
         Ok(key) if (1..=255).contains(&key.len()) => {
-            Ok(Some((key.to_owned(), Sha256::digest(document).into())))
+            Ok(Some((key.to_owned(), fingerprint(document))))
         }
         _ => Err(Problem::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")),
     }
 }
 
+/// The same for the same JSON, whatever the order of its fields and the space between them.
+fn fingerprint(document: &[u8]) -> [u8; 32] {
+    // What is no JSON is refused already; in what is, a map's fields are in order.
+    let plain = json::parse(document).map(|(value, _)| in_order(value).to_string());
+    Sha256::digest(plain.as_deref().map_or(document, str::as_bytes)).into()
+}
+
+/// The same value with the fields of each object in order, without those that are null.
+fn in_order(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let sorted: BTreeMap<String, Value> =
+                fields.into_iter().filter(|(_, value)| !value.is_null()).collect();
+            sorted.into_iter().map(|(name, value)| (name, in_order(value))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(in_order).collect(),
+        other => other,
+    }
+}
+
 /// Names each unknown user where the sender wrote it.
 fn unknown_users(document: &[u8], single: bool, unknown: &[String]) -> Problem {
+    let errors = at_each_name(document, single, unknown, |name| format!("unknown user: {name}"));
+    Problem::fields(errors)
+        .detail(format!("unknown user: {}; nothing was sent to anyone", unknown.join(", ")))
+}
+
+/// Says `why` of each of these names, where the sender wrote it.
+fn at_each_name(
+    document: &[u8],
+    single: bool,
+    names: &[String],
+    why: impl Fn(&str) -> String,
+) -> Vec<FieldError> {
     let users = Fields::parse(document).ok().and_then(|mut fields| {
         fields.object("to", |to| match to.value("users") {
             Some(Value::Array(values)) => values,
@@ -425,12 +477,7 @@ fn unknown_users(document: &[u8], single: bool, unknown: &[String]) -> Problem {
             None => "to.users".to_owned(),
         }
     };
-    let errors = unknown.iter().map(|name| tidings_core::error::FieldError {
-        field: place(name),
-        detail: format!("unknown user: {name}"),
-    });
-    Problem::fields(errors.collect())
-        .detail(format!("unknown user: {}; nothing was sent to anyone", unknown.join(", ")))
+    names.iter().map(|name| FieldError::new(place(name), why(name))).collect()
 }
 
 pub(crate) fn parse_id(text: &str) -> Result<NotificationId, Problem> {
@@ -455,6 +502,24 @@ mod tests {
 
     fn wrong(document: &str) -> Vec<String> {
         read(document.as_bytes(), 3).unwrap_err().errors().iter().map(|e| e.field.clone()).collect()
+    }
+
+    #[test]
+    fn the_same_request_has_one_fingerprint() {
+        let first = fingerprint(br#"{"to": {"user": "a"}, "title": "t", "data": {"x": "1", "y": "2"}}"#);
+        for same in [
+            r#"{"data":{"y":"2","x":"1"},"title":"t","to":{"user":"a"}}"#,
+            "{\n\"title\": \"\\u0074\", \"uri\": null, \"to\": {\"user\": \"a\"}, \"data\": {\"x\": \"1\", \"y\": \"2\"}}",
+        ] {
+            assert_eq!(fingerprint(same.as_bytes()), first, "{same}");
+        }
+        for other in [
+            r#"{"to": {"user": "b"}, "title": "t", "data": {"x": "1", "y": "2"}}"#,
+            r#"{"to": {"user": "a"}, "title": "t", "data": {"x": "2", "y": "1"}}"#,
+            r#"{"to": {"users": ["a"]}, "title": "t", "data": {"x": "1", "y": "2"}}"#,
+        ] {
+            assert_ne!(fingerprint(other.as_bytes()), first, "{other}");
+        }
     }
 
     #[test]

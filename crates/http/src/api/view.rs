@@ -145,7 +145,8 @@ pub(crate) struct NotificationView {
     /// A newer one with the same key replaces it where it is still pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collapse_key: Option<String>,
-    /// `scheduled`, `live`, `expired` or `cancelled`.
+    /// `scheduled`; `live` while it is pending for somebody; then `cancelled` where copies were withdrawn
+    /// or replaced, else `expired` where their time was over, else `done`.
     pub state: &'static str,
     /// When it was accepted.
     #[schema(format = DateTime)]

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use axum::http::Uri;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
@@ -32,13 +33,19 @@ fn versioned(name: &str, content: &str) -> String {
     format!("/assets/{name}?v={version}")
 }
 
-pub(crate) async fn show(Segment(name): Segment) -> Result<Response, Problem> {
-    let (kind, content) = match name.as_str() {
-        "console.css" => ("text/css; charset=utf-8", CSS),
-        "console.js" => ("text/javascript; charset=utf-8", JS),
-        "icon.svg" => ("image/svg+xml", ICON),
+/// The content of today, whatever version was asked for; only where it is that one it may be kept
+/// for good.
+pub(crate) async fn show(Segment(name): Segment, uri: Uri) -> Result<Response, Problem> {
+    let (kind, content, path) = match name.as_str() {
+        "console.css" => ("text/css; charset=utf-8", CSS, css()),
+        "console.js" => ("text/javascript; charset=utf-8", JS, js()),
+        "icon.svg" => ("image/svg+xml", ICON, ""),
         _ => return Err(Problem::not_found("there is no such file")),
     };
-    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
-    Ok((headers, content).into_response())
+    let version = path.split_once('?').map(|(_, query)| query);
+    let kept = match version.is_some() && uri.query() == version {
+        true => "public, max-age=31536000, immutable",
+        false => "public, max-age=3600",
+    };
+    Ok(([(CONTENT_TYPE, kind), (CACHE_CONTROL, kept)], content).into_response())
 }

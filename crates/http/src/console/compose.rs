@@ -22,7 +22,7 @@ use super::filters::sentence;
 use super::form::{Form, Posted};
 use super::page::Page;
 use crate::api::notifications::{parse_id, unknown_id};
-use crate::problem::Problem;
+use crate::problem::{Problem, waiting_for};
 use crate::request::Params;
 use crate::state::{App, AppState};
 
@@ -168,6 +168,11 @@ pub(crate) async fn submit(State(app): State<App>, posted: Posted) -> Result<Res
         }
         Err(AcceptError::Store(StoreError::UnknownUsers(names))) => {
             form.wrong("users", format!("unknown: {}", names.join(", ")));
+            app.compose(page, form, Some("Nothing was sent to anyone.".to_owned())).await
+        }
+        Err(AcceptError::Store(StoreError::QueueFull(names))) if !names.is_empty() => {
+            let full: Vec<String> = names.iter().map(|name| waiting_for(name)).collect();
+            form.wrong("users", full.join("; "));
             app.compose(page, form, Some("Nothing was sent to anyone.".to_owned())).await
         }
         Err(error @ AcceptError::IdempotencyMismatch) => {

@@ -54,14 +54,9 @@ impl Row {
         Self { view, headline, audience, bar, share }
     }
 
-    /// Where it stands, for people: live, or done when nothing is pending any more.
-    pub fn state(&self) -> &'static str {
-        if self.view.state == "live" && self.view.pending == 0 { "done" } else { self.view.state }
-    }
-
     /// Whether it can still be cancelled.
     pub fn open(&self) -> bool {
-        self.view.state == "scheduled" || (self.view.state == "live" && self.view.pending > 0)
+        matches!(self.view.state, "scheduled" | "live")
     }
 }
 

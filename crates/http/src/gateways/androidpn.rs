@@ -6,19 +6,20 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tidings_core::error::FieldError;
 use tidings_core::model::{Audience, Content, Username};
 use tidings_core::notification::{AcceptError, Request as SendRequest};
 use tidings_core::store::StoreError;
 
 use crate::middleware::key::{self, ToSend};
 use crate::peer;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::{Problem, ProblemKind, waiting_for};
 use crate::request::{DOCUMENT_BYTES, read_body, read_unauthenticated_body};
 use crate::state::App;
 
 const CHALLENGE: &str = "Basic realm=\"tidings\", charset=\"UTF-8\"";
 
-/// `POST /notification.do?action=send`: form fields, in the body or the query string.
+/// `POST` or `GET /notification.do?action=send`: form fields, in the body or the query string.
 pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let mut fields = FormFields::default();
     fields.read(request.uri().query().unwrap_or_default().as_bytes());
@@ -66,6 +67,10 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
         AcceptError::Store(StoreError::UnknownUsers(names)) => {
             Problem::field("username", format!("unknown user: {}", names.join(", ")))
         }
+        AcceptError::Store(StoreError::QueueFull(names)) => {
+            let full = |name: &String| FieldError::new("username", waiting_for(name));
+            Problem::queue_full(names.iter().map(full).collect())
+        }
         other => other.into(),
     })?;
     let answer =
@@ -73,9 +78,14 @@ pub(crate) async fn send(State(app): State<App>, request: Request) -> Result<Res
     Ok((StatusCode::FOUND, answer).into_response())
 }
 
-/// Where androidpn had its form is the way to ours.
-pub(crate) async fn form() -> impl IntoResponse {
-    (StatusCode::FOUND, [(LOCATION, "/notifications/new")])
+/// androidpn took `GET`, too, and some programs send so: with the action it is [`send`], and never
+/// without a key. Without one, where androidpn had its form is the way to ours.
+pub(crate) async fn get(app: State<App>, request: Request) -> Result<Response, Problem> {
+    let query = request.uri().query().unwrap_or_default();
+    if form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "action" && value == "send") {
+        return send(app, request).await;
+    }
+    Ok((StatusCode::FOUND, [(LOCATION, "/notifications/new")]).into_response())
 }
 
 fn audience(fields: &mut FormFields) -> Result<Audience, Problem> {

@@ -9,5 +9,5 @@ use crate::state::App;
 
 /// All routes of the gateways.
 pub(crate) fn router() -> Router<App> {
-    Router::new().route("/notification.do", post(androidpn::send).get(androidpn::form))
+    Router::new().route("/notification.do", post(androidpn::send).get(androidpn::get))
 }

@@ -68,6 +68,8 @@ kinds! {
     InvalidFields = UNPROCESSABLE_ENTITY "invalid-fields",
     /// Too many attempts from one address.
     Throttled = TOO_MANY_REQUESTS "throttled",
+    /// As much waits for a user, or in all, as may.
+    QueueFull = TOO_MANY_REQUESTS "queue-full",
     /// The server failed at this request.
     Internal = INTERNAL_SERVER_ERROR "internal",
     /// There is too much to do right now.

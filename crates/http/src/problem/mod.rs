@@ -112,6 +112,17 @@ impl Problem {
         Self::new(ProblemKind::MethodNotAllowed).detail(format!("{} does not take {method}", uri.path()))
     }
 
+    /// As much waits as may: for the users that `errors` names, or in all.
+    pub fn queue_full(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [] => "as much waits on this server as may; nothing was sent to anyone".to_owned(),
+            [one] => format!("{}; nothing was sent to anyone", one.detail),
+            many => format!("too much waits for {} users; nothing was sent to anyone", many.len()),
+        };
+        let problem = Self::new(ProblemKind::QueueFull).detail(detail).retry_after(60);
+        Self { errors, ..problem }
+    }
+
     /// There is too much to do right now.
     pub fn overloaded(detail: &'static str) -> Self {
         Self::new(ProblemKind::Overloaded).detail(detail).retry_after(1)
@@ -156,6 +167,11 @@ impl Problem {
     }
 }
 
+/// Why nothing more is taken for this user.
+pub(crate) fn waiting_for(name: &str) -> String {
+    format!("as many notifications as may wait for {name} already")
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();
@@ -194,6 +210,9 @@ impl From<StoreError> for Problem {
                     .into_iter()
                     .map(|name| FieldError { field: "to".into(), detail: format!("unknown user: {name}") })
                     .collect(),
+            ),
+            StoreError::QueueFull(names) => Self::queue_full(
+                names.into_iter().map(|name| FieldError::new("to", waiting_for(&name))).collect(),
             ),
             StoreError::Busy => Self::overloaded("the store is behind with its writes; nothing was changed"),
             StoreError::Full => Self::new(ProblemKind::DiskFull)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::LengthLimitError;
 use tokio::time::timeout;
 
@@ -38,6 +38,11 @@ impl<S: Send + Sync> FromRequest<S> for Document {
 
 /// Reads a body of at most `limit` bytes.
 pub(crate) async fn read_body(request: Request, limit: usize) -> Result<Bytes, Problem> {
+    let encoding = request.headers().get(CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii());
+    if encoding.is_some_and(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity")) {
+        return Err(Problem::new(ProblemKind::MediaType)
+            .detail("a body is taken as it is, without a Content-Encoding such as gzip"));
+    }
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|n| n > limit as u64) {
         return Err(Problem::too_large(limit));

@@ -24,7 +24,13 @@ impl Fields {
                 Ok(Self { values, prefix: String::new(), errors: names.into_iter().map(twice).collect() })
             }
             Ok(_) => Err(Problem::field("", "the document must be a JSON object")),
-            Err(error) => Err(Problem::new(ProblemKind::NotJson).detail(error.to_string())),
+            Err(error) => {
+                let problem = Problem::new(ProblemKind::NotJson);
+                Err(match json::foreign_encoding(document) {
+                    Some(why) => problem.detail(why),
+                    None => problem.detail(error.to_string()),
+                })
+            }
         }
     }
 
@@ -115,7 +121,7 @@ impl Fields {
     /// Takes a whole number of seconds, not negative.
     pub fn seconds(&mut self, name: &str) -> Option<u64> {
         let value = self.value(name)?;
-        let seconds = value.as_u64();
+        let seconds = value.as_u64().or_else(|| whole(value.as_f64()?));
         if seconds.is_none() {
             self.mistyped(name, "a whole number of seconds, 0 or more", &value);
         }
@@ -198,6 +204,16 @@ impl Fields {
     }
 }
 
+/// A number that some programs write with a fraction of nothing, such as 60.0.
+fn whole(number: f64) -> Option<u64> {
+    let fits = number.fract() == 0.0 && (0.0..=MOST_WHOLE).contains(&number);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole, and in range")]
+    fits.then_some(number as u64)
+}
+
+/// Up to here a floating-point number names each whole one.
+const MOST_WHOLE: f64 = 9_007_199_254_740_992.0;
+
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
@@ -214,6 +230,35 @@ mod tests {
         let problem = fields.finish().unwrap_err();
         let named: Vec<_> = problem.errors().iter().map(|e| e.field.as_str()).collect();
         assert_eq!(named, ["a", "b.c", "b.x", "d", "e", "y"]);
+    }
+
+    #[test]
+    fn whole_numbers_may_have_a_fraction_of_nothing() {
+        for (text, seconds) in [("60.0", Some(60)), ("6e1", Some(60)), ("0.0", Some(0)), ("-0.0", Some(0))] {
+            let mut fields = Fields::parse(format!("{{\"ttl\": {text}}}").as_bytes()).unwrap();
+            assert_eq!(fields.seconds("ttl"), seconds, "{text}");
+        }
+        for text in ["60.5", "-1.0", "1e300", "1e16"] {
+            let mut fields = Fields::parse(format!("{{\"ttl\": {text}}}").as_bytes()).unwrap();
+            assert_eq!(fields.seconds("ttl"), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_and_another_encoding_is_named() {
+        let mut fields = Fields::parse(b"\xef\xbb\xbf{\"a\": \"x\"}").unwrap();
+        assert_eq!(fields.text("a").as_deref(), Some("x"));
+        for (document, words) in [
+            (&b"\0{\"a\": 1}"[..], "UTF-8"),
+            (b"\xff\xfe{\0}\0", "UTF-16"),
+            (b"{\0}\0", "UTF-16"),
+            (b"\x1f\x8b\x08", "gzip"),
+            (b"nonsense", "expected"),
+        ] {
+            let said = Fields::parse(document).err().unwrap();
+            assert_eq!(said.status(), StatusCode::BAD_REQUEST);
+            assert!(said.text().contains(words), "{}", said.text());
+        }
     }
 
     #[test]

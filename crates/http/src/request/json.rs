@@ -6,11 +6,31 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+/// Some programs write it in front of UTF-8; parsers may pass over it (RFC 8259 section 8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A document without a mark in front of it.
+pub(crate) fn text(document: &[u8]) -> &[u8] {
+    document.strip_prefix(BYTE_ORDER_MARK).unwrap_or(document)
+}
+
+/// What a document in another encoding than UTF-8 begins with, for people.
+pub(crate) fn foreign_encoding(document: &[u8]) -> Option<&'static str> {
+    match document {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => {
+            Some("this is UTF-16 or UTF-32, or binary; JSON is written in UTF-8 here")
+        }
+        [0x1f, 0x8b, ..] => Some("this is compressed with gzip; send it as it is"),
+        _ => None,
+    }
+}
+
 /// The most fields that are named.
 const NAMED: usize = 16;
 
 /// Reads a document, and the paths of fields that come twice.
 pub(crate) fn parse(document: &[u8]) -> serde_json::Result<(Value, Vec<String>)> {
+    let document = text(document);
     let mut twice = Vec::new();
     let mut reader = serde_json::Deserializer::from_slice(document);
     let value = Reader { twice: &mut twice }.deserialize(&mut reader)?;

@@ -4,7 +4,7 @@
 mod body;
 pub(crate) mod cursor;
 mod fields;
-mod json;
+pub(crate) mod json;
 mod params;
 
 pub(crate) use self::body::{DOCUMENT_BYTES, Document, read_body, read_unauthenticated_body};

@@ -233,7 +233,7 @@ pub(super) async fn a_record_tells_all(store: &Handles) {
     assert_eq!(record.notification.payload, Payload::Text(content));
     assert_eq!((record.notification.ext, record.notification.sender), (ext, Some(sender)));
     assert_eq!(record.audience, to_topic("news"));
-    assert_eq!(record.state, NotificationState::Live);
+    assert_eq!(record.state, NotificationState::Done, "nobody has subscribed");
     assert_eq!((record.created_at, record.notification.sent_at, record.send_at), (START, START, None));
     assert_eq!(store.seq_of(NotificationId(u128::MAX)).await.unwrap(), Some(released.notification.seq));
     assert_eq!(store.seq_of(NotificationId(1)).await.unwrap(), None);
@@ -262,4 +262,32 @@ pub(super) async fn an_id_is_taken_once(store: &Handles) {
     assert_eq!(store.accept(note(1, users(&["anna"]))).await.unwrap_err(), StoreError::Conflict);
     assert_eq!(fed(store, anna).await, [1]);
     assert_eq!(store.totals().await.unwrap().notifications, 1);
+}
+
+/// A page ends by its bytes, too, and the next goes on behind it.
+pub(super) async fn pages_are_bounded_in_bytes(store: &Handles) {
+    let anna = account(store, "anna").await;
+    let most = 40;
+    for number in 1..=most {
+        let content = Content { message: Some("m".repeat(60_000)), ..Content::default() };
+        let new = NewNotification { payload: content.into(), ..note(number, users(&["anna"])) };
+        let seq = send(store, new).await.notification.seq;
+        ack(store, anna, seq).await;
+    }
+    let (mut listed, mut before, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = store.notifications(before, 1000).await.unwrap();
+        assert!(page.items.len() < 20, "{} of 60 kB", page.items.len());
+        listed.extend(page.items.iter().map(|record| record.notification.id.0));
+        let history = store.account_history(anna, before, 1000).await.unwrap();
+        let past = history.items.iter().map(|entry| entry.record.position);
+        assert!(past.eq(page.items.iter().map(|record| record.position)));
+        pages += 1;
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, (1..=most).rev().collect::<Vec<_>>());
+    assert!(pages > 2, "{pages}");
 }

@@ -159,7 +159,8 @@ pub(super) async fn take_nothing_once_they_have_ended(store: &Handles) {
     let record = store.notification(NotificationId(2)).await.unwrap().unwrap();
     assert_eq!(record.state, NotificationState::Cancelled);
     let [released] = <[_; 1]>::try_from(release_due(store, at(10), 9).await).unwrap();
-    assert_eq!((released.recipients, fed(store, anna).await), (0, vec![4, 5]));
+    assert_eq!((released.recipients, fed(store, anna).await), (1, vec![4, 5]));
+    assert_eq!(counts(store, 6).await, [1, 0, 0, 1], "what was answered stays");
 
     // The sender is told for a while; the same names make a new address.
     let stored = store.endpoint_by_token([1; 32]).await.unwrap().unwrap();

@@ -10,7 +10,7 @@ use tidings_core::model::{
 };
 use tidings_core::store::{
     AccountChange, AccountQuery, CommitFeed, Committed, Ended, EndpointQuery, Idempotency, NewEndpoint,
-    NewNotification, Next, NotificationRecord, Payloads, Released, Settled, Settlement, Store, StoreError,
+    NewNotification, PendingBounds, Next, NotificationRecord, Payloads, Released, Settled, Settlement, Store, StoreError,
 };
 
 use super::handles::{Database, Embedded, Handles};
@@ -190,6 +190,10 @@ impl Plan {
             send_at: (dice.roll(5) == 0).then(|| later(dice, 20_000)),
             expires_at: later(dice, 90_000),
             idempotency,
+            bounds: PendingBounds {
+                per_account: if dice.roll(3) == 0 { 2 } else { u64::MAX },
+                ..PendingBounds::default()
+            },
             ..note(self.notifications, audience)
         }
     }

@@ -1,6 +1,6 @@
 //! Scheduled notifications, and repeats of a request.
 
-use tidings_core::model::{Audience, NotificationId, NotificationState, Seq, Target};
+use tidings_core::model::{Audience, Counters, NotificationId, NotificationState, Seq, Target};
 use tidings_core::store::{Acceptance, Ended, Idempotency, NewNotification};
 
 use super::handles::Handles;
@@ -44,8 +44,7 @@ pub(super) async fn release_gives_a_new_place(store: &Handles) {
 }
 
 pub(super) async fn release_is_for_those_who_exist_then(store: &Handles) {
-    let anna = account(store, "anna").await;
-    account(store, "bert").await;
+    let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     store.accept(later(1, Audience::All, 10)).await.unwrap();
     store.accept(later(2, users(&["anna", "bert"]), 10)).await.unwrap();
     store.accept(later(3, to_topic("news"), 10)).await.unwrap();
@@ -53,10 +52,45 @@ pub(super) async fn release_is_for_those_who_exist_then(store: &Handles) {
     let carl = account(store, "carl").await;
     store.subscribe(carl, topic("news")).await.unwrap();
     let released = release_due(store, at(10), 2).await;
-    assert_eq!(released.iter().map(|one| one.recipients).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(released.iter().map(|one| one.recipients).collect::<Vec<_>>(), [2, 2]);
+    assert_eq!(released[1].target, Target::Accounts(vec![bert]));
     assert_eq!(release_due(store, at(10), 2).await.len(), 1);
     assert_eq!(fed(store, carl).await, [1, 3]);
     assert_eq!(counts(store, 1).await, [2, 0, 0, 0]);
+    // What was answered stays: the copy of who is gone is cancelled.
+    assert_eq!(counts(store, 2).await, [2, 0, 0, 1]);
+    assert_eq!(ack(store, bert, released[1].notification.seq).await, 1);
+    let record = store.notification(NotificationId(2)).await.unwrap().unwrap();
+    assert_eq!(record.state, NotificationState::Done);
+    totals_are_the_documents(store).await;
+}
+
+/// Released for nobody: everyone whom it named is gone.
+pub(super) async fn release_for_nobody_counts_as_cancelled(store: &Handles) {
+    let anna = account(store, "anna").await;
+    store.accept(later(1, users(&["anna"]), 10)).await.unwrap();
+    totals_are_the_documents(store).await;
+    store.remove_account(anna).await.unwrap();
+    let released = release_due(store, at(10), 2).await;
+    assert_eq!((released[0].recipients, &released[0].target), (1, &Target::Accounts(Vec::new())));
+    assert_eq!(counts(store, 1).await, [1, 0, 0, 1]);
+    let record = store.notification(NotificationId(1)).await.unwrap().unwrap();
+    assert_eq!(record.state, NotificationState::Done, "it was not withdrawn");
+    assert_eq!(store.next_expiry().await.unwrap(), None);
+    totals_are_the_documents(store).await;
+}
+
+/// The totals count what the documents say, scheduled ones included.
+async fn totals_are_the_documents(store: &Handles) {
+    let mut sum = Counters::default();
+    for record in store.notifications(None, 99).await.unwrap().items {
+        sum.recipients += record.counters.recipients;
+        sum.delivered += record.counters.delivered;
+        sum.opened += record.counters.opened;
+        sum.expired += record.counters.expired;
+        sum.cancelled += record.counters.cancelled;
+    }
+    assert_eq!(store.totals().await.unwrap().counters, sum);
 }
 
 pub(super) async fn the_scheduled_can_be_cancelled(store: &Handles) {
@@ -72,8 +106,9 @@ pub(super) async fn the_scheduled_can_be_cancelled(store: &Handles) {
     let record = store.notification(id).await.unwrap().unwrap();
     assert_eq!(record.state, NotificationState::Cancelled);
     let totals = store.totals().await.unwrap();
-    assert_eq!((totals.scheduled, totals.counters.recipients), (0, 0), "there never were copies");
+    assert_eq!((totals.scheduled, totals.counters.recipients, totals.counters.cancelled), (0, 2, 2));
     assert_eq!(store.purge(at(1), at(1), 9).await.unwrap(), 1);
+    assert_eq!(store.totals().await.unwrap(), totals, "what is purged stays counted");
 }
 
 pub(super) async fn a_repeat_answers_the_first(store: &Handles) {
@@ -87,6 +122,14 @@ pub(super) async fn a_repeat_answers_the_first(store: &Handles) {
         ..keyed(number, users(&["anna"]), "same")
     };
     send(store, with(1, 1, 100)).await;
+    let asked = with(2, 1, 100).idempotency.unwrap();
+    let before = store.accepted_before(&asked, at(0)).await.unwrap();
+    assert_eq!(before, Some(Acceptance::Repeated(NotificationId(1), 1)));
+    assert_eq!(store.accepted_before(&asked, at(100)).await.unwrap(), None, "it is over");
+    let other = with(2, 2, 100).idempotency.unwrap();
+    assert_eq!(store.accepted_before(&other, at(0)).await.unwrap(), Some(Acceptance::Mismatch));
+    let never = Idempotency { key: "k2:a".into(), ..asked };
+    assert_eq!(store.accepted_before(&never, at(0)).await.unwrap(), None);
     let repeat = store.accept(with(2, 1, 100)).await.unwrap();
     assert_eq!(repeat, Acceptance::Repeated(NotificationId(1), 1));
     assert_eq!(store.accept(with(3, 2, 100)).await.unwrap(), Acceptance::Mismatch);

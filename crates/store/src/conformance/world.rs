@@ -5,7 +5,7 @@ use tidings_core::model::{
     Sender, Seq, Timestamp, Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, CommitFeed, Committed, NewNotification, Next, Payloads, Released, Settlement,
+    Acceptance, CommitFeed, Committed, NewNotification, PendingBounds, Next, Payloads, Released, Settlement,
 };
 
 use super::handles::Handles;
@@ -71,6 +71,7 @@ pub(super) fn note(number: u128, audience: Audience) -> NewNotification {
         send_at: None,
         expires_at: at(1000),
         idempotency: None,
+        bounds: PendingBounds::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use super::state::{CopyState, Entry, Item, State};
 
 impl State {
     pub fn feed(&mut self, account: AccountId, payloads: Payloads, now: Timestamp, limit: usize) -> Feed {
-        let mut feed = Feed { pending: Vec::new(), more: false, head: Seq(self.last) };
+        let mut feed = Feed { pending: Vec::new(), more: false, head: Seq(self.last), damaged: Vec::new() };
         let mut superseded = Vec::new();
         if let Some(entry) = self.accounts.get(&account) {
             for priority in Priority::DESCENDING {
@@ -56,12 +56,13 @@ impl State {
             .any(|item| item.meant_for(entry))
     }
 
-    /// Withdraws one account's copy, if it is pending.
+    /// Ends one account's copy, which a newer one replaces, if it is pending.
     pub fn drop_copy(&mut self, account: AccountId, seq: Seq) {
         if self.settle_copy(account, seq, CopyState::Cancelled)
             && let Some(item) = self.by_seq.get(&seq).and_then(|position| self.items.get_mut(position))
         {
             item.dropped.insert(account);
+            item.replaced = true;
         }
     }
 

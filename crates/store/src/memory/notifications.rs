@@ -7,30 +7,26 @@ use tidings_core::model::{
     Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, Committed, Ended, HistoryEntry, NewNotification, NotificationRecord, Outcome, Page, Released,
+    Acceptance, Committed, Ended, HistoryEntry, Idempotency, NewNotification, NotificationRecord, Outcome, Page, Released,
     Result, StoreError,
 };
 
-use super::state::{CopyState, Item, Remembered, State, add, page};
+use super::state::{CopyState, Item, Remembered, State, add};
 use crate::open_index::OpenBroadcast;
-use crate::{LISTED_USERS, NAMED_UNKNOWN};
+use crate::{LISTED_USERS, NAMED_UNKNOWN, PAGE_BYTES};
 
 impl State {
     pub fn accept(&mut self, new: NewNotification) -> Result<Acceptance> {
         if let Some(asked) = &new.idempotency
-            && let Some(first) = self.idempotency.get(&asked.key)
-            && first.expires_at > new.created_at
+            && let Some(first) = self.accepted_before(asked, new.created_at)
         {
-            return Ok(if first.fingerprint == asked.fingerprint {
-                Acceptance::Repeated(first.id, first.recipients)
-            } else {
-                Acceptance::Mismatch
-            });
+            return Ok(first);
         }
         if self.by_id.contains_key(&new.id) {
             return Err(StoreError::Conflict);
         }
-        let (target, audience) = self.resolve(new.audience, new.created_at)?;
+        let (target, audience) = self.resolve(new.audience.clone(), new.created_at)?;
+        self.check_room(&target, &new)?;
         let position = self.number();
         let topic = if let Target::Topic(topic) = &target { Some(topic.clone()) } else { None };
         let due = new.send_at.filter(|at| *at > new.created_at);
@@ -61,6 +57,7 @@ impl State {
             released: false,
             copies: BTreeMap::new(),
             dropped: BTreeSet::new(),
+            replaced: false,
             opened: BTreeSet::new(),
         };
         self.items.insert(position, item);
@@ -81,6 +78,41 @@ impl State {
         }
         self.release(position, Seq(position), new.created_at).ok_or(StoreError::NotFound)?;
         Ok(Acceptance::Accepted { id: new.id, recipients })
+    }
+
+    pub fn accepted_before(&self, asked: &Idempotency, now: Timestamp) -> Option<Acceptance> {
+        let first = self.idempotency.get(&asked.key).filter(|first| first.expires_at > now)?;
+        Some(if first.fingerprint == asked.fingerprint {
+            Acceptance::Repeated(first.id, first.recipients)
+        } else {
+            Acceptance::Mismatch
+        })
+    }
+
+    /// Refuses what would be one too many.
+    fn check_room(&self, target: &Target, new: &NewNotification) -> Result<()> {
+        let waits = |item: &&Item| item.open() || item.record.state == NotificationState::Scheduled;
+        let waiting: u64 = self.items.values().filter(waits).map(Item::size).sum();
+        if waiting.saturating_add(new.payload.len() as u64) > new.bounds.bytes {
+            return Err(StoreError::QueueFull(Vec::new()));
+        }
+        let Target::Accounts(accounts) = target else { return Ok(()) };
+        let full = accounts.iter().filter_map(|id| {
+            let entry = self.accounts.get(id)?;
+            let items = entry.pending.iter().filter_map(|seq| self.by_seq(*seq));
+            let queue: Vec<&Notification> =
+                items.filter(|item| !item.is_broadcast()).map(|item| &item.record.notification).collect();
+            let replaces = queue.iter().any(|older| {
+                let (key, sender) = (&new.collapse_key, older.sender.as_ref());
+                key.is_some()
+                    && *key == older.collapse_key
+                    && sender.is_none_or(|sender| new.sender.is_same(sender))
+            });
+            let full = queue.len() as u64 >= new.bounds.per_account && !replaces;
+            full.then(|| entry.account.username.to_string())
+        });
+        let full: Vec<String> = full.take(NAMED_UNKNOWN).collect();
+        if full.is_empty() { Ok(()) } else { Err(StoreError::QueueFull(full)) }
     }
 
     /// Finds the accounts behind the names, and the names to list.
@@ -141,12 +173,16 @@ impl State {
             self.endpoint(|endpoint| endpoint.id == id).is_none_or(|endpoint| !endpoint.accepts(now))
         });
         let accounts = if ended { Vec::new() } else { self.recipients(&target) };
+        // A copy of who is gone since the acceptance is cancelled.
+        let named = if let Target::Accounts(named) = &target { named.as_slice() } else { &[] };
+        let gone: Vec<AccountId> = named.iter().filter(|id| !accounts.contains(id)).copied().collect();
         let item = self.items.get_mut(&position)?;
         item.released = true;
         item.record.state = NotificationState::Live;
         item.record.notification.seq = seq;
         item.record.notification.sent_at = now;
-        item.record.counters.recipients = accounts.len() as u64;
+        item.record.counters.recipients = (accounts.len() + gone.len()) as u64;
+        item.record.counters.cancelled = gone.len() as u64;
         if item.record.notification.collapse_key.is_some() {
             let notification = item.record.notification.clone();
             self.collapse(&notification, &target, &accounts);
@@ -156,7 +192,9 @@ impl State {
             self.accounts.get_mut(id)?.pending.insert(seq);
         }
         let item = self.items.get_mut(&position)?;
+        let pending = accounts.len() as u64;
         item.copies = accounts.iter().map(|id| (*id, CopyState::Pending)).collect();
+        item.copies.extend(gone.into_iter().map(|id| (id, CopyState::Cancelled)));
         let target = match target {
             Target::Accounts(_) => Target::Accounts(accounts),
             broadcast => broadcast,
@@ -164,13 +202,14 @@ impl State {
         item.target = target.clone();
         let recipients = item.record.counters.recipients;
         let notification = item.record.notification.clone();
-        if recipients > 0 && item.is_broadcast() {
+        if pending > 0 && item.is_broadcast() {
             let broadcast = OpenBroadcast {
                 id: notification.id,
                 priority: notification.priority,
                 topic: notification.topic.clone(),
                 collapse: None,
-                pending: recipients,
+                pending,
+                size: 0,
             };
             self.open_index.insert(seq.0, broadcast);
         }
@@ -285,12 +324,12 @@ impl State {
     }
 
     pub fn notification(&self, id: NotificationId) -> Option<NotificationRecord> {
-        Some(self.by_id(id)?.record.clone())
+        self.by_id(id).map(Item::shown)
     }
 
     pub fn notifications(&self, before: Option<u64>, limit: usize) -> Page<NotificationRecord, u64> {
         let rows = self.items.range(..before.unwrap_or(u64::MAX)).rev();
-        page(rows.map(|(_, item)| item.record.clone()), limit, |record| record.position)
+        page_of(rows.map(|(_, item)| item.shown()), limit, |record| record)
     }
 
     pub fn account_history(
@@ -312,26 +351,40 @@ impl State {
                 CopyState::Expired => Outcome::Expired,
                 CopyState::Cancelled => Outcome::Cancelled,
             };
-            Some(HistoryEntry { record: item.record.clone(), outcome })
+            Some(HistoryEntry { record: item.shown(), outcome })
         });
-        page(rows, limit, |past| past.record.position)
+        page_of(rows, limit, |past| &past.record)
     }
 
     pub fn seq_of(&self, id: NotificationId) -> Option<Seq> {
         self.by_id(id).filter(|item| item.released).map(Item::seq)
     }
 
+    /// What may be purged, by position.
+    fn finished(&self, before: Timestamp, now: Timestamp, limit: usize) -> Vec<u64> {
+        let mut finished = Vec::new();
+        let mut ahead = Vec::new();
+        for item in self.items.values() {
+            let created_at = item.record.created_at;
+            if created_at >= before && created_at <= now {
+                break;
+            }
+            let old = created_at < before;
+            if old {
+                finished.append(&mut ahead);
+            }
+            let over =
+                item.record.state != NotificationState::Scheduled && item.record.counters.pending() == 0;
+            if over {
+                if old { &mut finished } else { &mut ahead }.push(item.record.position);
+            }
+        }
+        finished.truncate(limit);
+        finished
+    }
+
     pub fn purge(&mut self, before: Timestamp, now: Timestamp, limit: usize) -> u64 {
-        let finished: Vec<u64> = self
-            .items
-            .values()
-            .take_while(|item| item.record.created_at < before)
-            .filter(|item| {
-                item.record.state != NotificationState::Scheduled && item.record.counters.pending() == 0
-            })
-            .map(|item| item.record.position)
-            .take(limit)
-            .collect();
+        let finished = self.finished(before, now, limit);
         let mut purged = finished.len() as u64;
         for position in finished {
             if let Some(item) = self.items.remove(&position) {
@@ -339,8 +392,8 @@ impl State {
                 if item.released {
                     self.by_seq.remove(&item.seq());
                     self.open_index.forget_ended(item.seq().0);
-                    add(&mut self.purged, &item.record.counters);
                 }
+                add(&mut self.purged, &item.record.counters);
             }
         }
         let over = self.idempotency.iter().filter(|(_, first)| first.expires_at <= now);
@@ -354,4 +407,23 @@ impl State {
         }
         purged + self.purge_endpoints(before, limit) + self.purge_admin(before, now, limit)
     }
+}
+
+/// A page of rows that have a notification each: it ends by their bytes, too.
+fn page_of<T>(
+    rows: impl Iterator<Item = T>,
+    limit: usize,
+    record: impl Fn(&T) -> &NotificationRecord,
+) -> Page<T, u64> {
+    let mut page = Page { items: Vec::new(), next: None };
+    let mut bytes = 0;
+    for row in rows {
+        if page.items.len() >= limit.max(1) || bytes >= PAGE_BYTES {
+            page.next = page.items.last().map(|row| record(row).position);
+            break;
+        }
+        bytes += record(&row).notification.content_bytes();
+        page.items.push(row);
+    }
+    page
 }

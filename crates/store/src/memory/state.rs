@@ -85,6 +85,8 @@ pub(super) struct Item {
     pub copies: BTreeMap<AccountId, CopyState>,
     /// Copies withdrawn one by one, not with the whole.
     pub dropped: BTreeSet<AccountId>,
+    /// A newer one with its collapse key took the place of a copy.
+    pub replaced: bool,
     pub opened: BTreeSet<AccountId>,
 }
 
@@ -121,6 +123,21 @@ impl Item {
 
     pub fn is_broadcast(&self) -> bool {
         !matches!(self.target, Target::Accounts(_))
+    }
+
+    /// As the port shows it.
+    pub fn shown(&self) -> NotificationRecord {
+        let mut record = self.record.clone();
+        if self.released {
+            let withdrawn = self.replaced || record.state == NotificationState::Cancelled;
+            record.state = NotificationState::of_released(&record.counters, withdrawn);
+        }
+        record
+    }
+
+    /// Bytes that it takes while it waits.
+    pub fn size(&self) -> u64 {
+        self.record.notification.content_bytes() as u64
     }
 
     /// Live, and pending for an account.
@@ -193,9 +210,7 @@ impl State {
             scheduled: 0,
         };
         for item in self.items.values() {
-            if item.released {
-                add(&mut totals.counters, &item.record.counters);
-            }
+            add(&mut totals.counters, &item.record.counters);
             totals.scheduled += u64::from(item.record.state == NotificationState::Scheduled);
         }
         totals

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tidings_core::model::{
     AccountId, Audience, EndpointId, Notification, NotificationId, Sender, Seq, Target, Timestamp,
 };
 use tidings_core::store::{Acceptance, Committed, Idempotency, NewNotification, Released, StoreError};
 
 use super::account_cursor::registered_at;
-use super::contents::{self, Carried, carried, endpoint_from};
+use super::contents::{self, Carried, Columns, carried, endpoint_from};
 use super::convert::{self, endpoint_bytes, id_bytes, int, key_hash, limit as sql_limit, state, uint};
 use super::endpoints;
 use super::error::{Error, Result};
@@ -21,7 +21,7 @@ impl Writer {
     /// `content` is the notification's content as it is stored.
     pub fn accept(&mut self, new: NewNotification, content: &str) -> Result<Acceptance> {
         if let Some(asked) = &new.idempotency
-            && let Some(first) = self.remembered(asked, new.created_at)?
+            && let Some(first) = accepted_before(&self.connection, asked, new.created_at)?
         {
             return Ok(first);
         }
@@ -36,6 +36,16 @@ impl Writer {
             Target::Topic(topic) => self.subscribers(topic)?,
             Target::Accounts(accounts) => accounts.len() as u64,
         };
+        let ext = contents::ext(&new.ext);
+        let members = members(&target);
+        let size = [Some(content.len()), new.payload.bytes().map(<[u8]>::len), ext.as_ref().map(String::len)];
+        let size = size.into_iter().flatten().sum::<usize>() + members.as_ref().map_or(0, Vec::len);
+        let size = size as u64;
+        let collapse = new.collapse_key.clone().map(|key| CollapseKey {
+            key,
+            sender: Some(new.sender.identity()),
+        });
+        self.check_room(&target, size, collapse.as_ref(), new.bounds)?;
         let position = self.totals.number();
         let notification = Notification {
             seq: Seq(position),
@@ -50,29 +60,42 @@ impl Writer {
             sent_at: due.unwrap_or(new.created_at),
             expires_at: new.expires_at,
         };
-        self.insert(&notification, &target, new.created_at, due, recipients)?;
+        self.insert(&notification, &target, new.created_at, due, (recipients, size))?;
         let sender = notification.sender.as_ref().map(contents::sender_columns);
         let (kind, sender, key) =
             sender.map_or((None, None, None), |(kind, name, key)| (Some(kind), Some(name), key));
+        let columns = Columns {
+            content,
+            bytes: notification.payload.bytes(),
+            ext: ext.as_deref(),
+            kind,
+            name: sender.as_deref(),
+            key,
+        };
         self.connection
             .prepare_cached(
                 "INSERT INTO contents (position, content, users, members, bytes, ext, sender_kind, sender,
-                    sender_key)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    sender_key, checksum)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 int(position),
                 content,
                 users,
-                members(&target),
-                notification.payload.bytes(),
-                contents::ext(&notification.ext),
-                kind,
-                sender,
-                key,
+                members,
+                columns.bytes,
+                columns.ext,
+                columns.kind,
+                columns.name,
+                columns.key,
+                contents::checksum(&columns),
             ])?;
         self.recipient_index.note(&self.connection, position, &target)?;
         self.totals.current.notifications += 1;
+        self.totals.current.counters.recipients += recipients;
+        if due.is_some() || recipients > 0 {
+            self.totals.pending_bytes += size;
+        }
         if let Some(asked) = &new.idempotency {
             self.remember(asked, new.id, recipients)?;
         }
@@ -81,29 +104,10 @@ impl Writer {
             self.committed.push(Committed::Scheduled { send_at });
             return Ok(Acceptance::Scheduled(recipients));
         }
-        self.place(&notification, &target, recipients)?;
+        self.place(&notification, &target, recipients, size)?;
         let id = notification.id;
         self.committed.push(Committed::Released(Released { notification, target, recipients }));
         Ok(Acceptance::Accepted { id, recipients })
-    }
-
-    fn remembered(&self, asked: &Idempotency, now: Timestamp) -> Result<Option<Acceptance>> {
-        let first = self
-            .connection
-            .prepare_cached(
-                "SELECT fingerprint, id, recipients FROM idempotency WHERE key = ?1 AND expires_at > ?2",
-            )?
-            .query_row(params![asked.key, now.0], |row| {
-                Ok((row.get::<_, [u8; 32]>(0)?, convert::id_from(row.get(1)?), uint(row.get(2)?)))
-            })
-            .optional()?;
-        Ok(first.map(|(fingerprint, id, recipients)| {
-            if fingerprint == asked.fingerprint {
-                Acceptance::Repeated(id, recipients)
-            } else {
-                Acceptance::Mismatch
-            }
-        }))
     }
 
     fn remember(&self, asked: &Idempotency, id: NotificationId, recipients: u64) -> Result<()> {
@@ -164,7 +168,7 @@ impl Writer {
         target: &Target,
         created_at: Timestamp,
         due: Option<Timestamp>,
-        recipients: u64,
+        (recipients, size): (u64, u64),
     ) -> Result<()> {
         let topic = match target {
             Target::All => Some(""),
@@ -174,8 +178,9 @@ impl Writer {
         self.connection
             .prepare_cached(
                 "INSERT INTO notifications (seq, position, id, topic, priority, state, open, created_at,
-                    send_at, sent_at, expires_at, collapse_key, collapse_sender, endpoint, opaque, recipients)
-                 VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                    send_at, sent_at, expires_at, collapse_key, collapse_sender, endpoint, opaque, recipients,
+                    size)
+                 VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?
             .execute(params![
                 int(notification.seq.0),
@@ -193,14 +198,20 @@ impl Writer {
                 notification.endpoint.map(endpoint_bytes),
                 notification.payload.bytes().is_some(),
                 int(recipients),
+                int(size),
             ])?;
         Ok(())
     }
 
     /// Puts a released notification in front of its recipients.
-    fn place(&mut self, notification: &Notification, target: &Target, recipients: u64) -> Result<()> {
+    fn place(
+        &mut self,
+        notification: &Notification,
+        target: &Target,
+        recipients: u64,
+        size: u64,
+    ) -> Result<()> {
         self.collapse(notification, target)?;
-        self.totals.current.counters.recipients += recipients;
         let seq = notification.seq.0;
         if let Target::Accounts(accounts) = target {
             let mut statement = self.connection.prepare_cached(
@@ -214,6 +225,7 @@ impl Writer {
                     int(seq),
                     hash
                 ])?;
+                self.queue_lengths.add(*account);
             }
         } else if recipients > 0 {
             let broadcast = OpenBroadcast {
@@ -222,6 +234,7 @@ impl Writer {
                 topic: notification.topic.clone(),
                 collapse: CollapseKey::of(notification),
                 pending: recipients,
+                size,
             };
             self.open_index_changed = true;
             self.open_index.insert(seq, broadcast);
@@ -239,24 +252,42 @@ impl Writer {
             .query_map(params![now.0, sql_limit(limit)], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         for position in &due {
-            self.release(*position, now)?;
+            match self.release(*position, now) {
+                Err(error) if error.damage().is_some() => self.set_aside(*position, &error)?,
+                done => done?,
+            }
         }
         Ok(due.len() as u64)
     }
 
+    /// Gives up a scheduled notification that cannot be read, so that those behind it are released.
+    fn set_aside(&mut self, position: i64, error: &Error) -> Result<()> {
+        let (id, recipients, size) = self
+            .connection
+            .prepare_cached("SELECT id, recipients, size FROM notifications WHERE seq = ?1")?
+            .query_row([position], |row| Ok((row.get(0)?, uint(row.get(1)?), uint(row.get(2)?))))?;
+        self.damaged.note(uint(position), convert::id_from(id), error);
+        self.withdraw(uint(position), recipients, size)
+    }
+
     /// Gives a scheduled notification its [`Seq`].
     fn release(&mut self, position: i64, now: Timestamp) -> Result<()> {
-        let (mut notification, topic, packed) = self.scheduled(position)?;
+        let Scheduled { mut notification, topic, packed, answered, size } = self.scheduled(position)?;
         let target = match topic.as_deref() {
             Some("") => Target::All,
             Some(name) => Target::Topic(convert::topic(name)?),
             None if self.has_ended(notification.endpoint, now)? => Target::Accounts(Vec::new()),
             None => Target::Accounts(self.still_there(packed.as_deref().unwrap_or_default())?),
         };
-        let recipients = match &target {
+        let reached = match &target {
             Target::All => self.totals.current.accounts,
             Target::Topic(topic) => self.subscribers(topic)?,
             Target::Accounts(accounts) => accounts.len() as u64,
+        };
+        // To those whom it named, what was answered stays: a copy of who is gone is cancelled.
+        let (recipients, gone) = match &target {
+            Target::Accounts(_) => (answered.max(reached), answered.saturating_sub(reached)),
+            Target::All | Target::Topic(_) => (reached, 0),
         };
         notification.seq = Seq(self.totals.number());
         notification.sent_at = now;
@@ -265,39 +296,41 @@ impl Writer {
         }
         self.connection
             .prepare_cached(
-                "UPDATE notifications SET seq = ?2, state = ?3, open = ?4, sent_at = ?5, recipients = ?6
+                "UPDATE notifications SET seq = ?2, state = ?3, open = ?4, sent_at = ?5, recipients = ?6,
+                    cancelled = ?7
                  WHERE seq = ?1",
             )?
             .execute(params![
                 position,
                 int(notification.seq.0),
                 state::LIVE,
-                recipients > 0,
+                reached > 0,
                 now.0,
-                int(recipients)
+                int(recipients),
+                int(gone)
             ])?;
-        let present = members(&target);
-        if present != packed {
-            self.connection
-                .prepare_cached("UPDATE contents SET members = ?2 WHERE position = ?1")?
-                .execute(params![position, present])?;
-        }
+        let counters = &mut self.totals.current.counters;
+        counters.recipients = (counters.recipients + recipients).saturating_sub(answered);
+        counters.cancelled += gone;
         self.totals.current.scheduled -= 1;
-        self.place(&notification, &target, recipients)?;
+        if reached == 0 {
+            self.totals.no_longer_pending(size);
+        }
+        self.place(&notification, &target, reached, size)?;
         self.committed.push(Committed::Released(Released { notification, target, recipients }));
         Ok(())
     }
 
-    /// A scheduled notification, its topic column and its packed members.
-    fn scheduled(&self, position: i64) -> Result<(Notification, Option<String>, Option<Vec<u8>>)> {
+    fn scheduled(&self, position: i64) -> Result<Scheduled> {
         let mut statement = self.connection.prepare_cached(concat!(
-            "SELECT n.id, n.priority, n.expires_at, n.collapse_key, n.topic, n.endpoint, c.members, ",
+            "SELECT n.id, n.priority, n.expires_at, n.collapse_key, n.topic, n.endpoint, c.members,
+                n.recipients, n.size, ",
             carried!(),
-            " FROM notifications n JOIN contents c ON c.position = n.position WHERE n.seq = ?1",
+            " FROM notifications n LEFT JOIN contents c ON c.position = n.position WHERE n.seq = ?1",
         ))?;
         let mut rows = statement.query([position])?;
         let row = rows.next()?.ok_or_else(|| Error::corrupt("schedule"))?;
-        let Carried { payload, ext, sender } = Carried::read(row, 7)?;
+        let Carried { payload, ext, sender } = Carried::read(row, 9)?;
         let notification = Notification {
             seq: Seq(0),
             id: convert::id_from(row.get(0)?),
@@ -311,7 +344,13 @@ impl Writer {
             sent_at: Timestamp(0),
             expires_at: Timestamp(row.get(2)?),
         };
-        Ok((notification, row.get(4)?, row.get(6)?))
+        Ok(Scheduled {
+            notification,
+            topic: row.get(4)?,
+            packed: row.get(6)?,
+            answered: uint(row.get(7)?),
+            size: uint(row.get(8)?),
+        })
     }
 
     /// Whether the endpoint, if it is for one, takes nothing any more.
@@ -337,6 +376,41 @@ impl Writer {
         }
         Ok(accounts)
     }
+}
+
+/// A notification that waits for its time.
+struct Scheduled {
+    notification: Notification,
+    /// The column: empty for all, null for named accounts.
+    topic: Option<String>,
+    /// The accounts that it names.
+    packed: Option<Vec<u8>>,
+    /// How many recipients the sender was told.
+    answered: u64,
+    size: u64,
+}
+
+/// What an idempotency key was answered with before.
+pub(super) fn accepted_before(
+    connection: &Connection,
+    asked: &Idempotency,
+    now: Timestamp,
+) -> Result<Option<Acceptance>> {
+    let first = connection
+        .prepare_cached(
+            "SELECT fingerprint, id, recipients FROM idempotency WHERE key = ?1 AND expires_at > ?2",
+        )?
+        .query_row(params![asked.key, now.0], |row| {
+            Ok((row.get::<_, [u8; 32]>(0)?, convert::id_from(row.get(1)?), uint(row.get(2)?)))
+        })
+        .optional()?;
+    Ok(first.map(|(fingerprint, id, recipients)| {
+        if fingerprint == asked.fingerprint {
+            Acceptance::Repeated(id, recipients)
+        } else {
+            Acceptance::Mismatch
+        }
+    }))
 }
 
 /// Named accounts, packed.

@@ -35,9 +35,10 @@ impl AccountCursor {
             })
             .optional()?;
         let cursor = match row {
-            Some((positions, beyond)) => {
-                Cursor::decode(positions, beyond.as_deref()).ok_or_else(|| Error::corrupt("cursor"))?
-            }
+            // Without what is settled beyond it, a cursor only has the account get that again.
+            Some((positions, beyond)) => Cursor::decode(positions, beyond.as_deref())
+                .or_else(|| Cursor::decode(positions, None))
+                .ok_or_else(|| Error::corrupt("cursor"))?,
             None => match registered_at(connection, account)? {
                 Some(registered_at) => Cursor::starting_at(registered_at),
                 None => return Ok(None),
@@ -87,8 +88,10 @@ impl AccountCursor {
         let mut rows = statement.query([self.account.0])?;
         let mut subscriptions = Vec::new();
         while let Some(row) = rows.next()? {
-            let topic = row.get_ref(0)?.as_str().map_err(|_| Error::corrupt("topic"))?;
-            subscriptions.push((convert::topic(topic)?, uint(row.get(1)?)));
+            // A name that cannot be read is no topic's: nothing is sent to it.
+            if let Some(topic) = row.get_ref(0)?.as_str().ok().and_then(|name| convert::topic(name).ok()) {
+                subscriptions.push((topic, uint(row.get(1)?)));
+            }
         }
         Ok(self.subscriptions.get_or_init(|| subscriptions))
     }
@@ -128,6 +131,7 @@ pub(super) fn skipped(connection: &Connection, account: AccountId) -> Result<BTr
         .prepare_cached("SELECT seqs FROM skipped WHERE account = ?1")?
         .query_row([account.0], |row| row.get(0))
         .optional()?;
+    // Only the history shows it.
     let seqs = varint::decode(packed.as_deref().unwrap_or_default());
-    Ok(seqs.ok_or_else(|| Error::corrupt("cursor"))?.into_iter().collect())
+    Ok(seqs.unwrap_or_default().into_iter().collect())
 }

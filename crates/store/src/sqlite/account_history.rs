@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use tidings_core::model::{AccountId, Priority};
+use tidings_core::model::{AccountId, NotificationId, Priority};
 use tidings_core::store::{HistoryEntry, Outcome, Page};
 
 use super::account_cursor::{self, AccountCursor, registered_at};
 use super::convert::{self, int, state, uint};
+use super::damaged::Damaged;
 use super::error::{Error, Result};
+use super::records::Filled;
 use super::{recipient_index, records};
 use crate::cursor::is_subscribed;
 use crate::varint;
@@ -18,8 +20,10 @@ const LOOKED_AT: usize = 4096;
 /// Runs of positions that one page looks through, at most: millions of notifications.
 const RUNS: usize = 4096;
 
+/// What is damaged is left out.
 pub(super) fn account_history(
     connection: &Connection,
+    damaged: &Damaged,
     account: AccountId,
     before: Option<u64>,
     limit: usize,
@@ -29,6 +33,7 @@ pub(super) fn account_history(
     let Some(mut reader) = Reader::new(connection, account)? else { return Ok(page) };
     let mut runs = RUNS;
     let mut looked_at = 0;
+    let mut filled = Filled::new(limit);
     // Below this, nothing was looked at yet.
     let mut reached = before.unwrap_or(u64::MAX);
     loop {
@@ -41,14 +46,22 @@ pub(super) fn account_history(
         };
         for position in positions {
             looked_at += 1;
-            let Some(outcome) = reader.outcome(position)? else { continue };
-            if page.items.len() == limit {
-                page.next = page.items.last().map(|past| past.record.position);
-                return Ok(page);
-            }
-            if let Some(record) = records::at(connection, position)? {
-                page.items.push(HistoryEntry { record, outcome });
-            }
+            let past = reader.past(position, filled.is_full());
+            let entry = match past {
+                Ok(Past::None) => continue,
+                Ok(Past::OneMore) => {
+                    page.next = page.items.last().map(|past: &HistoryEntry| past.record.position);
+                    return Ok(page);
+                }
+                Ok(Past::Entry(entry)) => entry,
+                Err(error) if error.damage().is_some() => {
+                    damaged.note(position, NotificationId(0), &error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            filled.add(Some(&entry.record));
+            page.items.push(*entry);
         }
         reached = first;
         if runs == 0 || looked_at >= LOOKED_AT {
@@ -56,6 +69,14 @@ pub(super) fn account_history(
             return Ok(page);
         }
     }
+}
+
+/// What an account's history has at a position.
+enum Past {
+    None,
+    /// Something for which the page has no room.
+    OneMore,
+    Entry(Box<HistoryEntry>),
 }
 
 /// What tells where an account stands.
@@ -99,6 +120,16 @@ impl<'a> Reader<'a> {
         )?;
         let rows = statement.query_map([int(self.unwritten), int(before)], |row| row.get(0).map(uint))?;
         Ok(Some((rows.collect::<Result<_, _>>()?, self.unwritten)))
+    }
+
+    /// What the history has at a position; `full`: whether the page has no room.
+    fn past(&mut self, position: u64, full: bool) -> Result<Past> {
+        let Some(outcome) = self.outcome(position)? else { return Ok(Past::None) };
+        if full {
+            return Ok(Past::OneMore);
+        }
+        let record = records::at(self.connection, position)?;
+        Ok(record.map_or(Past::None, |record| Past::Entry(Box::new(HistoryEntry { record, outcome }))))
     }
 
     /// What became of this account's copy; `None` where it has none or still waits for it.

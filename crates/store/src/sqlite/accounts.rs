@@ -126,7 +126,7 @@ impl Writer {
     pub fn remove_account(&mut self, id: AccountId) -> Result<bool> {
         let Some(cursor) = AccountCursor::load(&self.connection, id)? else { return Ok(false) };
         for seq in cursor.pending(&self.connection, &self.open_index)? {
-            self.count_cancelled(seq, 1)?;
+            self.count_cancelled(seq)?;
         }
         let queued: Vec<u64> = self
             .connection
@@ -134,7 +134,7 @@ impl Writer {
             .query_map([id.0], |row| row.get(0).map(uint))?
             .collect::<Result<_, _>>()?;
         for seq in queued {
-            self.count_cancelled(seq, 1)?;
+            self.count_cancelled(seq)?;
         }
         for topic in cursor.subscriptions(&self.connection)? {
             self.leave_topic(&topic.0)?;

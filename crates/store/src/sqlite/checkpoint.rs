@@ -9,13 +9,15 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use tidings_core::store::StoreError;
 
 use super::error::Result;
+use super::files::{FileHealth, FileWatch};
 
 /// When what is done, in pages of 4 KiB.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +34,14 @@ struct Limits {
 
 /// 64 MiB, 2 MiB and 128 MiB.
 const LIMITS: Limits = Limits { start: 16_000, rest: 500, most: 32_000 };
+
+/// How often the files' paths are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// What is in the WAL is copied back after so long, however little it is: a copy of the database file
+/// alone, and whoever looks at its size, find what was accepted.
+const COPY: Duration = Duration::from_secs(60);
+/// Bytes of a page.
+const PAGE: u64 = 4096;
 
 /// Bytes that the WAL's file keeps when it begins anew: as many as it may come to. What is
 /// cut off must be given to the file again, block by block, and a commit waits for that.
@@ -74,11 +84,21 @@ struct CheckpointProgress {
 
 impl Checkpointer {
     /// Takes over from SQLite's own checkpoints on `writer`.
-    pub fn start(path: &Path, writer: &mut Connection) -> Result<(Self, Held)> {
-        Self::with(LIMITS, path, writer)
+    pub fn start(
+        path: &Path,
+        writer: &mut Connection,
+        health: &Arc<FileHealth>,
+    ) -> Result<(Self, Held)> {
+        Self::with(LIMITS, (LOOK, COPY), path, writer, health)
     }
 
-    fn with(limits: Limits, path: &Path, writer: &mut Connection) -> Result<(Self, Held)> {
+    fn with(
+        limits: Limits,
+        (look, copy_after): (Duration, Duration),
+        path: &Path,
+        writer: &mut Connection,
+        health: &Arc<FileHealth>,
+    ) -> Result<(Self, Held)> {
         let failed = |error: std::io::Error| StoreError::Failed(error.to_string());
         let file = Arc::new(File::options().write(true).open(path).map_err(failed)?);
         let held = Arc::clone(&file);
@@ -98,20 +118,17 @@ impl Checkpointer {
         let (report, reports) = sync_channel(1);
         let has_report = Arc::new(AtomicBool::new(false));
         let reporting = Arc::clone(&has_report);
-        let copy = move || {
-            while requested.recv().is_ok() {
-                let progress = checkpoint(&connection).and_then(|progress| {
-                    file.sync_data().map(|()| progress).map_err(|error| failed(error).into())
-                });
-                if let Err(error) = &progress {
-                    tracing::warn!(?error, "the write-ahead log was not copied back; trying again later");
-                }
-                reporting.store(true, Ordering::Relaxed);
-                if report.send(progress.ok()).is_err() {
-                    return;
-                }
-            }
+        let watch = FileWatch::new(path.to_owned(), Arc::clone(&file), Arc::clone(health));
+        let copying = Copying {
+            connection,
+            file,
+            watch,
+            health: Arc::clone(health),
+            pages: Arc::clone(&pages),
+            last: None,
+            done: Instant::now(),
         };
+        let copy = move || copying.run(&requested, &report, &reporting, look, copy_after);
         let thread = std::thread::Builder::new().name("store-checkpoint".into()).spawn(copy);
         let checkpointer = Self {
             limits,
@@ -194,6 +211,97 @@ impl Drop for Checkpointer {
     }
 }
 
+/// What the copying thread works with.
+struct Copying {
+    connection: Connection,
+    file: Held,
+    watch: FileWatch,
+    health: Arc<FileHealth>,
+    pages: Arc<AtomicUsize>,
+    /// How far the last copy came.
+    last: Option<CheckpointProgress>,
+    /// When that was.
+    done: Instant,
+}
+
+impl Copying {
+    /// Copies when it is asked to, and when it was not for a while; looks at the paths meanwhile.
+    fn run(
+        mut self,
+        requested: &Receiver<()>,
+        report: &SyncSender<Option<CheckpointProgress>>,
+        reporting: &AtomicBool,
+        look: Duration,
+        copy_after: Duration,
+    ) {
+        loop {
+            match requested.recv_timeout(look) {
+                Ok(()) => {
+                    let progress = self.copy();
+                    reporting.store(true, Ordering::Relaxed);
+                    if report.send(progress).is_err() {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.done.elapsed() >= copy_after && !self.is_copied() {
+                        let before = self.last;
+                        let progress = self.copy();
+                        self.tell_of_readers(before, progress);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.watch.look();
+        }
+    }
+
+    fn is_copied(&self) -> bool {
+        let pages = self.pages.load(Ordering::Relaxed);
+        self.last.map_or(pages == 0, |last| last.copied == last.log && last.log == pages)
+    }
+
+    /// Copies and syncs.
+    fn copy(&mut self) -> Option<CheckpointProgress> {
+        self.done = Instant::now();
+        let failed = |error: std::io::Error| StoreError::Failed(error.to_string());
+        let progress = checkpoint(&self.connection).and_then(|progress| {
+            self.file.sync_data().map(|()| progress).map_err(|error| failed(error).into())
+        });
+        match progress {
+            Ok(progress) => {
+                self.last = Some(progress);
+                let waits = progress.log.saturating_sub(progress.copied) as u64 * PAGE;
+                self.health.not_copied.store(waits, Ordering::Relaxed);
+                Some(progress)
+            }
+            Err(error) => {
+                tracing::warn!(?error, "the write-ahead log was not copied back; trying again later");
+                None
+            }
+        }
+    }
+
+    /// Where a copy comes no further than the one before, a reader holds an old state.
+    fn tell_of_readers(&self, before: Option<CheckpointProgress>, now: Option<CheckpointProgress>) {
+        let (Some(before), Some(now)) = (before, now) else { return };
+        let held_up = now.copied < now.log && now.copied == before.copied;
+        if self.health.held_up.swap(held_up, Ordering::Relaxed) == held_up {
+            return;
+        }
+        let mebibytes = (now.log as u64 * PAGE) >> 20;
+        if held_up {
+            tracing::warn!(
+                mebibytes,
+                "another program reads the database and keeps its write-ahead log from being copied back: \
+                 the log grows until that one ends"
+            );
+        } else {
+            tracing::info!(mebibytes, "the write-ahead log can be copied back again");
+        }
+    }
+}
+
 /// Copies as much as can be copied without a reader or the writer waiting.
 fn checkpoint(connection: &Connection) -> Result<CheckpointProgress> {
     let pages = |row: &rusqlite::Row<'_>, index| {
@@ -227,6 +335,67 @@ mod tests {
     }
 
     const SMALL: Limits = Limits { start: 400, rest: 50, most: 1600 };
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    /// With small limits, and nothing by time.
+    fn quiet(path: &Path, connection: &mut Connection) -> (Checkpointer, Held) {
+        Checkpointer::with(SMALL, (NEVER, NEVER), path, connection, &Arc::default()).unwrap()
+    }
+
+    /// With everything by time, as soon as can be.
+    fn hasty(path: &Path, connection: &mut Connection) -> (Checkpointer, Held, Arc<FileHealth>) {
+        let health = Arc::new(FileHealth::default());
+        let times = (Duration::from_millis(1), Duration::ZERO);
+        let (checkpointer, held) = Checkpointer::with(LIMITS, times, path, connection, &health).unwrap();
+        (checkpointer, held, health)
+    }
+
+    #[track_caller]
+    fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !is_so() {
+            assert!(Instant::now() < end, "{what}");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_short_log_is_copied_back_in_time_and_a_reader_that_stops_that_is_told_of() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.db");
+        let mut connection = open(&path);
+        let reader = Connection::open(&path).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
+        let (_checkpointer, _held, health) = hasty(&path, &mut connection);
+        connection.execute("INSERT INTO t VALUES (zeroblob(12000))", []).unwrap();
+        wait_for("the reader is told of", || health.held_up.load(Ordering::Relaxed));
+        assert!(health.not_copied.load(Ordering::Relaxed) >= 12_000);
+        reader.execute_batch("COMMIT").unwrap();
+        wait_for("it is copied", || super::super::wal::not_copied(&path) == Some(0));
+        wait_for("that is told", || !health.held_up.load(Ordering::Relaxed));
+        assert_eq!(health.not_copied.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_file_that_is_removed_or_replaced_is_missed() {
+        let directory = tempfile::tempdir().unwrap();
+        for which in ["t.db", "t.db-wal"] {
+            let path = directory.path().join("t.db");
+            let mut connection = open(&path);
+            let (_checkpointer, _held, health) = hasty(&path, &mut connection);
+            connection.execute("INSERT INTO t VALUES (1)", []).unwrap();
+            assert_eq!(health.check(), Ok(()));
+            let (file, aside) = (directory.path().join(which), directory.path().join("aside"));
+            std::fs::rename(&file, &aside).unwrap();
+            wait_for("it is gone", || health.check().is_err());
+            std::fs::copy(&aside, &file).unwrap();
+            // Another one in its place is not it.
+            std::thread::yield_now();
+            assert!(health.check().is_err());
+            std::fs::rename(&aside, &file).unwrap();
+            wait_for("it is back", || health.check().is_ok());
+        }
+    }
 
     #[test]
     fn the_wal_stays_short_and_begins_anew() {
@@ -234,7 +403,7 @@ mod tests {
         let path = directory.path().join("t.db");
         let mut connection = open(&path);
         connection.pragma_update(None, "synchronous", "OFF").unwrap();
-        let (mut checkpointer, _held) = Checkpointer::with(SMALL, &path, &mut connection).unwrap();
+        let (mut checkpointer, _held) = quiet(&path, &mut connection);
         let longest = write(&connection, &mut checkpointer, 2000);
         assert!(longest >= SMALL.start, "{longest}");
         assert!(longest <= SMALL.most + 2 * SMALL.start, "{longest}");
@@ -250,7 +419,7 @@ mod tests {
         let path = directory.path().join("t.db");
         let mut connection = open(&path);
         connection.pragma_update(None, "synchronous", "OFF").unwrap();
-        let (mut checkpointer, _held) = Checkpointer::with(SMALL, &path, &mut connection).unwrap();
+        let (mut checkpointer, _held) = quiet(&path, &mut connection);
         let reader = Connection::open(&path).unwrap();
         reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
         let with_reader = write(&connection, &mut checkpointer, SMALL.most);

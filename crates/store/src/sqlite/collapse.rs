@@ -32,9 +32,9 @@ impl Writer {
             }
             Target::Accounts(accounts) => {
                 for account in accounts {
-                    self.drop_copies(*account, &broadcasts)?;
+                    self.replace_copies(*account, &broadcasts)?;
                     for seq in self.queued_collapsing(*account, &key)? {
-                        self.drop_copy(*account, seq)?;
+                        self.replace_copy(*account, seq)?;
                     }
                 }
             }
@@ -42,7 +42,7 @@ impl Writer {
         Ok(())
     }
 
-    fn queued_collapsing(&self, account: AccountId, newer: &CollapseKey) -> Result<Vec<u64>> {
+    pub fn queued_collapsing(&self, account: AccountId, newer: &CollapseKey) -> Result<Vec<u64>> {
         let CollapseKey { key, sender } = newer;
         let mut statement = self.connection.prepare_cached(
             "SELECT q.seq FROM queue q CROSS JOIN notifications n ON n.seq = q.seq

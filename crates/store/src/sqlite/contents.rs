@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use rusqlite::Row;
-use tidings_core::model::{Content, EndpointId, Ext, KeyId, Payload, Sender, Username};
+use tidings_core::model::{EndpointId, Ext, KeyId, Payload, Sender, Username};
 use tidings_core::store::StoreError;
 
 use super::convert;
@@ -12,7 +12,7 @@ use super::error::{Error, Result};
 /// The columns that [`Carried::read`] reads, of `contents c`.
 macro_rules! carried {
     () => {
-        "c.content, c.bytes, c.ext, c.sender_kind, c.sender, c.sender_key"
+        "c.content, c.bytes, c.ext, c.sender_kind, c.sender, c.sender_key, c.checksum"
     };
 }
 pub(super) use carried;
@@ -34,31 +34,70 @@ pub(super) struct Carried {
 
 impl Carried {
     /// Reads [`carried!`], which begins at column `first`.
+    ///
+    /// # Errors
+    /// Where a column cannot be read, or all of them are not what was written.
     pub fn read(row: &Row<'_>, first: usize) -> Result<Self> {
-        let payload = match row.get(first + 1)? {
-            Some(bytes) => Payload::Bytes(bytes),
-            None => {
-                let content = row.get_ref(first)?.as_str().map_err(|_| Error::corrupt("content"))?;
-                let content: Content =
-                    serde_json::from_str(content).map_err(|_| Error::corrupt("content"))?;
-                Payload::Text(content)
-            }
+        let content = row.get_ref(first)?.as_str().map_err(|_| Error::corrupt("content"))?;
+        let bytes = row.get_ref(first + 1)?.as_blob_or_null().map_err(|_| Error::corrupt("content"))?;
+        let ext = row.get_ref(first + 2)?.as_str_or_null().map_err(|_| Error::corrupt("ext"))?;
+        let kind: Option<i64> = row.get(first + 3)?;
+        let name = row.get_ref(first + 4)?.as_str_or_null().map_err(|_| Error::corrupt("sender"))?;
+        let key = row.get_ref(first + 5)?.as_str_or_null().map_err(|_| Error::corrupt("sender"))?;
+        // What is older than checksums has none.
+        if let Some(written) = row.get::<_, Option<i64>>(first + 6)?
+            && written != checksum(&Columns { content, bytes, ext, kind, name, key })
+        {
+            return Err(Error::corrupt("content: its checksum is another"));
+        }
+        let payload = match bytes {
+            Some(bytes) => Payload::Bytes(bytes.to_vec()),
+            None => Payload::Text(serde_json::from_str(content).map_err(|_| Error::corrupt("content"))?),
         };
-        let ext: Option<String> = row.get(first + 2)?;
-        let ext = ext.map(|json| Ext::parse(&json).map_err(|_| Error::corrupt("ext"))).transpose()?;
-        let sender = match row.get(first + 3)? {
-            Some(kind) => Some(sender(kind, row.get(first + 4)?, row.get(first + 5)?)?),
-            None => None,
-        };
+        let ext = ext.map(|json| Ext::parse(json).map_err(|_| Error::corrupt("ext"))).transpose()?;
+        let sender = kind.map(|kind| sender(kind, name.unwrap_or_default(), key)).transpose()?;
         Ok(Self { payload, ext: ext.unwrap_or_default(), sender })
     }
 }
 
-fn sender(kind: i64, name: String, key: Option<String>) -> Result<Sender> {
+/// What the checksum of a row of `contents` is of: all that is delivered or shown, and does not change.
+pub(super) struct Columns<'a> {
+    pub content: &'a str,
+    pub bytes: Option<&'a [u8]>,
+    pub ext: Option<&'a str>,
+    pub kind: Option<i64>,
+    pub name: Option<&'a str>,
+    pub key: Option<&'a str>,
+}
+
+/// `contents.checksum`: CRC-32 of the columns, each with its length in front. It tells what a disk or
+/// a cable did, not what a person did.
+pub(super) fn checksum(columns: &Columns<'_>) -> i64 {
+    let kind = columns.kind.map(i64::to_le_bytes);
+    let mut hasher = crc32fast::Hasher::new();
+    for column in [
+        Some(columns.content.as_bytes()),
+        columns.bytes,
+        columns.ext.map(str::as_bytes),
+        kind.as_ref().map(<[u8; 8]>::as_slice),
+        columns.name.map(str::as_bytes),
+        columns.key.map(str::as_bytes),
+    ] {
+        // Null is told from empty.
+        let length = column.map_or(u64::MAX, |column| column.len() as u64);
+        hasher.update(&length.to_le_bytes());
+        hasher.update(column.unwrap_or_default());
+    }
+    i64::from(hasher.finalize())
+}
+
+fn sender(kind: i64, name: &str, key: Option<&str>) -> Result<Sender> {
     match kind {
-        kind::KEY => Ok(Sender::Key { id: KeyId(key.unwrap_or_default()), name }),
-        kind::OPERATOR => Ok(Sender::Operator(name)),
-        kind::USER => Username::parse(&name).map(Sender::User).map_err(|_| Error::corrupt("sender")),
+        kind::KEY => {
+            Ok(Sender::Key { id: KeyId(key.unwrap_or_default().to_owned()), name: name.to_owned() })
+        }
+        kind::OPERATOR => Ok(Sender::Operator(name.to_owned())),
+        kind::USER => Username::parse(name).map(Sender::User).map_err(|_| Error::corrupt("sender")),
         kind::ENDPOINT => name.parse().map(Sender::Endpoint).map_err(|()| Error::corrupt("sender")),
         _ => Err(Error::corrupt("sender")),
     }

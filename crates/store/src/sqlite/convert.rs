@@ -1,7 +1,7 @@
 //! Between SQLite's values and the product's words.
 
 use tidings_core::model::{
-    EndpointId, InvalidName, NamePattern, NotificationId, NotificationState, Priority, Topic, Username,
+    Counters, EndpointId, InvalidName, NamePattern, NotificationId, NotificationState, Priority, Topic, Username,
 };
 
 use super::error::{Error, Result};
@@ -82,12 +82,16 @@ pub(super) mod state {
     pub const WITHDRAWN: i64 = 4;
 }
 
-pub(super) fn state_from(number: i64) -> Result<NotificationState> {
+/// Where a notification stands: its `state`, whether a newer one `replaced` copies of it, and what it
+/// has counted.
+pub(super) fn state_from(number: i64, replaced: bool, counters: &Counters) -> Result<NotificationState> {
+    let withdrawn = replaced || number == state::CANCELLED;
     match number {
         state::SCHEDULED => Ok(NotificationState::Scheduled),
-        state::LIVE => Ok(NotificationState::Live),
-        state::EXPIRED => Ok(NotificationState::Expired),
-        state::CANCELLED | state::WITHDRAWN => Ok(NotificationState::Cancelled),
+        state::LIVE | state::EXPIRED | state::CANCELLED => {
+            Ok(NotificationState::of_released(counters, withdrawn))
+        }
+        state::WITHDRAWN => Ok(NotificationState::Cancelled),
         _ => Err(Error::corrupt("state")),
     }
 }

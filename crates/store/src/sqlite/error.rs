@@ -11,6 +11,8 @@ pub(super) enum Error {
     Store(StoreError),
     /// SQLite said no.
     Sql(rusqlite::Error),
+    /// A row that this program did not write so.
+    Damaged(&'static str),
 }
 
 /// A result inside.
@@ -30,8 +32,29 @@ impl From<rusqlite::Error> for Error {
 
 impl Error {
     /// Something in the database that this program did not write.
-    pub fn corrupt(what: &str) -> Self {
-        Self::Store(StoreError::Failed(format!("the database holds an unreadable {what}")))
+    pub fn corrupt(what: &'static str) -> Self {
+        Self::Damaged(what)
+    }
+
+    /// What is damaged, where it is a row, and not all of the database that cannot be read now.
+    pub fn damage(&self) -> Option<String> {
+        match self {
+            Self::Damaged(what) => Some(format!("unreadable {what}")),
+            Self::Sql(error) => is_damage(error).then(|| error.to_string()),
+            Self::Store(_) => None,
+        }
+    }
+}
+
+/// Whether a row or its page says other than what was written there.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) => failure.code == ErrorCode::DatabaseCorrupt,
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::Utf8Error(..) => true,
+        _ => false,
     }
 }
 
@@ -40,6 +63,7 @@ impl From<Error> for StoreError {
         match error {
             Error::Store(error) => error,
             Error::Sql(error) => translate(&error),
+            Error::Damaged(what) => Self::Failed(format!("the database holds an unreadable {what}")),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Expiry, and how a notification ends for all accounts that still wait for it.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use tidings_core::model::{AccountId, Seq, Timestamp, Topic};
 use tidings_core::store::Ended;
 
@@ -42,6 +42,7 @@ impl Writer {
             self.empty_queues(seq, &direct, how)?;
         }
         self.open_index.remove(seq);
+        self.totals.no_longer_pending(direct.size);
         let (state, column) = match how {
             End::Expired => {
                 self.totals.current.counters.expired += pending;
@@ -77,14 +78,24 @@ impl Writer {
 
     /// Takes a notification for named accounts out of their queues.
     fn empty_queues(&self, seq: u64, direct: &OpenNotification, how: End) -> Result<()> {
-        let packed: Option<Vec<u8>> = self
+        let packed = self
             .connection
             .prepare_cached(
                 "SELECT members FROM contents WHERE position = (SELECT position FROM notifications WHERE seq = ?1)",
             )?
-            .query_row([int(seq)], |row| row.get(0))?;
-        let members = varint::decode(packed.as_deref().unwrap_or_default());
-        for account in members.ok_or_else(|| Error::corrupt("audience"))? {
+            .query_row([int(seq)], |row| row.get::<_, Option<Vec<u8>>>(0))
+            .optional();
+        let packed = match packed.map_err(Error::from) {
+            Ok(packed) => packed.flatten(),
+            Err(error) if error.damage().is_some() => None,
+            Err(error) => return Err(error),
+        };
+        let Some(members) = packed.as_deref().and_then(varint::decode) else {
+            // Whom it named cannot be read any more: look through all queues.
+            self.connection.execute("DELETE FROM queue WHERE seq = ?1", [int(seq)])?;
+            return Ok(());
+        };
+        for account in members {
             self.unqueue_dropped(AccountId(int(account)), seq, direct, how)?;
         }
         Ok(())

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use tidings_core::model::{AccountId, Notification, Priority, Seq, Timestamp, Topic};
+use tidings_core::model::{AccountId, Notification, NotificationId, Priority, Seq, Timestamp, Topic};
 use tidings_core::store::{Feed, Payloads};
 
 use super::account_cursor::AccountCursor;
 use super::contents::{Carried, carried, endpoint_from};
 use super::convert::{self, int, limit as sql_limit, uint};
+use super::damaged::Damaged;
 use super::error::{Error, Result};
 use super::readers::in_snapshot;
+use super::records;
 use super::totals::StoredTotals;
 use crate::by_priority::ByPriority;
 use crate::cursor::is_subscribed;
@@ -26,28 +28,32 @@ pub(super) struct Read {
 /// A pending notification, not read yet.
 struct Candidate {
     seq: u64,
+    id: NotificationId,
     collapse: Option<CollapseKey>,
 }
 
 pub(super) fn feed(
     connection: &Connection,
+    damaged: &Damaged,
     account: AccountId,
     payloads: Payloads,
     now: Timestamp,
     limit: usize,
 ) -> Result<Read> {
-    in_snapshot(connection, |connection| read(connection, account, payloads, now, limit))
+    in_snapshot(connection, |connection| read(connection, damaged, account, payloads, now, limit))
 }
 
 fn read(
     connection: &Connection,
+    damaged: &Damaged,
     account: AccountId,
     payloads: Payloads,
     now: Timestamp,
     limit: usize,
 ) -> Result<Read> {
     let head = Seq(StoredTotals::last(connection)?);
-    let mut read = Read { feed: Feed { pending: Vec::new(), more: false, head }, superseded: Vec::new() };
+    let feed = Feed { pending: Vec::new(), more: false, head, damaged: Vec::new() };
+    let mut read = Read { feed, superseded: Vec::new() };
     if !anything_pending(connection, account)? {
         return Ok(read);
     }
@@ -63,11 +69,21 @@ fn read(
                 after = candidate.seq;
                 if superseded(connection, &cursor, &candidate)? {
                     read.superseded.push(candidate.seq);
-                } else if read.feed.pending.len() < limit {
-                    read.feed.pending.push(notification(connection, candidate.seq)?);
-                } else {
+                    continue;
+                }
+                if read.feed.pending.len() == limit {
                     read.feed.more = true;
                     return Ok(read);
+                }
+                match notification(connection, candidate.seq) {
+                    Ok(pending) => read.feed.pending.push(pending),
+                    Err(error) if error.damage().is_some() => {
+                        damaged.note(candidate.seq, candidate.id, &error);
+                        if read.feed.damaged.len() < limit {
+                            read.feed.damaged.push((Seq(candidate.seq), candidate.id));
+                        }
+                    }
+                    Err(error) => return Err(error),
                 }
             }
             if last_page {
@@ -126,7 +142,7 @@ fn candidates(
 ) -> Result<Vec<Candidate>> {
     let mut found = Vec::new();
     let mut queued = connection.prepare_cached(
-        "SELECT n.seq, n.collapse_key, n.collapse_sender FROM queue q CROSS JOIN notifications n ON n.seq = q.seq
+        "SELECT n.seq, n.collapse_key, n.collapse_sender, n.id FROM queue q CROSS JOIN notifications n ON n.seq = q.seq
          WHERE q.account = ?1 AND q.priority = ?2 AND q.seq > ?3 AND n.expires_at > ?4
             AND n.opaque <= ?6
          ORDER BY q.seq LIMIT ?5",
@@ -140,10 +156,11 @@ fn candidates(
         payloads == Payloads::Any
     ])?;
     while let Some(row) = rows.next()? {
-        found.push(Candidate { seq: uint(row.get(0)?), collapse: collapse_key(row.get(1)?, row.get(2)?) });
+        let collapse = collapse_key(row.get(1)?, row.get(2)?);
+        found.push(Candidate { seq: uint(row.get(0)?), id: records::id_in(row, 3), collapse });
     }
     let mut broadcasts = connection.prepare_cached(
-        "SELECT seq, collapse_key, collapse_sender, expires_at, opaque FROM notifications INDEXED BY open_shared
+        "SELECT seq, collapse_key, collapse_sender, expires_at, opaque, id FROM notifications INDEXED BY open_shared
          WHERE open = 1 AND topic = ?1 AND priority = ?2 AND seq > ?3 ORDER BY seq",
     )?;
     for (topic, beyond) in cursor.get().sources(priority, cursor.subscriptions(connection)?) {
@@ -156,7 +173,8 @@ fn candidates(
             let seq = uint(row.get(0)?);
             let fits = payloads == Payloads::Any || !row.get::<_, bool>(4)?;
             if fits && row.get::<_, i64>(3)? > now.0 && cursor.get().is_unsettled(seq, priority) {
-                found.push(Candidate { seq, collapse: collapse_key(row.get(1)?, row.get(2)?) });
+                let collapse = collapse_key(row.get(1)?, row.get(2)?);
+                found.push(Candidate { seq, id: records::id_in(row, 5), collapse });
                 taken += 1;
             }
         }
@@ -194,7 +212,7 @@ fn notification(connection: &Connection, seq: u64) -> Result<Notification> {
     let mut statement = connection.prepare_cached(concat!(
         "SELECT n.id, n.priority, n.topic, n.collapse_key, n.sent_at, n.expires_at, n.endpoint, ",
         carried!(),
-        " FROM notifications n JOIN contents c ON c.position = n.position WHERE n.seq = ?1",
+        " FROM notifications n LEFT JOIN contents c ON c.position = n.position WHERE n.seq = ?1",
     ))?;
     let mut rows = statement.query([int(seq)])?;
     let row = rows.next()?.ok_or_else(|| Error::corrupt("queue"))?;
@@ -286,7 +304,7 @@ impl OpenBroadcastSeqs {
 /// A released notification's [`Seq`], by id.
 pub(super) fn seq_of(
     connection: &Connection,
-    id: tidings_core::model::NotificationId,
+    id: NotificationId,
 ) -> Result<Option<Seq>> {
     let mut statement =
         connection.prepare_cached("SELECT seq FROM notifications WHERE id = ?1 AND state IN (1, 2, 3)")?;

@@ -16,10 +16,14 @@ mod checkpoint;
 mod collapse;
 mod contents;
 mod convert;
+#[cfg(test)]
+mod damage_tests;
+mod damaged;
 mod endpoints;
 mod error;
 mod examine;
 mod expiry;
+mod files;
 mod feed;
 mod invitations;
 mod open_index;
@@ -27,6 +31,9 @@ mod purge;
 mod readers;
 mod recipient_index;
 mod records;
+mod restore;
+mod room;
+mod rows;
 mod schema;
 mod settle;
 mod store_impl;
@@ -36,6 +43,7 @@ mod tokens;
 mod topics;
 mod totals;
 mod verify_counters;
+mod wal;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -45,12 +53,14 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use tidings_core::store::{CommitFeeds, Result, StoreError};
+use tidings_core::store::{CommitFeeds, Result, StoreError, Totals};
 
 use self::checkpoint::Checkpointer;
+use self::damaged::Damaged;
+use self::files::FileHealth;
 pub use self::examine::Report;
 use self::readers::Readers;
-use self::writer::Writer;
+use self::writer::{Told, Writer};
 use crate::group_commit::{self, GroupCommit};
 
 /// Connections for small look-ups on the caller's own thread, at most: one for each
@@ -86,6 +96,8 @@ pub struct SqliteStore {
     writer: GroupCommit<Writer>,
     readers: Readers,
     feeds: Arc<CommitFeeds>,
+    damaged: Arc<Damaged>,
+    files: Arc<FileHealth>,
     /// Dropped last.
     _held: checkpoint::Held,
 }
@@ -101,13 +113,17 @@ impl SqliteStore {
     pub fn open(path: &Path, options: Options) -> Result<Self> {
         schema::inspect(path, schema::STEPS.len())?;
         let lock = lock(path)?;
+        keep_damaged_log(path);
         let mut connection = connect(path, options, schema::STEPS)?;
         let readers = (0..options.readers.max(1)).map(|_| reader(path)).collect::<error::Result<_>>()?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_INLINE_READERS);
         let inline = (0..threads).map(|_| reader(path)).collect::<error::Result<_>>()?;
-        let (checkpointer, held) = Checkpointer::start(path, &mut connection)?;
+        let files = Arc::new(FileHealth::default());
+        let (checkpointer, held) = Checkpointer::start(path, &mut connection, &files)?;
         let feeds = Arc::new(CommitFeeds::default());
-        let writer = Writer::new(connection, checkpointer, Arc::clone(&feeds))?;
+        let damaged = Arc::new(Damaged::default());
+        let told = Told { feeds: Arc::clone(&feeds), damaged: Arc::clone(&damaged), files: Arc::clone(&files) };
+        let writer = Writer::new(connection, checkpointer, told)?;
         let grouping = group_commit::Options {
             capacity: options.queue.max(1),
             group: options.group.max(1),
@@ -119,6 +135,8 @@ impl SqliteStore {
             writer: GroupCommit::start(writer, grouping, lock).map_err(started)?,
             readers: Readers::start(readers, inline, options.queue.max(1)).map_err(started)?,
             feeds,
+            damaged,
+            files,
             _held: held,
         })
     }
@@ -130,6 +148,31 @@ impl SqliteStore {
     pub fn copy(from: &Path, to: &Path) -> Result<()> {
         schema::inspect(from, schema::STEPS.len())?;
         backup::backup(from, to)
+    }
+
+    /// Whether a file is a database that [`restore`](Self::restore) can take.
+    ///
+    /// # Errors
+    /// When there is none, it is no Tidings database, or a newer version made it.
+    pub fn check_backup(file: &Path) -> Result<()> {
+        let empty = std::fs::metadata(file).map(|metadata| metadata.len() == 0);
+        match empty {
+            Ok(false) => schema::inspect(file, schema::STEPS.len()),
+            Ok(true) => Err(StoreError::Failed(format!("{} is empty", file.display()))),
+            Err(error) => Err(StoreError::Failed(format!("{} cannot be read: {error}", file.display()))),
+        }
+    }
+
+    /// Puts a copy of the database at `from` in the place of the one at `to`, if there is one:
+    /// all of it, or none of it. What it holds.
+    ///
+    /// # Errors
+    /// As for [`check_backup`](Self::check_backup); when the backup is damaged; when another
+    /// process uses the database at `to`, or it cannot be written.
+    pub fn restore(from: &Path, to: &Path) -> Result<Totals> {
+        Self::check_backup(from)?;
+        let _lock = lock(to)?;
+        restore::restore(from, to)
     }
 
     /// Looks a database over without changing it, also while another process uses it.
@@ -161,6 +204,26 @@ impl Drop for SqliteStore {
         }
         self.feeds.close();
     }
+}
+
+/// SQLite takes a log to end where it does not verify, and then forgets the rest of it: it is told of,
+/// and kept aside.
+fn keep_damaged_log(path: &Path) {
+    let report = match wal::inspect(path) {
+        Ok(report) if report.commits == 0 => return,
+        Ok(report) => report,
+        Err(error) => return tracing::warn!(%error, "the write-ahead log cannot be read"),
+    };
+    let kept = wal::with_suffix(path, "-wal.damaged");
+    let copied = std::fs::copy(wal::path_of(path), &kept);
+    tracing::error!(
+        bytes = report.unverified,
+        commits = report.commits,
+        kept = %kept.display(),
+        copied = copied.is_ok(),
+        "the end of the write-ahead log does not verify: so many commits are lost, unless power was cut \
+         while the only one was being written, which was answered to nobody then"
+    );
 }
 
 /// Keeps other processes, and other stores in this one, away from the database.

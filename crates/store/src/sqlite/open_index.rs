@@ -1,6 +1,7 @@
 //! Reads the open index from the database.
 
 use rusqlite::Connection;
+use tidings_core::model::Topic;
 
 use super::convert;
 use super::error::Result;
@@ -13,7 +14,7 @@ impl OpenIndex {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let topic: String = row.get(2)?;
-            let topic = if topic.is_empty() { None } else { Some(convert::topic(&topic)?) };
+            let Ok(topic) = of_topic(&topic) else { continue };
             open.note_ended(convert::uint(row.get(0)?), convert::priority(row.get(1)?)?, topic);
         }
         Ok(open)
@@ -24,24 +25,32 @@ impl OpenIndex {
         let mut open = Self::default();
         let mut statement = connection.prepare_cached(
             "SELECT seq, id, priority, topic, collapse_key, collapse_sender,
-                recipients - delivered - expired - cancelled
+                recipients - delivered - expired - cancelled, size
              FROM notifications INDEXED BY open_shared WHERE open = 1 AND topic IS NOT NULL",
         )?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let topic: String = row.get(3)?;
+            // Of a topic that cannot be read nobody is a subscriber.
+            let Ok(topic) = of_topic(&topic) else { continue };
             let broadcast = OpenBroadcast {
                 id: convert::id_from(row.get(1)?),
                 priority: convert::priority(row.get(2)?)?,
-                topic: if topic.is_empty() { None } else { Some(convert::topic(&topic)?) },
+                topic,
                 collapse: match row.get(4)? {
                     Some(key) => Some(CollapseKey { key, sender: row.get(5)? }),
                     None => None,
                 },
                 pending: convert::uint(row.get(6)?),
+                size: convert::uint(row.get(7)?),
             };
             open.insert(convert::uint(row.get(0)?), broadcast);
         }
         Ok(open)
     }
+}
+
+/// Reads the column `topic`: empty for all accounts.
+fn of_topic(name: &str) -> Result<Option<Topic>> {
+    if name.is_empty() { Ok(None) } else { convert::topic(name).map(Some) }
 }

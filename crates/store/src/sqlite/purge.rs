@@ -3,7 +3,7 @@
 use rusqlite::params;
 use tidings_core::model::{Counters, Timestamp};
 
-use super::convert::{self, limit as sql_limit, state, uint};
+use super::convert::{limit as sql_limit, state, uint};
 use super::error::Result;
 use super::recipient_index;
 use super::totals::add;
@@ -12,7 +12,7 @@ use super::writer::Writer;
 impl Writer {
     pub fn purge(&mut self, before: Timestamp, now: Timestamp, limit: usize) -> Result<u64> {
         let mut purged = 0;
-        for (seq, position, counted) in self.finished(before, limit)? {
+        for (seq, position, counted) in self.finished(before, now, limit)? {
             for (sql, key) in [
                 ("DELETE FROM notifications WHERE seq = ?1", seq),
                 ("DELETE FROM contents WHERE position = ?1", position),
@@ -72,39 +72,51 @@ impl Writer {
         Ok(purged)
     }
 
-    /// Notifications accepted before `before` that are pending for no account: their
-    /// numbers and what they counted. They are accepted in order, so the first that is not
-    /// old ends the walk.
-    fn finished(&self, before: Timestamp, limit: usize) -> Result<Vec<(i64, i64, Counters)>> {
+    /// Notifications accepted before `before` that are pending for no account: their numbers and
+    /// what they counted. They are accepted in order, so the first that is neither old nor from
+    /// after `now` ends the walk. What is from after `now` was accepted while the clock was ahead;
+    /// once something old comes behind it, it is old, too.
+    fn finished(
+        &self,
+        before: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(i64, i64, Counters)>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT seq, position, created_at, state, open, recipients, delivered, opened, expired, cancelled
              FROM notifications ORDER BY position",
         )?;
         let mut rows = statement.query([])?;
         let mut found = Vec::new();
+        let mut ahead = Vec::new();
         while found.len() < limit
             && let Some(row) = rows.next()?
         {
-            if row.get::<_, i64>(2)? >= before.0 {
+            let created_at = Timestamp(row.get(2)?);
+            if created_at >= before && created_at <= now {
                 break;
             }
-            let state: i64 = row.get(3)?;
-            if state == state::SCHEDULED || row.get(4)? {
+            if created_at < before {
+                found.append(&mut ahead);
+            }
+            if row.get::<_, i64>(3)? == state::SCHEDULED || row.get(4)? {
                 continue;
             }
-            let counters = if convert::released(state) {
-                Counters {
-                    recipients: uint(row.get(5)?),
-                    delivered: uint(row.get(6)?),
-                    opened: uint(row.get(7)?),
-                    expired: uint(row.get(8)?),
-                    cancelled: uint(row.get(9)?),
-                }
-            } else {
-                Counters::default()
+            let counters = Counters {
+                recipients: uint(row.get(5)?),
+                delivered: uint(row.get(6)?),
+                opened: uint(row.get(7)?),
+                expired: uint(row.get(8)?),
+                cancelled: uint(row.get(9)?),
             };
-            found.push((row.get(0)?, row.get(1)?, counters));
+            let finished = (row.get(0)?, row.get(1)?, counters);
+            if created_at < before {
+                found.push(finished);
+            } else if ahead.len() < limit {
+                ahead.push(finished);
+            }
         }
+        found.truncate(limit);
         Ok(found)
     }
 }

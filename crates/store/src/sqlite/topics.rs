@@ -79,7 +79,7 @@ impl Writer {
         for seq in cursor.pending(&self.connection, &self.open_index)? {
             let topic = self.open_index.get(seq).and_then(|broadcast| broadcast.topic.as_ref());
             if topic.is_some_and(|topic| topics.binary_search(topic).is_ok()) {
-                self.count_cancelled(seq, 1)?;
+                self.count_cancelled(seq)?;
             }
         }
         for topic in topics {

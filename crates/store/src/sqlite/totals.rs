@@ -16,6 +16,8 @@ pub(super) struct StoredTotals {
     pub current: Totals,
     /// What purged notifications had counted.
     pub purged: Counters,
+    /// Bytes of what waits or is scheduled.
+    pub pending_bytes: u64,
 }
 
 impl StoredTotals {
@@ -24,7 +26,7 @@ impl StoredTotals {
             "SELECT last, last_account, accounts, notifications, scheduled,
                     recipients, delivered, opened, expired, cancelled,
                     purged_recipients, purged_delivered, purged_opened,
-                    purged_expired, purged_cancelled
+                    purged_expired, purged_cancelled, pending_bytes
              FROM totals",
         )?;
         let stored = statement.query_row([], |row| {
@@ -48,6 +50,7 @@ impl StoredTotals {
                     counters: counters(5)?,
                 },
                 purged: counters(10)?,
+                pending_bytes: number(15)?,
             })
         })?;
         Ok(stored)
@@ -66,7 +69,8 @@ impl StoredTotals {
                 "UPDATE totals SET last = ?1, last_account = ?2, accounts = ?3, notifications = ?4,
                     scheduled = ?5, recipients = ?6, delivered = ?7, opened = ?8, expired = ?9,
                     cancelled = ?10, purged_recipients = ?11, purged_delivered = ?12,
-                    purged_opened = ?13, purged_expired = ?14, purged_cancelled = ?15",
+                    purged_opened = ?13, purged_expired = ?14, purged_cancelled = ?15,
+                    pending_bytes = ?16",
             )?
             .execute(params![
                 int(self.last),
@@ -84,8 +88,14 @@ impl StoredTotals {
                 int(gone.opened),
                 int(gone.expired),
                 int(gone.cancelled),
+                int(self.pending_bytes),
             ])?;
         Ok(())
+    }
+
+    /// Nothing waits any more for what took so many bytes.
+    pub fn no_longer_pending(&mut self, bytes: u64) {
+        self.pending_bytes = self.pending_bytes.saturating_sub(bytes);
     }
 
     /// The next number.

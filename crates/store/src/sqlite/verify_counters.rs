@@ -7,12 +7,14 @@ use tidings_core::model::{AccountId, Counters, Priority};
 use tidings_core::store::Totals;
 
 use super::account_cursor::AccountCursor;
-use super::convert::{self, state, uint};
+use super::convert::{state, uint};
 use super::error::Result;
 use super::recipient_index::RecipientIndex;
-use super::totals::{StoredTotals, add};
+use super::records;
+use super::totals::StoredTotals;
 use super::writer::Writer;
 use crate::open_index::OpenIndex;
+use crate::varint;
 
 /// Names each counter that disagrees with what it counts.
 pub(super) fn verify_counters(connection: &Connection) -> Result<Vec<String>> {
@@ -57,49 +59,73 @@ fn notifications(
     pending: &HashMap<u64, u64>,
     wrong: &mut Vec<String>,
 ) -> Result<()> {
-    let stored = StoredTotals::load(connection)?;
-    let accounts = connection.query_row("SELECT count(*) FROM accounts", [], |row| row.get(0).map(uint))?;
-    let mut counted = Totals {
-        accounts,
-        notifications: stored.current.notifications,
-        counters: stored.purged,
-        scheduled: 0,
-    };
     let mut statement = connection.prepare(
         "SELECT n.seq, n.id, n.state, n.open, n.recipients, n.delivered, n.opened, n.expired, n.cancelled,
-            (SELECT count(*) FROM openings o WHERE o.seq = n.seq)
-         FROM notifications n",
+            (SELECT count(*) FROM openings o WHERE o.seq = n.seq), n.topic IS NULL, c.members
+         FROM notifications n LEFT JOIN contents c ON c.position = n.position",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let id = convert::id_from(row.get(1)?);
+        let id = records::id_in(row, 1);
         let state: i64 = row.get(2)?;
-        let counters = Counters {
-            recipients: uint(row.get(4)?),
-            delivered: uint(row.get(5)?),
-            opened: uint(row.get(6)?),
-            expired: uint(row.get(7)?),
-            cancelled: uint(row.get(8)?),
-        };
-        if convert::released(state) {
-            add(&mut counted.counters, &counters);
+        let mut numbers = [0; 6];
+        for (number, column) in numbers.iter_mut().zip(4..) {
+            *number = row.get::<_, i64>(column)?;
         }
-        counted.scheduled += u64::from(state == state::SCHEDULED);
+        if numbers.iter().any(|number| *number < 0) {
+            wrong.push(format!("{id}: a counter is negative: {numbers:?}"));
+            continue;
+        }
+        let [recipients, delivered, opened, expired, cancelled, openings] = numbers.map(uint);
+        let counters = Counters { recipients, delivered, opened, expired, cancelled };
         let waiting = pending.get(&uint(row.get(0)?)).copied().unwrap_or(0);
-        let ended = counters.delivered + counters.expired + counters.cancelled;
-        if state != state::SCHEDULED && ended + waiting != counters.recipients {
+        let ended = delivered.saturating_add(expired).saturating_add(cancelled);
+        if state != state::SCHEDULED && ended.saturating_add(waiting) != recipients {
             wrong.push(format!("{id}: kept {counters:?}, {waiting} pending"));
         }
-        if row.get::<_, bool>(3)? != (state == state::LIVE && ended < counters.recipients) {
+        if row.get::<_, bool>(3)? != (state == state::LIVE && ended < recipients) {
             wrong.push(format!("{id}: open is kept wrongly"));
         }
-        let openings = uint(row.get(9)?);
-        if openings != counters.opened || openings > counters.delivered {
+        if openings != opened || openings > delivered {
             wrong.push(format!("{id}: kept {counters:?}, {openings} opened"));
         }
+        // Damaged ones are told of elsewhere.
+        let members: Option<Vec<u8>> = if row.get(10)? { row.get(11)? } else { None };
+        let named = members.and_then(|packed| varint::decode(&packed)).map(|named| named.len() as u64);
+        if named.is_some_and(|named| named != recipients) {
+            wrong.push(format!("{id}: kept {recipients} recipients, {} named", named.unwrap_or_default()));
+        }
     }
+    totals(connection, wrong)
+}
+
+/// Whether the totals are the sum of the documents and of what was purged, whatever became of each.
+fn totals(connection: &Connection, wrong: &mut Vec<String>) -> Result<()> {
+    let stored = StoredTotals::load(connection)?;
+    let sum = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0).map(uint));
+    let of = |column: &str, purged: u64| {
+        let counted = sum(&format!("SELECT coalesce(sum({column}), 0) FROM notifications"))?;
+        Ok::<_, rusqlite::Error>(counted.saturating_add(purged))
+    };
+    let counters = Counters {
+        recipients: of("recipients", stored.purged.recipients)?,
+        delivered: of("delivered", stored.purged.delivered)?,
+        opened: of("opened", stored.purged.opened)?,
+        expired: of("expired", stored.purged.expired)?,
+        cancelled: of("cancelled", stored.purged.cancelled)?,
+    };
+    let counted = Totals {
+        accounts: sum("SELECT count(*) FROM accounts")?,
+        notifications: stored.current.notifications,
+        counters,
+        scheduled: sum("SELECT count(*) FROM notifications WHERE state = 0")?,
+    };
     if counted != stored.current {
         wrong.push(format!("totals: kept {:?}, counted {counted:?}", stored.current));
+    }
+    let bytes = sum("SELECT coalesce(sum(size), 0) FROM notifications WHERE open = 1 OR state = 0")?;
+    if bytes != stored.pending_bytes {
+        wrong.push(format!("totals: kept {} bytes that wait, counted {bytes}", stored.pending_bytes));
     }
     Ok(())
 }

@@ -6,8 +6,11 @@ use rusqlite::Connection;
 use tidings_core::store::{CommitFeeds, Committed};
 
 use super::checkpoint::Checkpointer;
+use super::damaged::Damaged;
 use super::error::{Error, Result};
+use super::files::FileHealth;
 use super::recipient_index::RecipientIndex;
+use super::room::QueueLengths;
 use super::totals::StoredTotals;
 use crate::group_commit::GroupWriter;
 use crate::open_index::OpenIndex;
@@ -25,6 +28,10 @@ pub(super) struct Writer {
     pub open_index_changed: bool,
     /// Whom the newest notifications named.
     pub recipient_index: RecipientIndex,
+    /// How long accounts' queues are, at most.
+    pub queue_lengths: QueueLengths,
+    pub damaged: Arc<Damaged>,
+    files: Arc<FileHealth>,
     /// What the open group makes visible once it is committed, in order.
     pub committed: Vec<Committed>,
     feeds: Arc<CommitFeeds>,
@@ -33,8 +40,20 @@ pub(super) struct Writer {
     checkpointer: Checkpointer,
 }
 
+/// Where the writer tells of what it does and finds, and is told.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub feeds: Arc<CommitFeeds>,
+    pub damaged: Arc<Damaged>,
+    pub files: Arc<FileHealth>,
+}
+
 impl Writer {
-    pub fn new(connection: Connection, checkpointer: Checkpointer, feeds: Arc<CommitFeeds>) -> Result<Self> {
+    pub fn new(
+        connection: Connection,
+        checkpointer: Checkpointer,
+        told: Told,
+    ) -> Result<Self> {
         let stored = StoredTotals::load(&connection)?;
         let open = OpenIndex::load(&connection)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -47,8 +66,11 @@ impl Writer {
             open_index: open,
             open_index_changed: false,
             recipient_index: recipients,
+            queue_lengths: QueueLengths::default(),
+            damaged: told.damaged,
+            files: told.files,
             committed: Vec::new(),
-            feeds,
+            feeds: told.feeds,
             stale: false,
             checkpointer,
         })
@@ -79,6 +101,7 @@ impl GroupWriter for Writer {
             self.committed.clear();
             self.run("ROLLBACK")?;
         }
+        self.files.check()?;
         if self.stale {
             self.reload()?;
         }

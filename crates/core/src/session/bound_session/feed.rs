@@ -186,7 +186,7 @@ impl BoundSession {
         if !sources.topics.knows_topics(account) {
             if let Some(head) = sources.store.head_if_idle(account).await? {
                 sources.topics.learn_topics(account, Vec::new());
-                return Ok(Feed { pending: Vec::new(), more: false, head });
+                return Ok(Feed { pending: Vec::new(), more: false, head, damaged: Vec::new() });
             }
             // Available first, indexed second, read third: what is sent meanwhile comes
             // as a hint or is read, and mostly both.

@@ -1,7 +1,7 @@
 //! Health, method by method, each under the lock.
 
 use async_trait::async_trait;
-use tidings_core::store::{Commits, HealthStore, Result};
+use tidings_core::store::{Commits, HealthStore, LogState, Result};
 
 use crate::memory::MemoryStore;
 
@@ -17,6 +17,14 @@ impl HealthStore for MemoryStore {
 
     fn commits(&self) -> Commits {
         Commits::default()
+    }
+
+    fn log(&self) -> LogState {
+        LogState::default()
+    }
+
+    fn damaged(&self) -> u64 {
+        0
     }
 
     async fn verify_counters(&self) -> Result<Vec<String>> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tidings_core::model::{AccountId, NotificationId, Seq, Timestamp};
 use tidings_core::store::{
-    Acceptance, CommitFeed, Ended, Feed, HistoryEntry, NewNotification, NotificationRecord,
+    Acceptance, CommitFeed, Ended, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord,
     NotificationStore, Page, Payloads, Result, Settled, Settlement, Totals,
 };
 
@@ -15,6 +15,10 @@ impl NotificationStore for MemoryStore {
         let acceptance = self.commit(|state| state.accept(new))?;
         self.answer_late().await;
         Ok(acceptance)
+    }
+
+    async fn accepted_before(&self, asked: &Idempotency, now: Timestamp) -> Result<Option<Acceptance>> {
+        Ok(self.state()?.accepted_before(asked, now))
     }
 
     fn watch(&self) -> CommitFeed {

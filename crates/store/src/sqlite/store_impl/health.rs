@@ -1,7 +1,9 @@
 //! Health, method by method: by the writer or by a reader.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
-use tidings_core::store::{Commits, HealthStore, Result};
+use tidings_core::store::{Commits, HealthStore, LogState, Result};
 
 use super::{ROW, SMALL};
 use crate::sqlite::{SqliteStore, verify_counters};
@@ -18,6 +20,17 @@ impl HealthStore for SqliteStore {
 
     fn commits(&self) -> Commits {
         self.writer.commits()
+    }
+
+    fn log(&self) -> LogState {
+        LogState {
+            not_copied: self.files.not_copied.load(Ordering::Relaxed),
+            held_up: self.files.held_up.load(Ordering::Relaxed),
+        }
+    }
+
+    fn damaged(&self) -> u64 {
+        self.damaged.count()
     }
 
     async fn verify_counters(&self) -> Result<Vec<String>> {

@@ -1,16 +1,18 @@
 //! Notifications, method by method: by the writer or by a reader.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tidings_core::model::{AccountId, Audience, NotificationId, Seq, Timestamp};
 use tidings_core::store::{
-    Acceptance, CommitFeed, Ended, Feed, HistoryEntry, NewNotification, NotificationRecord,
+    Acceptance, CommitFeed, Ended, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord,
     NotificationStore, Page, Payloads, Result, Settled, Settlement, Totals,
 };
 
 use super::{FEW, ROW, SMALL};
 use crate::sqlite::totals::StoredTotals;
 use crate::sqlite::writer::Writer;
-use crate::sqlite::{SqliteStore, account_history, contents, feed, records};
+use crate::sqlite::{SqliteStore, accept, account_history, contents, feed, records};
 
 #[async_trait]
 impl NotificationStore for SqliteStore {
@@ -27,6 +29,11 @@ impl NotificationStore for SqliteStore {
             true => self.writer.call_inline(bytes, accept).await,
             false => self.writer.call(bytes, accept).await,
         }
+    }
+
+    async fn accepted_before(&self, asked: &Idempotency, now: Timestamp) -> Result<Option<Acceptance>> {
+        let asked = asked.clone();
+        self.readers.call(move |connection| accept::accepted_before(connection, &asked, now)).await
     }
 
     fn watch(&self) -> CommitFeed {
@@ -62,7 +69,10 @@ impl NotificationStore for SqliteStore {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Page<NotificationRecord, u64>> {
-        self.readers.call(move |connection| records::notifications(connection, before, limit)).await
+        let damaged = Arc::clone(&self.damaged);
+        self.readers
+            .call(move |connection| records::notifications(connection, &damaged, before, limit))
+            .await
     }
 
     async fn account_history(
@@ -71,8 +81,11 @@ impl NotificationStore for SqliteStore {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Page<HistoryEntry, u64>> {
+        let damaged = Arc::clone(&self.damaged);
         self.readers
-            .call(move |connection| account_history::account_history(connection, account, before, limit))
+            .call(move |connection| {
+                account_history::account_history(connection, &damaged, account, before, limit)
+            })
             .await
     }
 
@@ -83,14 +96,15 @@ impl NotificationStore for SqliteStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<Feed> {
+        let damaged = Arc::clone(&self.damaged);
         let read = self
             .readers
-            .call_inline(move |connection| feed::feed(connection, account, payloads, now, limit))
+            .call_inline(move |connection| feed::feed(connection, &damaged, account, payloads, now, limit))
             .await?;
         let superseded = read.superseded;
         if !superseded.is_empty() {
             let bytes = ROW * superseded.len();
-            let noted = self.writer.call(bytes, move |writer| writer.drop_copies(account, &superseded));
+            let noted = self.writer.call(bytes, move |writer| writer.replace_copies(account, &superseded));
             // The next feed finds them again.
             if let Err(error) = noted.await {
                 tracing::debug!(%error, "replaced notifications are not settled yet");
