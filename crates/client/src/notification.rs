@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 use tidings_xmpp::ext::push::PushMessage;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -103,9 +103,10 @@ impl Notification {
     }
 }
 
-/// A moment as it stands in a stanza; `None` where it cannot be read.
+/// A moment as it stands in a stanza; `None` where it cannot be read, or not be written in UTC.
 fn moment(text: &str) -> Option<SystemTime> {
-    OffsetDateTime::parse(text, &Rfc3339).ok().map(SystemTime::from)
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?.checked_to_offset(UtcOffset::UTC)?;
+    (0..=9999).contains(&at.year()).then(|| SystemTime::from(at))
 }
 
 #[expect(clippy::ref_option, reason = "serde calls it so")]

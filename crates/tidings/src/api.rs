@@ -29,7 +29,7 @@ impl Api {
     /// When there is no API key, or the address is none.
     pub(crate) fn of(server: &ServerArgs) -> Result<Self, Failure> {
         let url = server.server.clone().or_else(server_variable).unwrap_or_else(|| DEFAULT.to_owned());
-        let key = server.api_key.as_deref().filter(|key| !key.is_empty()).ok_or_else(|| {
+        let key = server.api_key.as_deref().map(str::trim_end).filter(|key| !key.is_empty()).ok_or_else(|| {
             Failure::usage(
                 "an API key is needed: --api-key KEY or TIDINGS_API_KEY; `tidings key create NAME` makes one",
             )
@@ -37,13 +37,13 @@ impl Api {
         Self::new(&url, key)
     }
 
-    /// A server by its address; `http://` may be left out.
+    /// A server by its address; `http://` may be left out, and the port with it.
     ///
     /// # Errors
     /// When the address is none.
     pub(crate) fn new(url: &str, key: &str) -> Result<Self, Failure> {
         let url = url.trim();
-        let base = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let base = if url.contains("://") { url.to_owned() } else { with_port(url) };
         let base = base.trim_end_matches('/').to_owned();
         let wrong = || Failure::usage(format!("--server {url}: an address such as {DEFAULT} is needed"));
         let parsed: ureq::http::Uri = base.parse().map_err(|_| wrong())?;
@@ -70,6 +70,20 @@ impl Api {
         self.call_with(method, path, body, &[])
     }
 
+    /// Creates something. What the server says of it where it will not have just this one: the name is
+    /// taken, or a field is wrong.
+    ///
+    /// # Errors
+    /// As for [`call`](Self::call), where the next one would fare no better.
+    pub(crate) fn create(&self, path: &str, body: &Value) -> Result<Result<(), String>, Failure> {
+        let (status, text) = self.exchange(Method::POST, path, Some(body), &[])?;
+        if matches!(status, StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY) {
+            let problem = serde_json::from_str(&text).unwrap_or_default();
+            return Ok(Err(explain(&problem).unwrap_or_else(|| status.to_string())));
+        }
+        self.read(status, &text).map(|_| Ok(()))
+    }
+
     /// A request with headers of its own.
     ///
     /// # Errors
@@ -81,6 +95,18 @@ impl Api {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> Result<Value, Failure> {
+        let (status, text) = self.exchange(method, path, body, headers)?;
+        self.read(status, &text)
+    }
+
+    /// A request, and the status and text of its answer.
+    fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Result<(StatusCode, String), Failure> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -99,8 +125,11 @@ impl Api {
         let mut answer = answer.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
         let text = answer.body_mut().with_config().limit(ANSWER_BYTES).read_to_string();
-        let text = text.map_err(|error| self.unreachable(&error))?;
-        let json = serde_json::from_str(&text);
+        Ok((status, text.map_err(|error| self.unreachable(&error))?))
+    }
+
+    fn read(&self, status: StatusCode, text: &str) -> Result<Value, Failure> {
+        let json = serde_json::from_str(text);
         if status.is_success() {
             return match json {
                 Ok(json) => Ok(json),
@@ -120,14 +149,32 @@ impl Api {
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
         let why = match error {
+            ureq::Error::Io(error) if error.to_string().contains("InvalidContentType") => NO_TLS.to_owned(),
             ureq::Error::Io(error) => crate::failure::io(error),
             ureq::Error::ConnectionFailed => "connection failed".to_owned(),
             ureq::Error::HostNotFound => "there is no such host".to_owned(),
             ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+            // What answers does not speak TLS (RFC 8446 section 5.1).
+            ureq::Error::Rustls(rustls::Error::InvalidMessage(_)) => NO_TLS.to_owned(),
+            other if other.to_string().contains("InvalidContentType") => NO_TLS.to_owned(),
             other => other.to_string(),
         };
         Failure::failed(format!("cannot reach {}: {why}", self.base))
     }
+}
+
+const NO_TLS: &str = "this port speaks no TLS; write http:// instead of https://";
+
+/// An address without a scheme, with the port of the API where it has none.
+fn with_port(url: &str) -> String {
+    let host = url.split(['/', '?', '#']).next().unwrap_or_default();
+    let bare = !host.is_empty()
+        && match host.rsplit_once(']') {
+            Some((_, behind)) => behind.is_empty(),
+            None => !host.contains(':'),
+        };
+    let (host, rest) = url.split_at(host.len());
+    if bare { format!("http://{host}:7070{rest}") } else { format!("http://{url}") }
 }
 
 /// `TIDINGS_SERVER`.
@@ -189,6 +236,15 @@ mod tests {
     #[test]
     fn addresses() {
         assert_eq!(Api::new("127.0.0.1:7070/", "k").ok().unwrap().base, "http://127.0.0.1:7070");
+        for (given, base) in [
+            ("localhost", "http://localhost:7070"),
+            ("push.example.org/", "http://push.example.org:7070"),
+            ("[::1]", "http://[::1]:7070"),
+            ("[::1]:80", "http://[::1]:80"),
+            ("http://localhost", "http://localhost"),
+        ] {
+            assert_eq!(Api::new(given, "k").ok().unwrap().base, base, "{given}");
+        }
         assert!(Api::new("https://push.example.org", "k").is_ok());
         assert!(Api::new("ftp://x", "k").is_err());
         assert!(Api::new("http://", "k").is_err());

@@ -27,14 +27,30 @@ impl SettingsArgs {
     /// These flags and the environment.
     pub(crate) fn layers(&self) -> Layers {
         let mut flags = Vec::new();
-        let data_dir = self.data_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned());
-        flags.extend(data_dir.map(|dir| ("data_dir", dir)));
+        let mut odd_data_dir = None;
+        let mut environment = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                // A file that was read with the line's end in it makes such values.
+                Ok(value) if name.starts_with("TIDINGS_") => {
+                    environment.push((name, value.trim_end().to_owned()));
+                }
+                Err(value) if name == "TIDINGS_DATA_DIR" => odd_data_dir = Some(PathBuf::from(value)),
+                _ => {}
+            }
+        }
+        match self.data_dir.as_ref().map(|dir| dir.to_str().ok_or(dir)) {
+            Some(Ok(dir)) => {
+                flags.push(("data_dir", dir.to_owned()));
+                odd_data_dir = None;
+            }
+            Some(Err(dir)) => odd_data_dir = Some(dir.clone()),
+            None => {}
+        }
         flags.extend(self.domain.clone().map(|domain| ("domain", domain)));
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with("TIDINGS_"))
-            .collect();
-        Layers { file: self.config.clone(), environment, set: self.set.clone(), flags }
+        let (file, set) = (self.config.clone(), self.set.clone());
+        Layers { file, environment, set, flags, odd_data_dir, strict: false }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::failure::{self, Failure};
 
 /// The files in it.
 pub(crate) const DATABASE: &str = "tidings.db";
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password";
 
 /// Why a data directory cannot be used.

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
+use crate::failure::{self, Failure};
 use crate::log_queue;
 
 /// A line on standard output, for as long as its reader is there. Other errors do
@@ -11,6 +12,15 @@ pub(crate) fn line(text: impl Display) {
     if write(text).is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         std::process::exit(0);
     }
+}
+
+/// A line on standard output without which what was done is worth nothing: a secret that is shown once.
+///
+/// # Errors
+/// Where it was not printed; `lost` says what that means.
+pub(crate) fn secret(text: impl Display, lost: &str) -> Result<(), Failure> {
+    let written = write(text);
+    written.map_err(|error| Failure::failed(format!("{lost}: cannot print: {}", failure::io(&error))))
 }
 
 /// A line on standard output from a command that goes on whether or not it is read: a thread of
@@ -110,6 +120,12 @@ pub(crate) fn plain(text: &str) -> String {
     plain
 }
 
+/// [`plain`] text on one line: a line break of a sender's must not begin a line that looks like another
+/// notification.
+pub(crate) fn one_line(text: &str) -> String {
+    plain(text).replace('\n', "\\n").replace(['\u{2028}', '\u{2029}'], " ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +133,7 @@ mod tests {
     #[test]
     fn a_hostile_text_is_made_plain() {
         assert_eq!(plain("a\x1b[31mb\x1b[0m\x07c\nd\x1b"), "abc\nd");
+        assert_eq!(one_line("a\x1b[31mb\nc\u{2028}d\re"), "ab\\nc de");
     }
 
     #[test]

@@ -42,7 +42,11 @@ pub(crate) struct Secrets {
 impl Secrets {
     /// From this process's environment.
     pub(crate) fn of_environment() -> Self {
-        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        // A secret that was read from a file often has the line's end in it, and nobody types that.
+        let variable = |name| {
+            let value = std::env::var(name).ok().map(|value: String| value.trim_end().to_owned());
+            value.filter(|value| !value.is_empty())
+        };
         Self { admin_password: variable("TIDINGS_ADMIN_PASSWORD"), api_key: variable("TIDINGS_API_KEY") }
     }
 }

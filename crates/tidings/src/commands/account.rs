@@ -114,7 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 }
                 Target::Directory(local) => add(&local, username, &secret, name.clone(), email.clone())?,
             }
-            say(username, "created", made.then_some(&secret));
+            say(username, "created", made.then_some(&secret))?;
         }
         Command::List { target, query, json } => {
             let rows = match Target::existing(target)? {
@@ -128,7 +128,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 for username in usernames {
                     let path = format!("/v1/users/{}", encode(username));
                     api.call(Method::DELETE, &path, None).map_err(of(username))?;
-                    say(username, "removed", None);
+                    say(username, "removed", None)?;
                 }
             }
             Target::Directory(local) => remove(&local, usernames)?,
@@ -143,7 +143,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 }
                 Target::Directory(local) => passwd(&local, username, &secret)?,
             }
-            say(username, "has a new password", made.then_some(&secret));
+            say(username, "has a new password", made.then_some(&secret))?;
         }
     }
     Ok(())
@@ -183,12 +183,13 @@ fn random_password() -> String {
 }
 
 /// A password that was made here is the only thing on standard output.
-fn say(username: &str, what: &str, made: Option<&String>) {
+fn say(username: &str, what: &str, made: Option<&String>) -> Result<(), Failure> {
     output::note(format_args!("{} {what}", output::plain(username)));
     if let Some(password) = made {
         output::note("its password, shown this once:");
-        output::line(password);
+        output::secret(password, "its password is lost; `tidings account passwd` sets another")?;
     }
+    Ok(())
 }
 
 fn add(
@@ -230,7 +231,7 @@ fn remove(local: &Local, usernames: &[String]) -> Result<(), Failure> {
         for username in usernames {
             let account = find(local, username).await?;
             local.core.auth.remove_account(&Actor::CommandLine, account.reference()).await?;
-            say(username, "removed", None);
+            say(username, "removed", None)?;
         }
         Ok(())
     })

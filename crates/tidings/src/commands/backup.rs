@@ -12,9 +12,8 @@ use crate::output;
 /// Copy the database to a file.
 ///
 /// The server may run meanwhile: the copy is what it had committed when the copy
-/// began. To restore it, put it into a data directory as `tidings.db` while no
-/// server runs there. The certificate (cert.pem, key.pem) is not in the database:
-/// copy it, too, if devices pin it.
+/// began. `tidings restore` is its way back. The certificate (cert.pem, key.pem) is
+/// not in the database: copy it, too, if devices pin it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

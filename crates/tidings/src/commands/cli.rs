@@ -3,7 +3,7 @@
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::{account, backup, demo, doctor, key, listen, send, serve};
+use super::{account, backup, demo, doctor, import, key, listen, packaged, restore, send, serve};
 use crate::failure::Failure;
 
 /// A self-hosted push server: devices keep one XMPP connection, back ends send
@@ -40,8 +40,16 @@ pub(crate) enum Command {
     Key(key::Args),
     /// Copy the database to a file while the server runs
     Backup(backup::Args),
+    /// Put a backup into a data directory
+    Restore(restore::Args),
     /// Check a data directory and say what is wrong with it
     Doctor(doctor::Args),
+    /// Take over the accounts of an androidpn deployment
+    Import(import::Args),
+    /// Print completions for a shell
+    Completions(packaged::Completions),
+    /// Print the manual page
+    Man,
 }
 
 /// Reads the command line; answers `--help` and `--version` itself.

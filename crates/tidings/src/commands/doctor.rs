@@ -144,9 +144,15 @@ fn examine(database: &Path, now: Timestamp) -> Vec<Finding> {
         Err(error) => return vec![Wrong(error.to_string())],
     };
     let mut findings: Vec<_> = report.faults.into_iter().map(Wrong).collect();
-    if findings.is_empty() {
+    if report.older {
+        findings.push(Note(
+            "made by an older version: the next start brings it up to date, and rows and counters can be \
+             looked at from then on"
+                .to_owned(),
+        ));
+    } else if findings.is_empty() {
         findings.push(Fine(format!(
-            "intact, and every counter right ({} accounts, {} notifications)",
+            "intact, every row readable and every counter right ({} accounts, {} notifications)",
             report.totals.accounts, report.totals.notifications
         )));
     }

@@ -102,7 +102,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 fn create(target: &TargetArgs, new: NewKey) -> Result<(), Failure> {
     let (name, scope) = (new.name.clone(), new.scope);
-    let (id, secret) = match Target::of(target)? {
+    let target = Target::of(target)?;
+    let show = |id: &str, secret: &str| {
+        output::note(format_args!("key {id} ({name}) may {}; shown this once:", may(scope)));
+        output::secret(secret, "the key is revoked again")
+    };
+    match target {
         Target::Server(api) => {
             let mut body = json!({ "name": name, "scope": scope.as_str() });
             for (field, names) in [("topics", new.topics), ("users", new.users)] {
@@ -113,16 +118,22 @@ fn create(target: &TargetArgs, new: NewKey) -> Result<(), Failure> {
             let answer = api.call(Method::POST, "/v1/keys", Some(&body))?;
             let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
             let missing = || Failure::failed("the server's answer has no key");
-            (text("id").ok_or_else(missing)?, text("key").or_else(|| text("secret")).ok_or_else(missing)?)
+            let (id, secret) = (text("id").ok_or_else(missing)?, text("key").ok_or_else(missing)?);
+            show(&id, &secret).or_else(|lost| {
+                api.call(Method::DELETE, &format!("/v1/keys/{}", encode(&id)), None)?;
+                Err(lost)
+            })
         }
         Target::Directory(local) => local.run(async {
-            let (key, secret) = local.core.auth.create_key(&Actor::CommandLine, new).await?;
-            Ok((key.id.0, secret))
-        })?,
-    };
-    output::note(format_args!("key {id} ({name}) may {}; shown this once:", may(scope)));
-    output::line(secret);
-    Ok(())
+            let auth = &local.core.auth;
+            let (key, secret) = auth.create_key(&Actor::CommandLine, new).await?;
+            if let Err(lost) = show(&key.id.0, &secret) {
+                auth.revoke_key(&Actor::CommandLine, &key.id).await?;
+                return Err(lost);
+            }
+            Ok(())
+        }),
+    }
 }
 
 fn may(scope: Scope) -> &'static str {

@@ -14,6 +14,7 @@ use tidings_client::{
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::exec;
 use crate::config::{Log, LogFormat};
 use crate::failure::{self, Failure};
 use crate::logging;
@@ -41,6 +42,9 @@ pub(crate) struct Args {
     /// One JSON object a line
     #[arg(long)]
     json: bool,
+    /// Run this by `sh` for each, with its fields in the environment: `TIDINGS_TITLE`, `TIDINGS_MESSAGE`, …
+    #[arg(long, value_name = "CMD")]
+    exec: Option<String>,
     /// Exit after so many notifications
     #[arg(long, value_name = "N")]
     count: Option<NonZeroU64>,
@@ -72,7 +76,11 @@ Examples:
   tidings listen --server 127.0.0.1 --topic news --topic weather
   tidings listen --invite 'tidings:push.example.org?domain=push.example.org&token=…'
   tidings listen --server push.example.org:5223 --account phone.json --json | jq .title
-  tidings listen --server 127.0.0.1:5222 --ca tidings-data/cert.pem --count 1";
+  tidings listen --server 127.0.0.1:5222 --ca tidings-data/cert.pem --count 1
+  tidings listen --server push.example.org --exec 'notify-send \"$TIDINGS_TITLE\" \"$TIDINGS_MESSAGE\"'
+
+What --exec runs finds TIDINGS_ID, _TITLE, _MESSAGE, _URI, _IMAGE, _PRIORITY, _TOPIC and _SENT_AT where
+there is one, and TIDINGS_DATA as a JSON object. The notification is acknowledged once it has ended.";
 
 /// Where a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,11 +145,19 @@ async fn listen(args: &Args) -> Result<(), Failure> {
             next = device.next() => next.map_err(explain)?,
         };
         match print(&notification, args.json) {
-            Ok(()) => notification.ack(),
+            Ok(()) => {}
             // The reader closed the pipe; what was not printed is not acknowledged.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
             Err(error) => return Err(Failure::failed(format!("cannot print: {}", failure::io(&error)))),
         }
+        if let Some(command) = &args.exec {
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                ran = exec::run(command, &notification) => ran?,
+            }
+        }
+        notification.ack();
         if let Some(left) = &mut left {
             *left -= 1;
             if *left == 0 {
@@ -273,9 +289,10 @@ fn describe(notification: &Notification, colour: bool) -> String {
     let (bold, dim, cyan) = (Style::Bold.on(colour), Style::Dim.on(colour), Style::Cyan.on(colour));
     let plain = |text: &str| output::plain(text);
     let title = notification.title.as_deref().map(|title| plain(title).replace('\n', " "));
+    let one_line = output::one_line;
     let mut about = Vec::new();
     about.extend(notification.sent_at.and_then(moment));
-    about.extend(notification.topic.as_deref().map(|topic| format!("#{}", plain(topic))));
+    about.extend(notification.topic.as_deref().map(|topic| format!("#{}", one_line(topic))));
     match notification.priority {
         Priority::High => about.push(Style::Red.on(colour).paint("high")),
         Priority::Low => about.push("low".to_owned()),
@@ -291,11 +308,11 @@ fn describe(notification: &Notification, colour: bool) -> String {
     }
     for (name, address) in [("", &notification.uri), ("image ", &notification.image)] {
         if let Some(address) = address {
-            lines.push(format!("  {}{}", dim.paint(name), cyan.paint(plain(address))));
+            lines.push(format!("  {}{}", dim.paint(name), cyan.paint(one_line(address))));
         }
     }
     for (key, value) in &notification.data {
-        lines.push(format!("  {}", dim.paint(format_args!("{} = {}", plain(key), plain(value)))));
+        lines.push(format!("  {}", dim.paint(format_args!("{} = {}", one_line(key), one_line(value)))));
     }
     lines.join("\n")
 }

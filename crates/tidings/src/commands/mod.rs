@@ -5,8 +5,12 @@ mod backup;
 mod cli;
 mod demo;
 mod doctor;
+mod exec;
+mod import;
 mod key;
 mod listen;
+mod packaged;
+mod restore;
 mod send;
 mod serve;
 mod target;
@@ -27,6 +31,10 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Account(args) => account::run(&args),
         Command::Key(args) => key::run(&args),
         Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Completions(args) => packaged::completions(&args),
+        Command::Man => packaged::man(),
     }
 }

@@ -55,7 +55,7 @@ Examples:
 impl Args {
     /// These flags and the environment.
     fn layers(&self) -> Layers {
-        let mut layers = self.settings.layers();
+        let mut layers = Layers { strict: true, ..self.settings.layers() };
         let format = self.log_format.map(|format| match format {
             LogFormat::Text => "text".to_owned(),
             LogFormat::Json => "json".to_owned(),

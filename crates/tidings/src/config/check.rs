@@ -6,6 +6,9 @@ use tidings_xmpp::jid::DomainPart;
 use super::Settings;
 use crate::failure::Failure;
 
+/// More at once than any machine has descriptors for.
+const MOST_AT_ONCE: u64 = 10_000_000;
+
 /// What the types alone do not say.
 pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
     let wrong = |key: &str, why: &str| Err(Failure::usage(format!("{key}: {why}")));
@@ -23,8 +26,26 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
     }
     if let Some(url) = &settings.http.public_url {
         let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-        if !rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) {
-            return wrong("http.public_url", "an address such as https://push.example.org is needed");
+        let no_path = |rest: &str| !rest.contains(|c: char| "/?#@".contains(c) || c.is_whitespace());
+        if !rest.is_some_and(|rest| !rest.is_empty() && no_path(rest)) {
+            let why = "an address without a path, such as https://push.example.org, is needed";
+            return wrong("http.public_url", why);
+        }
+    }
+    let http = &settings.http;
+    let ranges = [
+        ("http.connections", http.connections as u64, 8..=MOST_AT_ONCE),
+        ("http.requests", http.requests as u64, 1..=MOST_AT_ONCE),
+        ("http.streams", http.streams as u64, 0..=MOST_AT_ONCE),
+        ("http.header_seconds", http.header_seconds, 1..=3600),
+        ("http.request_seconds", http.request_seconds, 1..=3600),
+        ("http.stall_seconds", http.stall_seconds, 1..=3600),
+        // After SIGTERM, ten seconds are all there is.
+        ("http.drain_seconds", http.drain_seconds, 0..=8),
+    ];
+    for (key, value, range) in ranges {
+        if !range.contains(&value) {
+            return wrong(key, &format!("{value} is out of range; {} to {}", range.start(), range.end()));
         }
     }
     let limits = &settings.limits;
@@ -53,6 +74,14 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
     for (key, value) in seconds {
         if !(1..=10 * 365 * 86_400).contains(&value) {
             return wrong(key, &format!("{value} is out of range; 1 second to 10 years"));
+        }
+    }
+    if settings.notifications.history_days > 36_500 {
+        return wrong("notifications.history_days", "more than 100 years");
+    }
+    for scheme in &settings.notifications.uri_schemes {
+        if let Err(why) = tidings_core::model::check_scheme(scheme) {
+            return wrong("notifications.uri_schemes", &why);
         }
     }
     Ok(())

@@ -9,8 +9,33 @@ use toml::value::Table;
 use super::Settings;
 
 /// Variables that are not keys.
-pub(super) const RESERVED: &[&str] =
-    &["TIDINGS_CONFIG", "TIDINGS_SERVER", "TIDINGS_API_KEY", "TIDINGS_ADMIN_PASSWORD", "TIDINGS_PASSWORD"];
+pub(super) const RESERVED: &[&str] = &[
+    "TIDINGS_CONFIG",
+    "TIDINGS_SERVER",
+    "TIDINGS_API_KEY",
+    "TIDINGS_ADMIN_PASSWORD",
+    "TIDINGS_PASSWORD",
+    "TIDINGS_REGISTRATION_TOKEN",
+    "TIDINGS_ACCOUNT",
+];
+
+/// Kubernetes sets these for a service that is called `tidings`.
+const OF_A_SERVICE: &[&str] = &["TIDINGS_PORT_", "TIDINGS_SERVICE_"];
+
+/// Whether a variable means something to this program's others, or is none of its business.
+pub(super) fn is_reserved(variable: &str) -> bool {
+    RESERVED.contains(&variable)
+        || variable == "TIDINGS_PORT"
+        || OF_A_SERVICE.iter().any(|prefix| variable.starts_with(prefix))
+}
+
+/// The variable whose name is the nearest to this one, and by how many letters they differ.
+pub(super) fn nearest_variable(variable: &str) -> Option<(usize, String)> {
+    let short = ALIASES.iter().map(|(short, _)| format!("TIDINGS_{}", short.to_uppercase()));
+    let whole = KEYS.keys().map(|key| format!("TIDINGS_{}", key.to_uppercase().replace('.', "__")));
+    let known = RESERVED.iter().map(|name| (*name).to_owned()).chain(short).chain(whole);
+    known.map(|known| (strsim::damerau_levenshtein(variable, &known), known)).min()
+}
 
 /// Short names for keys that are set often.
 const ALIASES: &[(&str, &str)] =

@@ -21,6 +21,10 @@ pub(crate) struct Layers {
     pub set: Vec<String>,
     /// Flags of their own: the key, and what was given.
     pub flags: Vec<(&'static str, String)>,
+    /// A data directory whose name is not UTF-8, from a flag or the environment.
+    pub odd_data_dir: Option<PathBuf>,
+    /// Whether a variable that begins with `TIDINGS_` and means nothing is refused.
+    pub strict: bool,
 }
 
 /// What was read, and what the operator should hear about it once there is a log.
@@ -47,9 +51,9 @@ pub(crate) fn load(layers: &Layers) -> Result<Loaded, Failure> {
                 let name = variable.trim_start_matches("TIDINGS_").to_lowercase().replace("__", ".");
                 return Err(Failure::usage(format!("{variable}: {}", keys::unknown(&name))));
             }
-            // Other programs set names like ours: a Kubernetes service called
-            // "tidings" makes TIDINGS_PORT. Only what looks like a slip is named.
-            None => warnings.extend(slip(variable)),
+            None if keys::is_reserved(variable) => {}
+            None if layers.strict => return Err(Failure::usage(meaningless(variable))),
+            None => warnings.push(meaningless(variable)),
         }
     }
     for pair in &layers.set {
@@ -61,8 +65,14 @@ pub(crate) fn load(layers: &Layers) -> Result<Loaded, Failure> {
     for (key, text) in &layers.flags {
         set_text(&mut merged, &flag_name(key), key, text)?;
     }
-    let settings: Settings =
+    let mut settings: Settings =
         Value::Table(merged).try_into().map_err(|error| Failure::usage(one_line(&error)))?;
+    if let Some(dir) = &layers.odd_data_dir {
+        settings.data_dir.clone_from(dir);
+    }
+    if let Some(url) = &mut settings.http.public_url {
+        url.truncate(url.trim_end_matches('/').len());
+    }
     super::check::check(&settings)?;
     warnings.extend(super::check::doubts(&settings));
     Ok(Loaded { settings, warnings })
@@ -142,14 +152,11 @@ fn insert(table: &mut Table, key: &str, value: Value) {
     }
 }
 
-fn slip(variable: &str) -> Option<String> {
-    if keys::RESERVED.contains(&variable) {
-        return None;
+fn meaningless(variable: &str) -> String {
+    match keys::nearest_variable(variable) {
+        Some((_, known)) => format!("{variable} means nothing here; did you mean {known}?"),
+        None => format!("{variable} means nothing here"),
     }
-    let flat = KEYS.keys().map(|key| format!("TIDINGS_{}", key.to_uppercase().replace('.', "__")));
-    let (distance, close) =
-        flat.map(|known| (strsim::damerau_levenshtein(variable, &known), known)).min_by_key(|(d, _)| *d)?;
-    (distance <= 2).then(|| format!("{variable} means nothing here; did you mean {close}?"))
 }
 
 fn flag_name(key: &str) -> String {
@@ -215,9 +222,53 @@ mod tests {
         assert!(said.starts_with("TIDINGS_LIMITS__DEPHT: ") && said.contains("`limits.depth`"), "{said}");
         let loaded = load(&Layers { environment: env("TIDINGS_DATADIR", "x"), ..Layers::default() }).unwrap();
         assert!(loaded.warnings[0].contains("TIDINGS_DATA_DIR"), "{:?}", loaded.warnings);
-        let loaded =
-            load(&Layers { environment: env("TIDINGS_PORT", "tcp://"), ..Layers::default() }).unwrap();
-        assert!(loaded.warnings.is_empty());
+        for name in ["TIDINGS_PORT", "TIDINGS_PORT_5222_TCP", "TIDINGS_SERVICE_HOST", "TIDINGS_ACCOUNT"] {
+            let layers = Layers { environment: env(name, "x"), strict: true, ..Layers::default() };
+            assert!(load(&layers).unwrap().warnings.is_empty(), "{name}");
+        }
+        for (name, nearest) in [
+            ("TIDINGS_HTPP", "TIDINGS_HTTP?"),
+            ("TIDINGS_DOMIAN", "TIDINGS_DOMAIN?"),
+            ("TIDINGS_ADMIN_PASSWROD", "TIDINGS_ADMIN_PASSWORD?"),
+            ("TIDINGS_SERVICES", "TIDINGS_SERVER?"),
+        ] {
+            let said = wrong(&Layers { environment: env(name, "x"), strict: true, ..Layers::default() });
+            assert!(said.starts_with(name) && said.ends_with(nearest), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_ones_own_has_no_path() {
+        let with = |url: &str| Layers { set: vec![format!("http.public_url={url}")], ..Layers::default() };
+        for (given, taken) in [
+            ("https://push.example.org", "https://push.example.org"),
+            ("https://push.example.org/", "https://push.example.org"),
+            ("http://[::1]:7070", "http://[::1]:7070"),
+        ] {
+            assert_eq!(load(&with(given)).unwrap().settings.http.public_url.as_deref(), Some(taken));
+        }
+        for given in ["https://example.org/push", "https://example.org?x", "https://", "example.org", "https://a b"] {
+            assert!(wrong(&with(given)).contains("http.public_url"), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_http_takes_has_a_range() {
+        for (key, fine, wrong_ones) in [
+            ("http.connections", 8, &["0", "7", "10000001", "18446744073709551615"][..]),
+            ("http.requests", 1, &["0", "10000001"]),
+            ("http.streams", 0, &["10000001"]),
+            ("http.header_seconds", 1, &["0", "3601"]),
+            ("http.request_seconds", 3600, &["0", "3601"]),
+            ("http.stall_seconds", 1, &["0", "3601"]),
+            ("http.drain_seconds", 0, &["9"]),
+        ] {
+            let with = |value: &str| Layers { set: vec![format!("{key}={value}")], ..Layers::default() };
+            load(&with(&fine.to_string())).unwrap();
+            for value in wrong_ones {
+                assert!(wrong(&with(value)).contains(key), "{key}={value}");
+            }
+        }
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Shim {
     /// Puts it under a server.
     pub fn under(&self, home: Home) -> Home {
         home.env("LD_PRELOAD", &self.library.display().to_string())
-            .env("TIDINGS_FAULT", &self.control.display().to_string())
+            .env("FAULTY_DISK", &self.control.display().to_string())
     }
 
     /// From now on: lines such as `write 5`, `sync 5`, `slow 200`, `hang 1`.

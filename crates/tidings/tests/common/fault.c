@@ -1,5 +1,5 @@
 /* Preloaded into the server: the disk under its database fails or is slow when a
- * file says so. TIDINGS_FAULT names it; it holds lines such as
+ * file says so. FAULTY_DISK names it; it holds lines such as
  *     write 5      writes to the database's files fail with that errno
  *     sync 5       so do fsync and fdatasync
  *     slow 200     syncs take so many milliseconds more
@@ -16,7 +16,7 @@
 
 static int asked(const char *what, int fd) {
     int saved = errno, value = 0, number;
-    const char *control = getenv("TIDINGS_FAULT");
+    const char *control = getenv("FAULTY_DISK");
     char link[64], path[4096], word[32];
     FILE *file = control ? fopen(control, "r") : NULL;
     if (file) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_client::Account;
 use tidings_core::config::RegistrationPolicy;
-use tidings_core::model::{Audience, Username};
+use tidings_core::model::{Audience, Content, Username};
 
 use super::{World, soon};
 
@@ -81,6 +81,38 @@ async fn listen_acknowledges_nothing_that_it_could_not_print() {
     assert!(!errors.contains("tidings:"), "{errors}");
     let counters = world.counters(id, |_| true).await;
     assert_eq!((counters.delivered, counters.pending()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listen_runs_a_command_for_each_and_prints_no_line_that_a_sender_made() {
+    let world = World::new().await;
+    let told = world.file("told");
+    let script = format!(
+        "printf '%s|%s|%s|%s\\n' \"$TIDINGS_TITLE\" \"$TIDINGS_PRIORITY\" \"$TIDINGS_DATA\" \"$TIDINGS_URI\" >> {}; exit 3",
+        told.display()
+    );
+    let child = listen(&world, &["--count", "2", "--exec", &script]).spawn().unwrap();
+    let to = listener(&world).await;
+    let content = Content {
+        title: Some("it's $(x)".into()),
+        data: [("k".to_owned(), "v\nFAKE\u{2028}LINE".to_owned())].into(),
+        ..Content::default()
+    };
+    let first = world.send_content(to.clone(), content).await;
+    let second = world.send(to, "two").await;
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output());
+    let output = soon("the end of listen", output).await.unwrap().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let ran = std::fs::read_to_string(&told).unwrap();
+    assert_eq!(ran, "it's $(x)|normal|{\"k\":\"v\\nFAKE\u{2028}LINE\"}|\ntwo|normal||\n");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("  k = v\\nFAKE LINE\n"), "{text}");
+    assert!(!text.lines().any(|line| line.starts_with("FAKE")), "{text}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("exit status: 3"), "{errors}");
+    // What was handed over is not offered again, whatever the command made of it.
+    world.delivered(first).await;
+    world.delivered(second).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -102,7 +102,10 @@ impl World {
     }
 
     async fn send(&self, audience: Audience, title: &str) -> NotificationId {
-        let content = Content { title: Some(title.into()), ..Content::default() };
+        self.send_content(audience, Content { title: Some(title.into()), ..Content::default() }).await
+    }
+
+    async fn send_content(&self, audience: Audience, content: Content) -> NotificationId {
         self.core()
             .notification
             .accept(Request::new(Sender::Operator("ada".into()), audience, content))

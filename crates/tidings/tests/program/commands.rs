@@ -158,3 +158,64 @@ fn an_absent_server_is_named() {
         complaint(&run(&["send", "--server", "127.0.0.1:1", "--api-key", "k", "--all", "--title", "x"]), 1);
     assert!(said.contains("http://127.0.0.1:1") && said.contains("refused"), "{said}");
 }
+
+/// androidpn's own dumps: what is taken can log in as it did.
+#[test]
+fn androidpns_accounts_are_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, other) = (dir.path().join("data"), dir.path().join("other"));
+    let file = |name: &str| format!("{}/tests/androidpn/{name}", env!("CARGO_MANIFEST_DIR"));
+    let hsqldb = [file("androidpndb.script"), file("androidpndb.log")];
+    let import = |data: &std::path::Path, more: &[&str]| {
+        let line = ["import", "androidpn", "--data-dir", data.to_str().unwrap()];
+        let output = run(&[&line[..], more].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let said = import(&data, &["--dry-run", &hsqldb[0], &hsqldb[1]]);
+    assert_eq!(said, "skipped nopass: it has no password\n3 would be taken, 1 skipped\n");
+    assert!(!data.exists(), "nothing was changed");
+    let said = import(&data, &[&hsqldb[0], &hsqldb[1]]);
+    assert_eq!(said, "skipped nopass: it has no password\n3 taken, 1 skipped\n");
+    let again = import(&data, &[&file("mysql.sql")]);
+    assert!(again.ends_with("0 taken, 4 skipped\n") && again.contains("admin: there is such"), "{again}");
+    let doctor = run(&["doctor", "--data-dir", data.to_str().unwrap()]);
+    assert!(doctor.status.success(), "{}", text(&doctor.stdout));
+
+    // The same through a server.
+    let server = Server::start(&other, &[]);
+    let url = format!("http://{}", server.http);
+    let line = ["import", "androidpn", "--server", &url, "--api-key", KEY, &file("postgresql.sql")];
+    let output = run(&line);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).ends_with("3 taken, 1 skipped\n"), "{}", text(&output.stdout));
+    assert!(text(&run(&line).stdout).contains("admin: username: the username is taken"), "{}", text(&run(&line).stdout));
+    let (_, user) = server.api("GET", "/v1/users/c3f1a0de", None);
+    assert_eq!(user["name"], json!("Zoë “📱”, (x)"));
+    let (_, user) = server.api("GET", "/v1/users/case", None);
+    assert_eq!((&user["name"], &user["email"]), (&json!(null), &json!(null)));
+
+    let nothing = dir.path().join("nothing.sql");
+    std::fs::write(&nothing, "-- MySQL dump\n").unwrap();
+    let said = complaint(&run(&["import", "androidpn", nothing.to_str().unwrap()]), 1);
+    assert!(said.contains("apn_user"), "{said}");
+}
+
+#[test]
+fn a_secret_that_cannot_be_shown_is_not_left_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let data = data.to_str().unwrap();
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut create = tidings();
+    create.args(["key", "create", "lost", "--data-dir", data]).stdout(full());
+    let output = create.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("revoked again"), "{}", text(&output.stderr));
+    assert!(!text(&run(&["key", "list", "--data-dir", data]).stdout).contains("lost"));
+    let mut add = tidings();
+    add.args(["account", "add", "alice", "--data-dir", data]).stdout(full());
+    let output = add.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("passwd"), "{}", text(&output.stderr));
+}

@@ -1,4 +1,4 @@
-//! `backup` and `doctor`.
+//! `backup`, `restore` and `doctor`.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -103,4 +103,88 @@ fn the_doctor_says_what_is_wrong() {
     assert!(said.contains("WRONG  database"), "{said}");
     fs::write(&database, "something else entirely, and long enough to be looked at by anyone").unwrap();
     assert!(doctor(&data).1.contains("not a Tidings database"));
+}
+
+fn restore(file: &Path, data: &Path, more: &[&str]) -> std::process::Output {
+    let arguments = ["restore", "--data-dir", data.to_str().unwrap(), file.to_str().unwrap()];
+    run(&[&arguments[..], more].concat())
+}
+
+/// All files of a directory, but for the lock, which is left by who looks.
+fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| !entry.file_name().to_str().unwrap().contains("lock"))
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_backup_finds_its_way_back_and_mixes_with_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, other, file) = (dir.path().join("data"), dir.path().join("new"), dir.path().join("copy.db"));
+    let server = Server::start(&data, &[]);
+    let user = |name: &str| json!({"username": name, "password": "secret"});
+    assert_eq!(server.api("POST", "/v1/users", Some(user("alice"))).0, 201);
+    assert!(backup(&data, &file).status.success());
+    assert_eq!(server.api("POST", "/v1/users", Some(user("bob"))).0, 201);
+    let said = complaint(&restore(&file, &data, &["--replace"]), 1);
+    assert!(said.contains("a server is running"), "{said}");
+    assert_eq!(server.api("GET", "/v1/users/bob", None).0, 200);
+    drop(server);
+
+    let before = files(&data);
+    let said = complaint(&restore(&file, &data, &[]), 1);
+    assert!(said.contains("not empty") && said.contains("--replace"), "{said}");
+    for (broken, words) in [
+        (dir.path().join("missing.db"), "missing.db"),
+        (data.join("cert.pem"), "not a Tidings database"),
+        (data.join("tidings.db"), "the database itself"),
+        (damaged(&file), "is damaged"),
+    ] {
+        let said = complaint(&restore(&broken, &data, &["--replace"]), 1);
+        assert!(said.contains(words), "{said}");
+    }
+    let said = complaint(&restore(&file, &data, &["--database", "postgres://x"]), 2);
+    assert!(said.contains("--database"), "{said}");
+    assert_eq!(files(&data), before, "nothing was changed");
+
+    let restored = restore(&file, &data, &["--replace"]);
+    assert!(restored.status.success(), "{}", text(&restored.stderr));
+    assert!(text(&restored.stderr).contains("1 accounts"), "{}", text(&restored.stderr));
+    assert!(restore(&file, &other, &[]).status.success(), "a directory that is not there is made");
+    assert_eq!(fs::metadata(&other).unwrap().permissions().mode() & 0o777, 0o700);
+    for data in [data, other] {
+        assert_eq!(doctor(&data).0, Some(0));
+        let server = Server::start(&data, &[]);
+        assert_eq!(server.api("GET", "/v1/users/alice", None).0, 200);
+        assert_eq!(server.api("GET", "/v1/users/bob", None).0, 404);
+    }
+}
+
+/// A copy of a backup with one content changed, as a disk does it.
+fn damaged(backup: &Path) -> std::path::PathBuf {
+    let damaged = backup.with_file_name("damaged.db");
+    fs::copy(backup, &damaged).unwrap();
+    let connection = rusqlite::Connection::open(&damaged).unwrap();
+    connection.execute_batch("UPDATE accounts SET username = 'not a name@'").unwrap();
+    damaged
+}
+
+#[test]
+fn packages_find_a_manual_page_and_completions() {
+    let page = run(&["man"]);
+    assert!(page.status.success());
+    let page = text(&page.stdout);
+    for part in [".TH tidings 1", "TIDINGS SERVE", "TIDINGS ACCOUNT ADD", "data\\-dir", "restore"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let made = run(&["completions", shell]);
+        assert!(made.status.success() && text(&made.stdout).contains("restore"), "{shell}");
+    }
+    assert!(complaint(&run(&["completions", "tcsh"]), 2).contains("bash"));
 }
