@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{AccountId, EndpointId, Ext, NotificationId, Payload, Sender, Seq, Timestamp, Topic, Username};
 
@@ -139,6 +140,15 @@ impl Notification {
                 (None, Some(_)) => false,
                 (Some(sender), Some(older)) => sender.is_same(older),
             }
+    }
+
+    /// What a device finds those by that it replaces: the same for the same sender and collapse
+    /// key, and a back end's keys and names cannot be read from it. 16 hexadecimal digits.
+    pub fn collapse_mark(&self) -> Option<String> {
+        let key = self.collapse_key.as_ref()?;
+        let sender = self.sender.as_ref().map(Sender::identity).unwrap_or_default();
+        let digest = Sha256::new().chain_update(sender).chain_update([0]).chain_update(key).finalize();
+        Some(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
 }
 

@@ -116,6 +116,16 @@ mod tests {
     }
 
     #[test]
+    fn devices_find_what_is_replaced_by_its_mark() {
+        let mark = |key| delivery(1, key, None).notification.collapse_mark();
+        assert_eq!(mark(""), None);
+        assert_eq!(mark("ada:a"), mark("ada:a"));
+        assert_eq!(mark("ada:a").map(|mark| mark.len()), Some(16));
+        let different = [mark("ada:a"), mark("sam:a"), mark("ada:b"), mark("a")];
+        assert_eq!(different.iter().collect::<HashSet<_>>().len(), different.len());
+    }
+
+    #[test]
     fn each_sender_has_its_own_keys() {
         let queued = [(1, "ada:a", None), (2, "sam:a", None), (3, "ada:a", None), (4, "ada:b", None)];
         assert_eq!(left(&queued, &[]), Some(vec![2, 3, 4]));

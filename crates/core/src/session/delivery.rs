@@ -77,6 +77,7 @@ impl Delivery {
             topic: notification.topic.as_ref().map(ToString::to_string),
             sent: notification.sent_at.whole_seconds().to_string(),
             expires: Some(notification.expires_at.whole_seconds().to_string()),
+            collapse: notification.collapse_mark(),
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct PushMessage {
     pub sent: String,
     /// When it is over: RFC 3339, UTC.
     pub expires: Option<String>,
+    /// A newer notification with the same mark takes this one's place, also where it is shown already.
+    pub collapse: Option<String>,
 }
 
 impl PushMessage {
@@ -61,6 +63,7 @@ impl PushMessage {
             topic: attribute("topic"),
             sent: attribute("sent").unwrap_or_default(),
             expires: attribute("expires"),
+            collapse: attribute("collapse"),
         })
     }
 
@@ -72,6 +75,7 @@ impl PushMessage {
             ("priority", Some(self.priority.as_str())),
             ("sent", Some(self.sent.as_str())),
             ("expires", self.expires.as_deref()),
+            ("collapse", self.collapse.as_deref()),
         ] {
             if let Some(value) = value {
                 push.set_attribute(name, value);
@@ -224,6 +228,7 @@ mod tests {
             topic: Some("news".to_owned()),
             sent: "2026-01-02T03:04:05Z".to_owned(),
             expires: Some("2026-01-03T03:04:05Z".to_owned()),
+            collapse: Some("0a1b".to_owned()),
         }
     }
 
@@ -239,7 +244,7 @@ mod tests {
             String::from_utf8_lossy(&written(&full())),
             "<message type='headline' id='01' from='example.org' to='ana@example.org/phone'>\
              <notification xmlns='urn:tidings:push:1' id='01' topic='news' priority='high' \
-             sent='2026-01-02T03:04:05Z' expires='2026-01-03T03:04:05Z'><title>Tea &amp; cake</title>\
+             sent='2026-01-02T03:04:05Z' expires='2026-01-03T03:04:05Z' collapse='0a1b'><title>Tea &amp; cake</title>\
              <message>at &lt;five&gt;</message><uri>https://example.org/?a=1&amp;b=2</uri>\
              <image>https://example.org/i.png</image><data key='k'>v</data><data key='l&apos;'/><ext door='ntfy'>{ \"tags\":[\"&lt;&amp;\"]}</ext></notification>\
              <body>Tea &amp; cake\nat &lt;five&gt;\nhttps://example.org/?a=1&amp;b=2</body>\
