@@ -42,7 +42,8 @@ async fn a_notification_says_who_sent_it() {
     let id = send(&world, &shop, r#"{"to": {"user": "anna"}, "title": "by a key"}"#).await;
     assert_eq!(shown(&world, &id).await["sender"], json!({"key": "shop"}));
     let page = browser.get(&format!("/notifications/{id}")).await.text;
-    assert!(page.contains("<dt>From</dt><dd>API key shop</dd>"), "{page}");
+    let link = r#"<dt>From</dt><dd><a href="/notifications?sender=key:shop">API key shop</a></dd>"#;
+    assert!(page.contains(link), "{page}");
 
     let form = "audience=users&users=anna&title=by+a+person&priority=normal&unit=hours&once=1";
     let sent = browser.post("/notifications", form).await;
@@ -59,6 +60,41 @@ async fn a_notification_says_who_sent_it() {
     let senders: Vec<_> = listed["notifications"].as_array().unwrap().iter().map(|n| &n["sender"]).collect();
     assert_eq!(senders.len(), 3);
     assert!(senders.iter().all(|sender| sender.is_object()));
+}
+
+#[tokio::test]
+async fn what_a_sender_has_sent_is_found_by_its_name() {
+    let world = World::new().await;
+    let browser = root(&world).await;
+    let ((_, shop), (_, news)) = (key(&world, "shop").await, key(&world, "news").await);
+    let mut sent = Vec::new();
+    for number in 0..5 {
+        let body = format!(r#"{{"to": {{"all": true}}, "title": "n{number}"}}"#);
+        sent.push(send(&world, if number == 2 { &news } else { &shop }, &body).await);
+    }
+    let titles = async |query: &str| {
+        let page = world.get(&format!("/v1/notifications?{query}")).await.json();
+        let titles = page["notifications"].as_array().unwrap().iter().map(|n| n["title"].as_str().unwrap());
+        (titles.collect::<Vec<_>>().join(" "), page["next"].as_str().map(str::to_owned))
+    };
+    let (first, next) = titles("sender=shop&limit=3").await;
+    assert_eq!(first, "n4 n3 n1");
+    let (rest, next) = titles(&format!("sender=shop&limit=3&cursor={}", next.unwrap())).await;
+    assert_eq!((rest.as_str(), next), ("n0", None));
+    assert_eq!(titles("sender=key:news").await, ("n2".into(), None));
+    assert_eq!(titles("sender=operator:news").await, (String::new(), None));
+
+    // The audit log, where what keys send is not noted, leads there.
+    let made = world.call(&world.admin, "DELETE", &format!("/v1/notifications/{}", sent[0]), None).await;
+    assert_eq!(made.status.as_u16(), 200);
+    world.call(&news, "DELETE", &format!("/v1/notifications/{}", sent[1]), None).await;
+    let log = browser.get("/audit").await.text;
+    assert!(log.contains(r#"<a href="/notifications?sender=news""#), "{log}");
+    assert!(!log.contains("sender=command"), "{log}");
+    let page = browser.get("/notifications?sender=news").await.text;
+    assert!(page.contains(">n2<") && !page.contains(">n1<"), "{page}");
+    let none = browser.get("/notifications?sender=%3Cb%3E").await.text;
+    assert!(none.contains("has sent nothing") && !none.contains("<b>"), "{none}");
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ pub use self::name::{InvalidName, Topic, Username};
 pub use self::notification::{Audience, Counters, Notification, NotificationState, Priority, Target};
 pub use self::pattern::{NamePattern, SendRights};
 pub use self::payload::{Content, Payload};
-pub use self::sender::Sender;
+pub use self::sender::{Sender, SenderFilter};
 pub use self::session::{Encoding, EndReason, SessionId, Show, Status};
 pub use self::time::Timestamp;
 pub use self::topic::TopicPolicy;

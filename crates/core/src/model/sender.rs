@@ -45,9 +45,44 @@ impl Sender {
     }
 }
 
+/// Whose notifications a listing shows: a sender's name, with or without its kind, as in `shop`,
+/// `key:shop`, `operator:ada`, `user:anna` and `endpoint:ID`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SenderFilter(String);
+
+impl SenderFilter {
+    /// Any text names a sender; most name one that has sent nothing.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether this sender is shown.
+    pub fn matches(&self, sender: &Sender) -> bool {
+        let identity = sender.identity();
+        let name = identity.split_once(':').map(|(_, name)| name);
+        self.0 == identity || name == Some(self.0.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_names_a_sender_with_or_without_its_kind() {
+        let key = Sender::Key { id: KeyId("1".into()), name: "shop".into() };
+        let (operator, odd) = (Sender::Operator("shop".into()), Sender::Operator("key:shop".into()));
+        let shown =
+            |text: &str| [&key, &operator, &odd].map(|sender| SenderFilter::new(text).matches(sender));
+        assert_eq!(shown("shop"), [true, true, false]);
+        assert_eq!(shown("operator:shop"), [false, true, false]);
+        assert_eq!(shown("key:shop"), [true, false, true]);
+        assert_eq!(shown("operator:key:shop"), [false, false, true]);
+        assert_eq!(shown(""), [false; 3]);
+        assert_eq!(shown("sho"), [false; 3]);
+        let endpoint = Sender::Endpoint(EndpointId(1));
+        assert!(SenderFilter::new(EndpointId(1).to_string()).matches(&endpoint));
+    }
 
     #[test]
     fn senders_are_the_same_where_their_identities_are() {

@@ -23,8 +23,8 @@ use crate::config::Config;
 use crate::error::ChangeError;
 use crate::events::{Event, Events};
 use crate::model::{
-    AccountId, Audience, Content, Ext, Notification, NotificationId, SendRights, Sender, Seq, Timestamp,
-    Username,
+    AccountId, Audience, Content, Ext, Notification, NotificationId, SendRights, Sender, SenderFilter, Seq,
+    Timestamp, Username,
 };
 use crate::sessions::Sessions;
 use crate::store::{
@@ -229,6 +229,20 @@ impl NotificationManager {
         limit: usize,
     ) -> Result<Page<NotificationRecord, u64>, StoreError> {
         self.inner.store.notifications(before, limit).await
+    }
+
+    /// Those of one sender, newest first, positions below `before`. A page may come back short, even
+    /// empty, and still have a next one.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn list_by(
+        &self,
+        sender: SenderFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Page<NotificationRecord, u64>, StoreError> {
+        self.inner.store.notifications_by(sender, before, limit).await
     }
 
     /// Totals for statistics.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{CommitFeed, Page, Result};
 use crate::model::{
     AccountId, Audience, Counters, Ext, Notification, NotificationId, NotificationState, Payload, Priority,
-    Sender, Seq, Timestamp,
+    Sender, SenderFilter, Seq, Timestamp,
 };
 
 /// A notification to be accepted.
@@ -248,6 +248,14 @@ pub trait NotificationStore: Send + Sync + 'static {
     /// Newest first, positions below `before`.
     async fn notifications(&self, before: Option<u64>, limit: usize)
     -> Result<Page<NotificationRecord, u64>>;
+    /// Those of one sender, newest first, positions below `before`. A page looks through a bounded
+    /// number of notifications, so that it may come back short, even empty, and still have a next one.
+    async fn notifications_by(
+        &self,
+        sender: SenderFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Page<NotificationRecord, u64>>;
     /// An account's history: what no longer waits for it, newest first, positions below `before`:
     /// notifications that named it, those for all since its creation, and those of
     /// its topics since its subscription. A page may come back short, even empty,

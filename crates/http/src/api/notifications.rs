@@ -16,7 +16,9 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use tidings_core::auth::Grant;
 use tidings_core::error::FieldError;
-use tidings_core::model::{Audience, Content, Ext, NotificationId, Priority, Timestamp, Topic, Username};
+use tidings_core::model::{
+    Audience, Content, Ext, NotificationId, Priority, SenderFilter, Timestamp, Topic, Username,
+};
 use tidings_core::notification::{self, AcceptError, Request};
 use tidings_core::store::StoreError;
 use utoipa::ToSchema;
@@ -205,6 +207,7 @@ pub(crate) struct NotificationPage {
 #[utoipa::path(
     get, path = "/v1/notifications", tag = "notifications", operation_id = "notifications",
     params(
+        ("sender" = Option<String>, Query, description = "Only those of this sender: a name, or `key:NAME`, `operator:NAME`, `user:NAME`, `endpoint:ID`; such a page may have fewer rows and still a next one"),
         ("limit" = Option<usize>, Query, description = "Rows of a page, 1 to 1000 (default 100)"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
     ),
@@ -217,8 +220,12 @@ pub(crate) async fn list(
     mut params: Params,
 ) -> Result<Json<NotificationPage>, Problem> {
     let (limit, before) = (params.limit(), params.position(LISTING));
+    let sender = params.text("sender").map(SenderFilter::new);
     params.finish()?;
-    let page = app.core.notification.list(before, limit).await?;
+    let page = match sender {
+        Some(sender) => app.core.notification.list_by(sender, before, limit).await?,
+        None => app.core.notification.list(before, limit).await?,
+    };
     Ok(Json(NotificationPage {
         notifications: page.items.into_iter().map(Into::into).collect(),
         next: page.next.map(|position| cursor::write(LISTING, &position.to_string())),
@@ -419,9 +426,7 @@ fn ext(fields: &mut Fields, document: &[u8]) -> Ext {
 fn idempotency(header: Option<&HeaderValue>, document: &[u8]) -> Result<Option<(String, [u8; 32])>, Problem> {
     let Some(value) = header else { return Ok(None) };
     match value.to_str() {
-        Ok(key) if (1..=255).contains(&key.len()) => {
-            Ok(Some((key.to_owned(), fingerprint(document))))
-        }
+        Ok(key) if (1..=255).contains(&key.len()) => Ok(Some((key.to_owned(), fingerprint(document)))),
         _ => Err(Problem::field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")),
     }
 }

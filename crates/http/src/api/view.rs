@@ -86,6 +86,18 @@ impl SenderView {
     }
 }
 
+impl SenderView {
+    /// What a listing of this one's notifications is asked by.
+    pub fn filter(&self) -> String {
+        match self {
+            Self::Key(name) => format!("key:{name}"),
+            Self::Operator(name) => format!("operator:{name}"),
+            Self::User(name) => format!("user:{name}"),
+            Self::Endpoint(id) => format!("endpoint:{id}"),
+        }
+    }
+}
+
 impl From<Sender> for SenderView {
     fn from(sender: Sender) -> Self {
         match sender {

@@ -24,6 +24,13 @@ struct ListPage {
     next: Option<String>,
 }
 
+/// Whose notifications a line leads to: an operator's or an API key's. Others send nothing.
+fn sender(entry: &AuditEntry) -> Option<&str> {
+    let others = ["command line", "account ", "stranger at "];
+    let sends = !others.iter().any(|other| entry.actor.starts_with(other));
+    sends.then_some(entry.actor.as_str())
+}
+
 pub(crate) async fn list(
     State(app): State<App>,
     page: Page,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use tidings_core::model::{Audience, Counters, NotificationState, Payload};
+use tidings_core::model::{Audience, Counters, NotificationState, Payload, SenderFilter};
 use tidings_core::store::NotificationRecord;
 
 use super::answer::{html, see};
@@ -16,6 +16,7 @@ use super::page::Page;
 use super::{chart, filters};
 use crate::api::notifications::{parse_id, unknown_id};
 use crate::api::view::NotificationView;
+use crate::percent;
 use crate::request::{Params, Segment, cursor};
 use crate::samples::TimelinePoint;
 use crate::state::{App, AppState};
@@ -93,6 +94,8 @@ struct ListPage {
     page: Page,
     latest: Vec<Row>,
     next: Option<String>,
+    /// Whose alone; empty for everyone's.
+    sender: String,
 }
 
 pub(crate) async fn list(
@@ -100,10 +103,20 @@ pub(crate) async fn list(
     page: Page,
     mut params: Params,
 ) -> Result<Response, Failure> {
-    let found = app.core.notification.list(params.position(LISTING), ROWS).await?;
-    let next =
-        found.next.map(|n| format!("/notifications?cursor={}", cursor::write(LISTING, &n.to_string())));
-    Ok(html(&ListPage { page, latest: found.items.into_iter().map(Row::new).collect(), next }))
+    let sender = params.text("sender").unwrap_or_default();
+    let before = params.position(LISTING);
+    let (found, filter) = if sender.is_empty() {
+        (app.core.notification.list(before, ROWS).await?, String::new())
+    } else {
+        let filter = SenderFilter::new(sender.as_str());
+        let found = app.core.notification.list_by(filter, before, ROWS).await?;
+        (found, format!("sender={}&", percent::encode(&sender)))
+    };
+    let next = found.next.map(|position| {
+        format!("/notifications?{filter}cursor={}", cursor::write(LISTING, &position.to_string()))
+    });
+    let latest = found.items.into_iter().map(Row::new).collect();
+    Ok(html(&ListPage { page, latest, next, sender }))
 }
 
 #[derive(Template)]

@@ -1,14 +1,14 @@
 //! Feeding and settling: order, idempotence, who is meant.
 
 use tidings_core::model::{
-    AccountId, Audience, Content, Ext, NotificationId, NotificationState, Payload, Priority, Sender, Seq,
-    Target, Username,
+    AccountId, Audience, Content, Ext, NotificationId, NotificationState, Payload, Priority, Sender,
+    SenderFilter, Seq, Target, Username,
 };
 use tidings_core::store::{AccountChange, NewNotification, Payloads, Settlement, StoreError};
 
 use super::handles::Handles;
 use super::world::{
-    START, account, ack, at, counters, counts, fed, note, send, to_topic, topic, user, users,
+    START, account, ack, at, by_key, counters, counts, fed, note, send, to_topic, topic, user, users,
 };
 
 pub(super) async fn a_broadcast_is_for_those_who_exist(store: &Handles) {
@@ -254,6 +254,35 @@ pub(super) async fn history_is_newest_first(store: &Handles) {
         }
     }
     assert_eq!(seen, [5, 4, 3, 2, 1]);
+}
+
+pub(super) async fn history_of_a_sender_is_its_alone(store: &Handles) {
+    for number in 1..=9 {
+        let sender = match number % 3 {
+            0 => by_key("1", "shop"),
+            1 => by_key("2", "news"),
+            _ => Sender::Operator("shop".into()),
+        };
+        send(store, NewNotification { sender, ..note(number, Audience::All) }).await;
+    }
+    for (filter, expected) in [
+        ("shop", &[9, 8, 6, 5, 3, 2][..]),
+        ("key:shop", &[9, 6, 3]),
+        ("operator:shop", &[8, 5, 2]),
+        ("sho", &[]),
+    ] {
+        let (mut before, mut seen) = (None, Vec::new());
+        loop {
+            let page = store.notifications_by(SenderFilter::new(filter), before, 2).await.unwrap();
+            assert!(page.items.len() <= 2);
+            seen.extend(page.items.iter().map(|record| record.notification.id.0));
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, expected, "{filter}");
+    }
 }
 
 pub(super) async fn an_id_is_taken_once(store: &Handles) {

@@ -81,6 +81,7 @@ where
         delivery::a_record_tells_all,
         delivery::history_is_newest_first,
         delivery::pages_are_bounded_in_bytes,
+        delivery::history_of_a_sender_is_its_alone,
         delivery::an_id_is_taken_once,
         expiry::the_expired_is_not_fed_and_not_settled,
         expiry::expiry_is_bounded_and_in_order,

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidings_core::model::{
-    AccountId, Audience, Counters, Notification, NotificationId, NotificationState, Seq, Target, Timestamp,
-    Topic, Username,
+    AccountId, Audience, Counters, Notification, NotificationId, NotificationState, SenderFilter, Seq,
+    Target, Timestamp, Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, Committed, Ended, HistoryEntry, Idempotency, NewNotification, NotificationRecord, Outcome, Page, Released,
-    Result, StoreError,
+    Acceptance, Committed, Ended, HistoryEntry, Idempotency, NewNotification, NotificationRecord, Outcome,
+    Page, Released, Result, StoreError,
 };
 
 use super::state::{CopyState, Item, Remembered, State, add};
@@ -330,6 +330,20 @@ impl State {
     pub fn notifications(&self, before: Option<u64>, limit: usize) -> Page<NotificationRecord, u64> {
         let rows = self.items.range(..before.unwrap_or(u64::MAX)).rev();
         page_of(rows.map(|(_, item)| item.shown()), limit, |record| record)
+    }
+
+    pub fn notifications_by(
+        &self,
+        filter: &SenderFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Page<NotificationRecord, u64> {
+        let items = self.items.range(..before.unwrap_or(u64::MAX)).rev().map(|(_, item)| item);
+        let sent = items.filter(|item| {
+            let sender = item.record.notification.sender.as_ref();
+            sender.is_some_and(|sender| filter.matches(sender))
+        });
+        page_of(sent.map(Item::shown), limit, |record| record)
     }
 
     pub fn account_history(

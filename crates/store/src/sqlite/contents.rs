@@ -91,11 +91,16 @@ pub(super) fn checksum(columns: &Columns<'_>) -> i64 {
     i64::from(hasher.finalize())
 }
 
+/// Reads `sender_kind`, `sender` and `sender_key`, which begin at column `first`.
+pub(super) fn sender_at(row: &Row<'_>, first: usize) -> Result<Option<Sender>> {
+    let Some(kind) = row.get(first)? else { return Ok(None) };
+    let text = |column| row.get_ref(column)?.as_str_or_null().map_err(|_| Error::corrupt("sender"));
+    sender(kind, text(first + 1)?.unwrap_or_default(), text(first + 2)?).map(Some)
+}
+
 fn sender(kind: i64, name: &str, key: Option<&str>) -> Result<Sender> {
     match kind {
-        kind::KEY => {
-            Ok(Sender::Key { id: KeyId(key.unwrap_or_default().to_owned()), name: name.to_owned() })
-        }
+        kind::KEY => Ok(Sender::Key { id: KeyId(key.unwrap_or_default().to_owned()), name: name.to_owned() }),
         kind::OPERATOR => Ok(Sender::Operator(name.to_owned())),
         kind::USER => Username::parse(name).map(Sender::User).map_err(|_| Error::corrupt("sender")),
         kind::ENDPOINT => name.parse().map(Sender::Endpoint).map_err(|()| Error::corrupt("sender")),

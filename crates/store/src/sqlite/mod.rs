@@ -35,6 +35,7 @@ mod restore;
 mod room;
 mod rows;
 mod schema;
+mod senders;
 mod settle;
 mod store_impl;
 #[cfg(test)]

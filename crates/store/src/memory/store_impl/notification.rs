@@ -1,7 +1,7 @@
 //! Notifications, method by method, each under the lock.
 
 use async_trait::async_trait;
-use tidings_core::model::{AccountId, NotificationId, Seq, Timestamp};
+use tidings_core::model::{AccountId, NotificationId, SenderFilter, Seq, Timestamp};
 use tidings_core::store::{
     Acceptance, CommitFeed, Ended, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord,
     NotificationStore, Page, Payloads, Result, Settled, Settlement, Totals,
@@ -55,6 +55,15 @@ impl NotificationStore for MemoryStore {
         limit: usize,
     ) -> Result<Page<NotificationRecord, u64>> {
         Ok(self.state()?.notifications(before, limit))
+    }
+
+    async fn notifications_by(
+        &self,
+        sender: SenderFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Page<NotificationRecord, u64>> {
+        Ok(self.state()?.notifications_by(&sender, before, limit))
     }
 
     async fn account_history(

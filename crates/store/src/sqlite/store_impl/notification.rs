@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tidings_core::model::{AccountId, Audience, NotificationId, Seq, Timestamp};
+use tidings_core::model::{AccountId, Audience, NotificationId, SenderFilter, Seq, Timestamp};
 use tidings_core::store::{
     Acceptance, CommitFeed, Ended, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord,
     NotificationStore, Page, Payloads, Result, Settled, Settlement, Totals,
@@ -12,7 +12,7 @@ use tidings_core::store::{
 use super::{FEW, ROW, SMALL};
 use crate::sqlite::totals::StoredTotals;
 use crate::sqlite::writer::Writer;
-use crate::sqlite::{SqliteStore, accept, account_history, contents, feed, records};
+use crate::sqlite::{SqliteStore, accept, account_history, contents, feed, records, senders};
 
 #[async_trait]
 impl NotificationStore for SqliteStore {
@@ -70,8 +70,18 @@ impl NotificationStore for SqliteStore {
         limit: usize,
     ) -> Result<Page<NotificationRecord, u64>> {
         let damaged = Arc::clone(&self.damaged);
+        self.readers.call(move |connection| records::notifications(connection, &damaged, before, limit)).await
+    }
+
+    async fn notifications_by(
+        &self,
+        sender: SenderFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Page<NotificationRecord, u64>> {
+        let damaged = Arc::clone(&self.damaged);
         self.readers
-            .call(move |connection| records::notifications(connection, &damaged, before, limit))
+            .call(move |connection| senders::notifications_by(connection, &damaged, &sender, before, limit))
             .await
     }
 
