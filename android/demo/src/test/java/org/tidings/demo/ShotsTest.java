@@ -51,7 +51,7 @@ import org.tidings.core.stream.Trouble;
 /** Takes a picture of every screen, as it is on phones of all kinds; a person looks at them. */
 @RunWith(RobolectricTestRunner.class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
-@Config(qualifiers = "en-rUS-w411dp-h731dp-xhdpi")
+@Config(sdk = 35, qualifiers = "en-rUS-w411dp-h731dp-xhdpi")
 public final class ShotsTest {
     private final Application app = RuntimeEnvironment.getApplication();
     private final Given given = new Given(app);
