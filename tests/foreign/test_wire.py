@@ -309,6 +309,8 @@ class Negotiation(Case):
 class Session(Case):
     """After the resource is bound."""
 
+    OPTIONS = ("--set", "aliases=true")
+
     def test_unknown_requests_are_answered(self):
         wire = self.device()
         for to in (None, DOMAIN, wire.jid.partition("/")[0]):

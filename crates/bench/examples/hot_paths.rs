@@ -14,7 +14,7 @@ use tidings_core::model::{
     Sender, Timestamp, Username,
 };
 use tidings_core::store::prelude::*;
-use tidings_core::store::{Committed, NewNotification, PendingBounds, Next, Settlement};
+use tidings_core::store::{Committed, NewNotification, Next, PendingBounds, Settlement};
 use tidings_store::{SqliteOptions, SqliteStore};
 use tidings_xmpp::ext::push::{PushMessage, headline_template};
 use tidings_xmpp::ext::sm::Nonza;

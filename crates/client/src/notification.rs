@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 use tidings_xmpp::ext::push::PushMessage;
-use time::{OffsetDateTime, UtcOffset};
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What a back end sent to this device.

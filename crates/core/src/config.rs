@@ -52,6 +52,9 @@ pub struct Limits {
     pub attributes: u16,
     /// Seconds from the connection to authentication.
     pub auth_seconds: u64,
+    /// The same from when the peer asked for the registration form, or has registered: people
+    /// fill in forms.
+    pub registration_seconds: u64,
     /// Seconds without a byte after which the peer is probed with a ping.
     pub idle_seconds: u64,
     /// Seconds that a probed peer has to answer.
@@ -62,7 +65,8 @@ pub struct Limits {
     pub stall_seconds: u64,
     /// Sessions of one account.
     pub sessions_per_account: usize,
-    /// Stanzas a second that one session may send, averaged over ten seconds; 0 = no limit.
+    /// Stanzas a second that one session may send, averaged over ten seconds; it is read more
+    /// slowly beyond that. 0 = no limit.
     pub stanzas_per_second: u32,
     /// Connections of all devices together; 0 = as many as the machine gives descriptors.
     pub connections: usize,
@@ -91,6 +95,7 @@ impl Default for Limits {
             depth: 32,
             attributes: 64,
             auth_seconds: 30,
+            registration_seconds: 300,
             idle_seconds: 20 * 60,
             ping_timeout_seconds: 60,
             outgoing_bytes: 256 * 1024,
@@ -188,6 +193,10 @@ pub struct Config {
     pub domain: String,
     /// This node's name, where it is the only one; a [`Cluster`](crate::cluster::Cluster) has its own.
     pub node: String,
+    /// Whether logins may be bound to their TLS connection (SCRAM's `-PLUS`).
+    pub channel_binding: bool,
+    /// Whether devices may give their accounts a second name, as androidpn's do.
+    pub aliases: bool,
     /// `[registration]`.
     pub registration: Registration,
     /// `[limits]`.
@@ -207,6 +216,8 @@ impl Default for Config {
         Self {
             domain: "localhost".into(),
             node: "local".into(),
+            channel_binding: true,
+            aliases: false,
             registration: Registration::default(),
             limits: Limits::default(),
             session: Session::default(),

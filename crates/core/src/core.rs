@@ -229,6 +229,7 @@ fn negotiation_settings(config: &Config) -> Settings {
             RegistrationPolicy::Closed => RegisterOffer::Closed,
         },
         iq_auth: config.legacy.iq_auth,
+        channel_binding: config.channel_binding,
         stream_management: true,
         caps: Some((node.clone(), ver.clone())),
         stanza_bytes: config.limits.stanza_bytes,

@@ -353,7 +353,7 @@ async fn unknown_requests_are_answered() {
     world.account("ana").await;
     let (mut device, _) = world.available("ana", "phone").await;
     let answer =
-        device.send("<iq type='get' id='v' to='push.test'><query xmlns='jabber:iq:version'/></iq>").await;
+        device.send("<iq type='get' id='v' to='push.test'><query xmlns='jabber:iq:last'/></iq>").await;
     assert!(answer.contains("service-unavailable") && attribute(&answer, "id") == "v", "{answer}");
     let answer = device.send("<iq type='get' id='d' to='push.test'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>").await;
     assert!(answer.contains("urn:tidings:push:1"), "{answer}");

@@ -35,10 +35,11 @@ async fn an_acknowledgement_settles() {
     let received = device.receive().await;
     assert_eq!(received.matches("<r xmlns='urn:xmpp:sm:3'/>").count(), 1, "{received}");
     assert!(!received.contains("tidings-ping"), "{received}");
-    device.send("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+    // Its own presence came first.
+    device.send("<a xmlns='urn:xmpp:sm:3' h='2'/>").await;
     assert_eq!(world.counters(first.id).await.delivered, 1);
     assert_eq!(world.counters(second.id).await.delivered, 0);
-    device.send("<a xmlns='urn:xmpp:sm:3' h='2'/>").await;
+    device.send("<a xmlns='urn:xmpp:sm:3' h='3'/>").await;
     assert_eq!(world.counters(second.id).await.delivered, 1);
     assert_eq!(device.send("<r xmlns='urn:xmpp:sm:3'/>").await, "<a xmlns='urn:xmpp:sm:3' h='1'/>");
 }
@@ -52,7 +53,7 @@ async fn a_lie_ends_the_stream() {
     device.receive().await;
     let answer = device.send("<a xmlns='urn:xmpp:sm:3' h='5'/>").await;
     assert!(answer.contains("<undefined-condition") && answer.contains("handled-count-too-high"), "{answer}");
-    assert!(answer.contains("h='5'") && answer.contains("send-count='1'"), "{answer}");
+    assert!(answer.contains("h='5'") && answer.contains("send-count='2'"), "{answer}");
     assert!(!device.is_open());
     assert_eq!(world.counters(accepted.id).await.delivered, 0);
 }
@@ -69,13 +70,13 @@ async fn a_cut_session_resumes_where_it_was() {
     let third = world.send(to("ana"), "three").await;
     assert_eq!(world.core.session.connected(), 1, "it waits");
     assert_eq!(world.core.session.online(), 0);
-    // The client had handled the first of the two.
-    let (mut device, answer) = resume(&world, "ana", &id, 1).await;
+    // The client had handled its own presence and the first of the two.
+    let (mut device, answer) = resume(&world, "ana", &id, 2).await;
     assert!(answer.contains("<resumed"), "{answer}");
     assert!(!answer.contains(&first.id.to_string()), "{answer}");
     assert!(answer.contains(&second.id.to_string()) && answer.contains(&third.id.to_string()), "{answer}");
     assert_eq!(world.counters(first.id).await.delivered, 1);
-    device.send("<a xmlns='urn:xmpp:sm:3' h='3'/>").await;
+    device.send("<a xmlns='urn:xmpp:sm:3' h='4'/>").await;
     assert_eq!(world.counters(second.id).await.delivered, 1);
     assert_eq!(world.counters(third.id).await.delivered, 1);
     let (_, again) = resume(&world, "ana", "nonsense", 0).await;
@@ -281,4 +282,68 @@ async fn where_an_account_is_full_the_oldest_that_waits_gives_way() {
         fourth.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>").await;
     assert!(answer.contains("<resource-constraint"), "{answer}");
     drop((second, third));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_answers_are_asked_for_and_cost_no_right_to_resume() {
+    let world = World::new().await;
+    world.account("ana").await;
+    let (mut device, id) = managed(&world).await;
+    let mut handled = 1;
+    for number in 0..300 {
+        let ping = format!("<iq type='get' id='p{number}' to='push.test'><ping xmlns='urn:xmpp:ping'/></iq>");
+        let answer = device.send(&ping).await;
+        handled += 1;
+        if answer.contains("<r xmlns='urn:xmpp:sm:3'/>") {
+            device.send(&format!("<a xmlns='urn:xmpp:sm:3' h='{handled}'/>")).await;
+        }
+        world.pass(Duration::from_millis(100)).await;
+    }
+    device.cut();
+    let (mut device, answer) = resume(&world, "ana", &id, handled).await;
+    assert!(answer.contains("<resumed "), "{answer}");
+    // One that acknowledges nothing cannot resume, until it does.
+    let pings = |count: usize| {
+        "<iq type='get' id='p' to='push.test'><ping xmlns='urn:xmpp:ping'/></iq>".repeat(count)
+    };
+    device.send(&pings(200)).await;
+    device.send(&format!("<a xmlns='urn:xmpp:sm:3' h='{}'/>", handled + 190)).await;
+    device.cut();
+    let (mut device, answer) = resume(&world, "ana", &id, handled + 200).await;
+    assert!(answer.contains("<resumed "), "the right came back: {answer}");
+    device.send(&pings(200)).await;
+    device.cut();
+    let (_device, answer) = resume(&world, "ana", &id, handled + 400).await;
+    assert!(answer.contains("<item-not-found"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_before_counting_is_not_sent_again() {
+    for by_ping in [true, false] {
+        let world = World::new().await;
+        world.account("ana").await;
+        let waited = world.send(to("ana"), "waited").await;
+        let (mut device, received) = world.available("ana", "phone").await;
+        assert!(received.contains("waited"), "{received}");
+        if by_ping {
+            // The ping is out when counting begins.
+            world.pass(Duration::from_secs(1)).await;
+            let asked = device.time_passed().await;
+            assert!(!device.send(ENABLE).await.contains("waited"));
+            world::answer(&mut device, &asked).await;
+        } else {
+            assert!(!device.send(ENABLE).await.contains("waited"));
+            world.pass(Duration::from_secs(1)).await;
+            let asked = device.time_passed().await;
+            assert_eq!(asked, "<r xmlns='urn:xmpp:sm:3'/>");
+            assert_eq!(world.counters(waited.id).await.delivered, 0);
+            device.send("<a xmlns='urn:xmpp:sm:3' h='0'/>").await;
+        }
+        assert_eq!(world.counters(waited.id).await.delivered, 1, "by ping: {by_ping}");
+        let next = world.send(to("ana"), "next").await;
+        let received = device.receive().await;
+        assert!(received.contains("next") && !received.contains("waited"), "{received}");
+        device.send("<a xmlns='urn:xmpp:sm:3' h='1'/>").await;
+        assert_eq!(world.counters(next.id).await.delivered, 1);
+    }
 }

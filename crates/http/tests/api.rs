@@ -457,7 +457,10 @@ async fn androidpns_form_still_works() {
     let answer = world.call("", "GET", &format!("{get}&api_key={}", world.send), None).await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (302, "/notification.do"));
     let newest = world.get("/v1/notifications?limit=1").await.json()["notifications"][0].clone();
-    assert_eq!((newest["title"].as_str(), &newest["id"]), (Some("by GET"), &json!(answer.header("notification-id"))));
+    assert_eq!(
+        (newest["title"].as_str(), &newest["id"]),
+        (Some("by GET"), &json!(answer.header("notification-id")))
+    );
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ const PASSWORD: &str = "correct horse";
 async fn world() -> World {
     let mut config = Config::default();
     config.limits.topics_per_account = 2;
+    config.aliases = true;
     let world = World::with(config, Settings::default()).await;
     let admin = world.core.auth.put_operator(&Actor::CommandLine, "root", PASSWORD, Role::Administrator);
     admin.await.unwrap();

@@ -194,7 +194,8 @@ where
             // The waker is left in the slot before the order to stop is looked for: an order
             // that is given afterwards finds it.
             let stuck = link.stuck_since().map(|since| since + stall);
-            let wanted = [deadline, stuck].into_iter().flatten().min();
+            let paused = session.paused_until().filter(|until| *until > Instant::now());
+            let wanted = [deadline, stuck, paused].into_iter().flatten().min();
             state.connections.deadlines.arm(&mut guard.admission.slot, cx.waker(), wanted);
             match state.connections.stop() {
                 Stop::Now => return Poll::Ready(Event::StopNow),
@@ -216,8 +217,10 @@ where
             if link.pending() == 0 && session.backpressured() {
                 return Poll::Ready(Event::Drained);
             }
-            // A peer that does not read its answers is not read from either.
+            // A peer that does not read its answers is not read from either, nor one that talks too
+            // much, for a while.
             if link.pending() <= limit
+                && paused.is_none()
                 && let Poll::Ready(incoming) = link.poll_incoming(cx)
             {
                 return Poll::Ready(Event::Incoming(incoming));

@@ -40,6 +40,7 @@ pub(crate) trait Session: Send + Sync + 'static {
     fn timeout(&mut self, now: Instant, out: &mut Vec<u8>) -> impl Future<Output = Control> + Send;
     fn established(&self) -> bool;
     fn backpressured(&self) -> bool;
+    fn paused_until(&self) -> Option<Instant>;
     fn shutdown(&mut self, out: &mut Vec<u8>);
     fn internal_error(&mut self, out: &mut Vec<u8>);
     fn closed(self, now: Instant);
@@ -105,6 +106,10 @@ impl Session for Connection {
 
     fn backpressured(&self) -> bool {
         Self::backpressured(self)
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        Self::paused_until(self)
     }
 
     fn shutdown(&mut self, out: &mut Vec<u8>) {

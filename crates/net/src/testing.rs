@@ -214,6 +214,10 @@ impl Session for Toy {
         self.backpressured
     }
 
+    fn paused_until(&self) -> Option<Instant> {
+        None
+    }
+
     fn shutdown(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"system-shutdown\n");
     }

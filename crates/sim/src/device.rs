@@ -25,6 +25,12 @@ pub struct Device {
     resource: &'static str,
     /// How it acknowledges.
     pub kind: Kind,
+    /// It logs in by XEP-0388, unless it is androidpn's client.
+    pub sasl2: bool,
+    /// Its full JID, once it has a session.
+    jid: String,
+    /// The server has heard in this session, or in one that was resumed as this one, that it is available.
+    available: bool,
     /// Ids in the order in which it first saw them.
     pub seen: Vec<String>,
     /// Every sighting, repeats included.
@@ -45,6 +51,8 @@ struct Link {
 enum Stage {
     Features,
     Authenticating,
+    /// By XEP-0388: what `<success/>` brings along is the session.
+    LoggingIn,
     BindFeatures,
     Resuming,
     Binding,
@@ -58,11 +66,14 @@ const OPEN: &str = "<?xml version='1.0'?><stream:stream to='push.test' version='
 
 impl Device {
     /// A device that has seen nothing.
-    pub fn new(name: String, resource: &'static str, kind: Kind) -> Self {
+    pub fn new(name: String, resource: &'static str, kind: Kind, sasl2: bool) -> Self {
         Self {
             name,
             resource,
             kind,
+            sasl2,
+            jid: String::new(),
+            available: false,
             seen: Vec::new(),
             sightings: 0,
             known: HashSet::new(),
@@ -91,6 +102,12 @@ impl Device {
     /// Whether the device is logged in, as far as it knows.
     pub fn ready(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.stage == Stage::Ready)
+    }
+
+    /// Whether the server knows that its session is available: what is sent from then on is owed to
+    /// it for as long as that session goes on, with this connection or another.
+    pub fn available(&self) -> bool {
+        self.available
     }
 
     /// Bytes on their way to the server.
@@ -133,9 +150,13 @@ impl Device {
                 self.step(Stage::Legacy, &login);
             }
             (Stage::Legacy, "iq") => self.step(Stage::Ready, "<presence/>"),
+            (Stage::Features, "features") if self.sasl2 => {
+                let login = self.sasl2_login();
+                self.step(Stage::LoggingIn, &login);
+            }
+            (Stage::LoggingIn, "success") => self.logged_in(element),
             (Stage::Features, "features") => {
-                let plain =
-                    base64::engine::general_purpose::STANDARD.encode(format!("\0{}\0secret", self.name));
+                let plain = self.plain();
                 let auth = format!(
                     "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>"
                 );
@@ -162,10 +183,13 @@ impl Device {
             }
             (Stage::Resuming, "failed") => self.bind(),
             (Stage::Binding, "iq") if self.kind == Kind::Managed => {
-                self.handled = 0;
+                self.bound(element);
                 self.step(Stage::Enabling, "<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
             }
-            (Stage::Binding, "iq") => self.step(Stage::Ready, "<presence/>"),
+            (Stage::Binding, "iq") => {
+                self.bound(element);
+                self.step(Stage::Ready, "<presence/>");
+            }
             (Stage::Enabling, "enabled") => {
                 self.resume = element.attribute("id").map(str::to_owned);
                 self.step(Stage::Ready, "<presence/>");
@@ -173,6 +197,49 @@ impl Device {
             (Stage::Ready, name) => self.stanza(name, element),
             _ => {}
         }
+    }
+
+    fn plain(&self) -> String {
+        base64::engine::general_purpose::STANDARD.encode(format!("\0{}\0secret", self.name))
+    }
+
+    /// All in one: the login, the session that goes on, or a new one.
+    fn sasl2_login(&mut self) -> String {
+        let (plain, resource) = (self.plain(), self.resource);
+        let resume = self
+            .resume
+            .take()
+            .map(|id| format!("<resume xmlns='urn:xmpp:sm:3' previd='{id}' h='{}'/>", self.handled));
+        let enable = match self.kind {
+            Kind::Managed => "<enable xmlns='urn:xmpp:sm:3' resume='true'/>",
+            Kind::Receipts | Kind::Legacy => "",
+        };
+        format!(
+            "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>{plain}</initial-response><user-agent id='{resource}'/>{}<bind xmlns='urn:xmpp:bind:0'><tag>{resource}</tag>{enable}</bind></authenticate>",
+            resume.unwrap_or_default(),
+        )
+    }
+
+    fn logged_in(&mut self, success: &Element) {
+        if let Some(resumed) = success.child("resumed", "urn:xmpp:sm:3") {
+            self.resume = resumed.attribute("previd").map(str::to_owned);
+        } else {
+            let bound = success.child("bound", "urn:xmpp:bind:0").unwrap();
+            self.bound(success);
+            let enabled = bound.child("enabled", "urn:xmpp:sm:3");
+            self.resume = enabled.and_then(|enabled| enabled.attribute("id")).map(str::to_owned);
+        }
+        self.step(Stage::Ready, "<presence/>");
+    }
+
+    /// It has a new session; `answer` names its full JID.
+    fn bound(&mut self, answer: &Element) {
+        let bind = answer.child("bind", "urn:ietf:params:xml:ns:xmpp-bind");
+        let jid = bind.and_then(|bind| bind.child_text("jid", "urn:ietf:params:xml:ns:xmpp-bind"));
+        let jid = jid.or_else(|| answer.child_text("authorization-identifier", "urn:xmpp:sasl:2"));
+        self.jid = jid.unwrap_or_default();
+        self.available = false;
+        self.handled = 0;
     }
 
     fn bind(&mut self) {
@@ -197,8 +264,12 @@ impl Device {
                 self.say(&answer);
                 return;
             }
-            "a" => return,
-            _ => self.handled = self.handled.wrapping_add(1),
+            "iq" | "message" | "presence" => self.handled = self.handled.wrapping_add(1),
+            _ => return,
+        }
+        // Its own presence comes back.
+        if name == "presence" && element.attribute("from") == Some(self.jid.as_str()) {
+            self.available = true;
         }
         let id = element.attribute("id").unwrap_or_default().to_owned();
         if name == "message" && PushMessage::from_element(element).is_some() {

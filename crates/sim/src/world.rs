@@ -69,7 +69,8 @@ impl Clock for FakeClock {
 /// The server, its devices, and the bytes between them.
 pub struct World {
     rng: Rng,
-    core: Arc<Core>,
+    /// One a node.
+    cores: Vec<Arc<Core>>,
     store: Arc<MemoryStore>,
     /// The bus, in half of the schedules.
     faulty: Arc<FaultyBus>,
@@ -88,6 +89,8 @@ struct End {
     server: Option<Connection>,
     /// Bytes on their way to the device.
     to_device: Vec<u8>,
+    /// What was sent from this number on is owed to the device's session.
+    owed_from: Option<usize>,
     topics: HashSet<&'static str>,
 }
 
@@ -96,6 +99,16 @@ impl End {
     fn hang_up(&mut self) -> bool {
         let server = self.server.take();
         server.map(|server| server.closed(Instant::now())).is_some()
+    }
+
+    /// Bytes have come to the device, when so many were sent.
+    fn arrived(&mut self, bytes: &[u8], sent: usize) {
+        self.device.receive(bytes);
+        match (self.device.available(), self.owed_from) {
+            (true, None) => self.owed_from = Some(sent),
+            (false, Some(_)) => self.owed_from = None,
+            _ => {}
+        }
     }
 
     /// For the report of a broken promise.
@@ -142,7 +155,9 @@ pub fn run(seed: u64, plan: Plan) -> Outcome {
         }
         world.heal().await;
         world.check().await;
-        world.core.stop().await;
+        for core in &world.cores {
+            core.stop().await;
+        }
         world.outcome
     })
 }
@@ -173,10 +188,11 @@ impl World {
             }
             let resource = if sibling { "tablet" } else { "phone" };
             ends.push(End {
-                device: Device::new(accounts[accounts.len() - 1].to_string(), resource, kind),
+                device: Device::new(accounts[accounts.len() - 1].to_string(), resource, kind, rng.one_in(2)),
                 account: accounts.len() - 1,
                 server: None,
                 to_device: Vec::new(),
+                owed_from: None,
                 topics: HashSet::new(),
             });
         }
@@ -184,17 +200,24 @@ impl World {
         let faulty = Arc::new(FaultyBus::new(Rng::new(rng.draw())));
         let bus: Arc<dyn Bus> =
             if rng.one_in(2) { Arc::clone(&faulty) as _ } else { Arc::new(LocalBus::default()) };
-        let ports = Ports {
-            store: Arc::clone(&store) as _,
-            bus,
-            cluster: None,
-            clock: Arc::clone(&clock) as _,
-            random,
-        };
-        let core = Core::start(config, ports).await.unwrap();
+        let mut cores = Vec::new();
+        for node in 0..if rng.one_in(3) { 2 } else { 1 } {
+            let store: Arc<dyn Store> = match node {
+                0 => Arc::clone(&store) as _,
+                _ => Arc::new(store.another_handle()),
+            };
+            let ports = Ports {
+                store,
+                bus: Arc::clone(&bus),
+                cluster: None,
+                clock: Arc::clone(&clock) as _,
+                random: Arc::clone(&random) as _,
+            };
+            cores.push(Core::start(config.clone(), ports).await.unwrap());
+        }
         Self {
             rng,
-            core,
+            cores,
             store,
             faulty,
             clock,
@@ -229,9 +252,10 @@ impl World {
     fn connect(&mut self, index: usize) {
         let tls = TlsBinding { version: "TLSv1.3", server_end_point: None, exporter: None };
         let peer = Peer { address: ([127, 0, 0, 1], 1000).into() };
+        let node = self.rng.below(self.cores.len());
         let end = &mut self.ends[index];
         // Sometimes the old connection lives on for the server: a half-open link.
-        end.server = Some(self.core.connect(peer, Some(tls), Instant::now()));
+        end.server = Some(self.cores[node].connect(peer, Some(tls), Instant::now()));
         end.to_device.clear();
         end.device.connect();
     }
@@ -267,7 +291,7 @@ impl World {
         if !end.to_device.is_empty() {
             let count = amount(&mut self.rng, end.to_device.len());
             let bytes: Vec<u8> = end.to_device.drain(..count).collect();
-            end.device.receive(&bytes);
+            end.arrived(&bytes, self.sent.len());
         } else if end.server.is_none() {
             end.device.disconnect();
         }
@@ -333,7 +357,7 @@ impl World {
             1 => request.send_at = Some(self.clock.now().plus(Duration::from_secs(rng.below(40) as u64))),
             _ => {}
         }
-        let core = Arc::clone(&self.core);
+        let core = Arc::clone(&self.cores[self.rng.below(self.cores.len())]);
         let future = Box::pin(async move { core.notification.accept(request).await });
         self.sent.push(Sent { id: None, certain });
         self.sending.push(Sending { number, future });
@@ -371,7 +395,8 @@ impl World {
         }
         let index = self.rng.below(self.sent.len());
         if let Some(id) = self.sent[index].id {
-            self.core.notification.cancel(&Actor::CommandLine, id).await.unwrap();
+            let node = self.rng.below(self.cores.len());
+            self.cores[node].notification.cancel(&Actor::CommandLine, id).await.unwrap();
             self.sent[index].certain = None;
         }
     }
@@ -458,7 +483,7 @@ impl World {
                 if !end.to_device.is_empty() {
                     moved = true;
                     let bytes = std::mem::take(&mut end.to_device);
-                    end.device.receive(&bytes);
+                    end.arrived(&bytes, self.sent.len());
                 }
             }
             self.pass(Duration::from_millis(300)).await;
@@ -474,7 +499,9 @@ impl World {
     }
 
     async fn check(&mut self) {
-        self.core.notification.settled().await;
+        for core in &self.cores {
+            core.notification.settled().await;
+        }
         assert_eq!(self.store.verify_counters().await.unwrap(), Vec::<String>::new(), "counters");
         let records = self.records().await;
         assert_eq!(records.len(), self.sent.len(), "all that was sent is in the history, and nothing else");
@@ -492,8 +519,10 @@ impl World {
             let sent = &self.sent[number];
             assert!(sent.id.is_none_or(|id| id == record.notification.id), "number {number}");
             self.check_counters(number, sent, record);
+            self.check_owed(number, sent, &record.notification.id.to_string());
         }
-        for end in &self.ends {
+        // What two nodes release at the same time may reach a session in either order.
+        for end in self.ends.iter().filter(|_| self.cores.len() == 1) {
             check_order(&end.device, &by_id);
         }
     }
@@ -502,7 +531,7 @@ impl World {
     async fn records(&self) -> Vec<NotificationRecord> {
         let (mut records, mut before) = (Vec::new(), None);
         loop {
-            let page = self.core.notification.list(before, 100).await.unwrap();
+            let page = self.cores[0].notification.list(before, 100).await.unwrap();
             records.extend(page.items);
             match page.next {
                 Some(next) => before = Some(next),
@@ -533,6 +562,21 @@ impl World {
             assert_eq!(counters.delivered, certain.len() as u64, "number {number}: {record:?}");
             for account in certain {
                 assert!(saw.contains(account), "{} did not get number {number}", self.accounts[*account]);
+            }
+        }
+    }
+
+    /// Each session that was available got it, whichever of its account's acknowledged it first.
+    /// (Sessions of one account on two nodes do not hear of each other.)
+    fn check_owed(&self, number: usize, sent: &Sent, id: &str) {
+        let Some(certain) = sent.certain.as_ref().filter(|_| self.cores.len() == 1) else { return };
+        for end in &self.ends {
+            if certain.contains(&end.account) && end.owed_from.is_some_and(|from| from <= number) {
+                let (label, from) = (end.device.label(), end.owed_from);
+                assert!(
+                    end.device.seen.iter().any(|seen| seen == id),
+                    "{label} is owed number {number} ({from:?})"
+                );
             }
         }
     }

@@ -18,7 +18,8 @@ use tidings_core::model::{
 };
 use tidings_core::store::prelude::*;
 use tidings_core::store::{
-    Acceptance, AccountChange, Idempotency, NewEndpoint, NewNotification, PendingBounds, Seen, Settlement, WebSession,
+    Acceptance, AccountChange, Idempotency, NewEndpoint, NewNotification, PendingBounds, Seen, Settlement,
+    WebSession,
 };
 use tidings_store::{SqliteOptions, SqliteStore};
 

@@ -20,7 +20,8 @@ use tidings_core::model::{
 };
 use tidings_core::store::prelude::*;
 use tidings_core::store::{
-    AccountOrder, AccountQuery, AccountSortKey, Committed, NewNotification, PendingBounds, Next, Payloads, Seen, Settlement,
+    AccountOrder, AccountQuery, AccountSortKey, Committed, NewNotification, Next, Payloads, PendingBounds,
+    Seen, Settlement,
 };
 use tidings_store::{SqliteOptions, SqliteStore};
 

@@ -121,7 +121,8 @@ impl World {
         let (seq, topic) = (self.last, of.map(topic));
         let priority = Priority::DESCENDING.into_iter().find(|one| one.index() == priority).unwrap();
         let id = NotificationId(u128::from(seq));
-        let broadcast = OpenBroadcast { id, priority, topic: topic.clone(), collapse: None, pending: 9, size: 0 };
+        let broadcast =
+            OpenBroadcast { id, priority, topic: topic.clone(), collapse: None, pending: 9, size: 0 };
         self.open.insert(seq, broadcast);
         self.released.push(Released { seq, priority, topic, open: true });
     }

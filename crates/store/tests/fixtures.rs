@@ -8,9 +8,13 @@ mod describe;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use tidings_core::model::{AccountId, Audience, Content, Ext, NotificationId, NotificationState, Priority, Sender, Username};
+use tidings_core::model::{
+    AccountId, Audience, Content, Ext, NotificationId, NotificationState, Priority, Sender, Username,
+};
 use tidings_core::store::prelude::*;
-use tidings_core::store::{Acceptance, Committed, Idempotency, NewNotification, Next, Payloads, PendingBounds, Settlement};
+use tidings_core::store::{
+    Acceptance, Committed, Idempotency, NewNotification, Next, Payloads, PendingBounds, Settlement,
+};
 use tidings_store::{SqliteOptions, SqliteStore};
 
 use self::describe::{at, describe, hash, name};
@@ -129,7 +133,11 @@ async fn what_waits_is_fed_in_order_and_settled_once() {
         // What is left is scheduled.
         let mut scheduled = 0;
         for record in store.notifications(None, 1000).await.unwrap().items {
-            assert_eq!(record.counters.pending() > 0, record.state == NotificationState::Scheduled, "{number}");
+            assert_eq!(
+                record.counters.pending() > 0,
+                record.state == NotificationState::Scheduled,
+                "{number}"
+            );
             scheduled += record.counters.pending();
         }
         assert_eq!(after.pending(), scheduled, "{number}");

@@ -81,7 +81,7 @@ async fn acknowledging_more_than_was_sent_ends_the_stream_and_settles_nothing() 
     let text = String::from_utf8_lossy(&error.to_bytes()).into_owned();
     assert!(text.contains("undefined-condition"), "{text}");
     assert!(text.contains("handled-count-too-high"), "{text}");
-    assert!(text.contains("h='17'") && text.contains("send-count='1'"), "{text}");
+    assert!(text.contains("h='17'") && text.contains("send-count='2'"), "{text}");
     assert_eq!(api::figures(server.addresses.http, &id).await, [1, 0, 0, 1, 0, 0]);
 
     // Resuming with such a count gives nothing away either, and the session is over.
@@ -92,8 +92,72 @@ async fn acknowledging_more_than_was_sent_ends_the_stream_and_settles_nothing() 
     again.enable().await.unwrap();
     again.available().await.unwrap();
     assert_eq!(notification(&mut again).await.id, id);
-    again.acknowledge(1).await.unwrap();
+    // Its own presence came first.
+    again.acknowledge(2).await.unwrap();
     figures_become(&server, &id, [1, 1, 0, 0, 0, 0]).await;
+    stop_and_recount(server, &home).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_device_acknowledged_another_gets_when_it_resumes() {
+    let home = home_with(&["twin"]).await;
+    let server = home.start();
+    let (mut phone, _) = Wire::session(server.addresses.xmpps, "twin", "phone").await.unwrap();
+    let (mut tablet, resumption) = Wire::session(server.addresses.xmpps, "twin", "tablet").await.unwrap();
+    // Its own presence, and the phone's: then the tablet's connection is a hole.
+    for _ in 0..2 {
+        tablet.await_element("presence").await.unwrap();
+    }
+    let mut sent = Vec::new();
+    for title in ["one", "two", "three"] {
+        sent.push(send_to(&server, "twin", title).await);
+    }
+    let (mut handled, mut seen) = (0, Vec::new());
+    while seen.len() < sent.len() {
+        let element = phone.element().await.unwrap();
+        handled += u32::from(matches!(element.name(), "iq" | "message" | "presence"));
+        seen.extend(Sighting::of(&element).map(|sighting| sighting.id));
+    }
+    assert_eq!(seen, sent);
+    phone.acknowledge(handled).await.unwrap();
+    for id in &sent {
+        figures_become(&server, id, [1, 1, 0, 0, 0, 0]).await;
+    }
+    drop(tablet);
+    let mut tablet = Wire::connect(server.addresses.xmpps).await.unwrap();
+    tablet.authenticate("twin").await.unwrap();
+    assert!(tablet.resume(&resumption, 2).await.unwrap());
+    let mut seen = Vec::new();
+    while seen.len() < sent.len() {
+        seen.push(notification(&mut tablet).await.id);
+    }
+    assert_eq!(seen, sent);
+    tablet.acknowledge(2 + 3).await.unwrap();
+    // It is owed nothing more: the next thing that comes is new.
+    let next = send_to(&server, "twin", "four").await;
+    assert_eq!(notification(&mut tablet).await.id, next);
+    stop_and_recount(server, &home).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_with_a_thousand_topics_is_read_slowly_and_not_shown_out() {
+    let home = home_with(&["reader"]).await;
+    let server = home.start();
+    let (mut wire, _) = Wire::session(server.addresses.xmpps, "reader", "phone").await.unwrap();
+    let mut all = String::new();
+    for number in 0..700 {
+        all += &format!(
+            "<iq type='set' id='s{number}'><subscribe xmlns='urn:tidings:push:1' topic='topic{number}'/></iq>"
+        );
+    }
+    wire.say(&all).await.unwrap();
+    let mut answered = 0;
+    while answered < 700 {
+        let element = wire.element().await.expect("the stream goes on");
+        answered += u32::from(element.name() == "iq" && element.attribute("type") == Some("result"));
+    }
+    let id = api::send(server.addresses.http, &json!({ "to": { "topic": "topic699" }, "title": "t" })).await;
+    assert_eq!(notification(&mut wire).await.id, id);
     stop_and_recount(server, &home).await;
 }
 
@@ -117,7 +181,7 @@ async fn a_session_is_resumed_by_its_own_account_only() {
     let to_thief = send_to(&server, "thief", "two").await;
     assert_eq!(notification(&mut victim).await.id, to_victim);
     assert_eq!(notification(&mut thief).await.id, to_thief);
-    victim.acknowledge(1).await.unwrap();
+    victim.acknowledge(2).await.unwrap();
     figures_become(&server, &to_victim, [1, 1, 0, 0, 0, 0]).await;
     assert_eq!(api::figures(server.addresses.http, &to_thief).await, [1, 0, 0, 1, 0, 0]);
     stop_and_recount(server, &home).await;

@@ -7,6 +7,7 @@
 
 pub mod ext;
 pub mod ns;
+pub mod resource;
 pub mod sasl;
 pub mod stanza;
 pub mod stream;

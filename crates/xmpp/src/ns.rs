@@ -34,6 +34,14 @@ pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
 pub const CAPS: &str = "http://jabber.org/protocol/caps";
 /// XEP-0199.
 pub const PING: &str = "urn:xmpp:ping";
+/// XEP-0092.
+pub const VERSION: &str = "jabber:iq:version";
+/// XEP-0202.
+pub const TIME: &str = "urn:xmpp:time";
+/// XEP-0049.
+pub const PRIVATE: &str = "jabber:iq:private";
+/// XEP-0191.
+pub const BLOCKING: &str = "urn:xmpp:blocking";
 /// XEP-0198.
 pub const SM: &str = "urn:xmpp:sm:3";
 /// XEP-0352.

@@ -9,8 +9,8 @@ use tidings_core::clock::{Clock, SystemClock};
 use tidings_core::model::{
     Audience, Content, Ext, NewAccount, NotificationId, Priority, ScramKeys, Sender, Username,
 };
-use tidings_core::store::{NewNotification, PendingBounds};
 use tidings_core::store::prelude::*;
+use tidings_core::store::{NewNotification, PendingBounds};
 use tidings_store::{SqliteOptions, SqliteStore};
 use tidings_xmpp::sasl::{ScramHash, derive_keys};
 use tokio::task::JoinSet;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use subtle::{Choice, ConstantTimeEq};
 
 use super::invitations::NO_TOKEN;
+use super::look_alikes;
 use super::rules::Rules;
 use super::{
     AccountEdit, AuthError, AuthManager, AuthenticatedAccount, RegistrationRequest, ScramHash, ScramLookup,
@@ -156,6 +157,9 @@ impl AuthManager {
     ) -> Result<(), ChangeError> {
         let (mut change, errors) = read_edit(&edit);
         ChangeError::unless_sound(errors)?;
+        if let Some(Some(alias)) = &change.alias {
+            self.check_alias(actor, account.id, alias).await?;
+        }
         let ends = edit.disabled == Some(true) || edit.password.is_some();
         if let Some(password) = edit.password {
             change.keys = Some(self.derive(password).await?);
@@ -169,6 +173,29 @@ impl AuthManager {
             self.sessions.end_account(account.id, actor.session());
         }
         Ok(self.audit.note(actor, "user.change", account.username.as_str()).await?)
+    }
+
+    /// A device may take an alias where that is switched on, and nobody one that looks like
+    /// another's name.
+    async fn check_alias(
+        &self,
+        actor: &Actor,
+        account: AccountId,
+        alias: &Username,
+    ) -> Result<(), ChangeError> {
+        if !self.config.aliases && matches!(actor, Actor::Account { .. }) {
+            return Err(ChangeError::Forbidden("aliases are switched off"));
+        }
+        let Some(similar) = look_alikes::of(alias.as_str()) else {
+            return Err(ChangeError::Conflict("alias"));
+        };
+        for name in similar {
+            let Ok(name) = Username::parse(&name) else { continue };
+            if self.store.account(&name).await?.is_some_and(|other| other.id != account) {
+                return Err(ChangeError::Conflict("alias"));
+            }
+        }
+        Ok(())
     }
 
     /// Removes an account: what is pending for it counts as cancelled, and its sessions end.

@@ -11,6 +11,7 @@ mod accounts;
 mod cpu_limiter;
 mod invitations;
 mod keys;
+mod look_alikes;
 mod operator_hash;
 mod operators;
 mod password;

@@ -34,6 +34,11 @@ impl Rules {
 
     /// A username or an alias.
     pub(super) fn username(&mut self, field: &str, text: &str) -> Option<Username> {
+        if matches!(text, "." | "..") {
+            // In a path of a URL they mean something else, however they are written.
+            self.wrong(field, "cannot be a path of dots");
+            return None;
+        }
         Username::parse(text).map_err(|error: InvalidName| self.wrong(field, error.to_string())).ok()
     }
 
@@ -217,6 +222,10 @@ mod tests {
             rules.email(Some("x"));
         });
         assert_eq!(wrong, ["username", "password", "name", "email"]);
+        for dots in [".", ".."] {
+            assert_eq!(named(|rules| drop(rules.username("username", dots))), ["username"]);
+        }
+        assert!(named(|rules| drop(rules.username("username", "..."))).is_empty());
         assert_eq!(named(|rules| rules.key_name(&"ä".repeat(100))), Vec::<String>::new());
         assert_eq!(named(|rules| rules.key_name(&"ä".repeat(101))), ["name"]);
     }

@@ -271,6 +271,18 @@ impl NotificationManager {
         self.inner.store.feed(account, payloads, now, limit).await
     }
 
+    /// Of these notifications for an account, what is not over, withdrawn or replaced.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub(crate) async fn released_to(
+        &self,
+        account: AccountId,
+        seqs: Vec<Seq>,
+    ) -> Result<Vec<Notification>, StoreError> {
+        self.inner.store.released_to(account, seqs, self.inner.clock.now()).await
+    }
+
     /// What is pending for an account, as a person may see it: most urgent first, at most `limit`.
     ///
     /// # Errors

@@ -197,7 +197,8 @@ fn check_content(content: &Content, config: &Config, wrong: &mut impl FnMut(&str
             wrong(field, format!("longer than {limit} bytes"));
         }
     }
-    if let Some(Err(why)) = content.uri.as_ref().map(|uri| check_uri(uri, &config.notifications.uri_schemes)) {
+    if let Some(Err(why)) = content.uri.as_ref().map(|uri| check_uri(uri, &config.notifications.uri_schemes))
+    {
         wrong("uri", why);
     }
     if let Some(Err(why)) = content.image.as_deref().map(check_image) {

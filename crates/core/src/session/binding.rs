@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tidings_xmpp::resource;
 use tidings_xmpp::stanza::StanzaError;
 use tidings_xmpp::xml::escape_attribute;
 
@@ -14,7 +15,6 @@ use crate::auth::AuthenticatedAccount;
 
 /// The resource of androidpn's own client, which it uses whatever it logs in with.
 const ANDROIDPN_RESOURCE: &str = "AndroidpnClient";
-const MAX_RESOURCE_BYTES: usize = 1023;
 
 /// What a client asks to bind.
 pub(super) struct BindRequest {
@@ -35,16 +35,10 @@ pub(super) fn bind(
     let mut secret = [0; 16];
     context.random.fill(&mut secret);
     let resource = match request.resource.filter(|resource| !resource.is_empty()) {
-        Some(resource) => {
-            let prepared = tidings_xmpp::jid::ResourcePart::new(&resource)
-                .map_err(|_| StanzaError::bad_request("the resource is not valid"))?;
-            prepared.as_str().to_owned()
-        }
+        Some(resource) => resource::prepare(&resource)
+            .ok_or_else(|| StanzaError::bad_request("the resource is not valid"))?,
         None => format!("tidings-{:016x}", context.random_u64()),
     };
-    if resource.len() > MAX_RESOURCE_BYTES {
-        return Err(StanzaError::bad_request("the resource is too long"));
-    }
     let jid = format!("{}@{}/{}", account.username, context.config.domain, resource);
     let mut to = Vec::with_capacity(jid.len());
     escape_attribute(&jid, &mut to);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tidings_xmpp::ext::sm::Nonza;
 use tokio::time::Instant;
 
+use super::owed::{Due, Owed, SentUpTo};
 use super::ping::PingRule;
 use super::session_entry::SessionEntry;
 use super::sm::{StreamManagement, resumption_id};
@@ -32,8 +33,10 @@ pub(crate) struct BoundSession {
     /// The newest notification that the last reading of the store saw: hints
     /// about older ones are old news.
     head: Seq,
-    /// The newest that was sent.
-    sent_up_to: Seq,
+    sent_up_to: SentUpTo,
+    /// What it is to get although another session of the account has settled it, and what it was
+    /// sent before it was resumed.
+    owed: Owed,
     /// The number of the next broadcast to read from the buffer.
     next_broadcast: u64,
     /// Stanzas of the peer that acknowledged something; only that it changes matters.
@@ -47,15 +50,25 @@ pub(crate) struct BoundSession {
     /// They have waited long enough.
     release_low: bool,
     retry_at: Option<Instant>,
+    /// The peer has acknowledged something.
+    acknowledged: bool,
     /// The driver's buffer was full: it calls again when that has drained.
     pub(super) backpressured: bool,
 }
 
 struct Outstanding {
-    /// XEP-0198's count of sent stanzas, or this session's count of notifications.
-    number: u32,
-    seq: Seq,
+    number: Number,
     id: NotificationId,
+    due: Due,
+}
+
+/// Which notification of a session it was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Number {
+    /// XEP-0198's count of sent stanzas.
+    Stanza(u32),
+    /// The session's count of notifications; of one without XEP-0198, or before it was enabled.
+    Notification(u32),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,7 +90,8 @@ impl BoundSession {
             outstanding: VecDeque::new(),
             feed: FeedState::Off,
             head: Seq(0),
-            sent_up_to: Seq(0),
+            sent_up_to: SentUpTo::default(),
+            owed: Owed::default(),
             next_broadcast: 0,
             settlements: 0,
             ping: PingRule::default(),
@@ -86,6 +100,7 @@ impl BoundSession {
             held_until: None,
             release_low: false,
             retry_at: None,
+            acknowledged: false,
             backpressured: false,
         }
     }
@@ -98,7 +113,13 @@ impl BoundSession {
     /// Time has passed: asks for what is overdue. Whether the session should be pumped.
     pub(super) fn due(&mut self, sources: &Sources, now: Instant, out: &mut Vec<u8>) -> bool {
         if let Some(number) = self.ping.due(now) {
-            self.write_ping(sources, number, out);
+            match &mut self.sm {
+                Some(sm) => {
+                    self.ping.stop();
+                    sm.request(out);
+                }
+                None => self.write_ping(sources, number, out),
+            }
         }
         let retry = self.retry_at.is_some_and(|at| at <= now);
         if self.held_until.is_some_and(|at| at <= now) {
@@ -106,6 +127,16 @@ impl BoundSession {
             return true;
         }
         retry
+    }
+
+    /// The session is over: notes what it was handed in vain, where that was all that it may be
+    /// handed at once.
+    pub(super) fn note_unacknowledged(&self, sources: &Sources) {
+        let complete = self.feed == FeedState::Live || !self.room(sources);
+        if self.sm.is_none() && !self.acknowledged && complete && !self.outstanding.is_empty() {
+            let copies = self.outstanding.iter().map(|outstanding| outstanding.due.seq);
+            sources.hand_outs.unacknowledged(self.entry.account, copies);
+        }
     }
 
     // ---- resumption ----
@@ -117,17 +148,23 @@ impl BoundSession {
 
     /// Whether the peer may resume it on another connection.
     pub(super) fn is_resumable(&self) -> bool {
-        self.sm.as_ref().is_some_and(|sm| sm.resumable)
+        self.sm.as_ref().is_some_and(|sm| sm.is_resumable()) && !self.owed.overflowed()
     }
 
     /// The peer resumed having handled `h`: what it has not goes out again, from
-    /// the store, with new numbers. False when `h` is more than was sent.
+    /// the store, with new numbers. It is active, whatever it was before (XEP-0352 section 5).
+    /// False when `h` is more than was sent.
     pub(super) async fn resumed(&mut self, sources: &Sources, h: u32) -> bool {
         let mut unused = Vec::new();
         if self.acknowledged(sources, h, &mut unused).await.is_err() {
             return false;
         }
-        self.outstanding = VecDeque::new();
+        self.inactive = false;
+        self.held_until = None;
+        self.take_settled();
+        for outstanding in std::mem::take(&mut self.outstanding) {
+            self.owed.add(outstanding.due);
+        }
         self.start_feed_over();
         true
     }
@@ -135,15 +172,13 @@ impl BoundSession {
     // ---- stream management ----
 
     /// Turns stream management on, and answers what to tell the peer. What was sent before
-    /// counting began is sent again, counted, rather than never acknowledged.
+    /// counting began stays on its way: the answer to the ping that asked for it settles it, or
+    /// the first acknowledgement, which the peer sends after it has read what came before.
     pub(super) fn enable_management(&mut self, sources: &Sources, resume: bool, now: Instant) -> Nonza {
         let seconds = u32::try_from(sources.config.session.resume_seconds).unwrap_or(u32::MAX);
         let resume = resume && seconds > 0;
         self.sm = Some(Box::new(StreamManagement::new(resume)));
-        self.outstanding = VecDeque::new();
-        self.ping.stop();
-        if self.feed != FeedState::Off {
-            self.start_feed_over();
+        if self.feed == FeedState::Behind {
             self.retry_at = Some(now + ENABLED_PAUSE);
         }
         let id = resume.then(|| resumption_id(self.entry.id, &self.entry.secret));
@@ -155,8 +190,9 @@ impl BoundSession {
     pub(super) fn replay_unacknowledged(&mut self, out: &mut Vec<u8>) {
         let Some(sm) = &mut self.sm else { return };
         for stanza in sm.restart() {
+            let start = out.len();
             out.extend_from_slice(&stanza);
-            sm.keep(&stanza);
+            sm.keep(start, out);
         }
     }
 }

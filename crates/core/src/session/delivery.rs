@@ -40,9 +40,7 @@ impl Delivery {
 
     /// Whether it can be handed to a session in `encoding`.
     pub(crate) fn fits(&self, encoding: Encoding) -> bool {
-        match encoding {
-            Encoding::Legacy | Encoding::Headline => self.notification.payload.text().is_some(),
-        }
+        fits(&self.notification, encoding)
     }
 
     /// The stanza in `encoding`, but for its `to`; without a content where it does not
@@ -82,7 +80,14 @@ impl Delivery {
     }
 }
 
-/// What a session in this encoding can be handed: the same as [`Delivery::fits`].
+/// Whether a notification can be handed to a session in `encoding`.
+pub(super) fn fits(notification: &Notification, encoding: Encoding) -> bool {
+    match encoding {
+        Encoding::Legacy | Encoding::Headline => notification.payload.text().is_some(),
+    }
+}
+
+/// What a session in this encoding can be handed: the same as [`fits`].
 pub(super) fn payloads(encoding: Encoding) -> Payloads {
     match encoding {
         Encoding::Legacy | Encoding::Headline => Payloads::Text,

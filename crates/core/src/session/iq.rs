@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use tidings_xmpp::ext::disco::{self, Identity, Info};
-use tidings_xmpp::ext::{androidpn, push, register, roster};
+use tidings_xmpp::ext::{androidpn, blocking, entity_time, private, push, register, roster, version};
 use tidings_xmpp::ns;
 use tidings_xmpp::stanza::{Iq, IqKind, StanzaError};
 use tidings_xmpp::stream::StreamCondition;
 use tidings_xmpp::xml::Element;
 
+use super::address::{self, Addressee};
 use super::bound_session::BoundSession;
 use super::context::Context;
 use super::outcome::{Outcome, reply};
@@ -24,10 +25,11 @@ pub(super) async fn request(
     iq: &Iq,
     out: &mut Vec<u8>,
 ) -> Outcome {
-    let answer = match address(session, context, iq) {
-        Address::Server => server_request(session, context, iq).await,
-        Address::Account => account_request(iq),
-        Address::Other => Err(StanzaError::service_unavailable()),
+    let answer = match address::addressee(context, &session.entry, iq.to.as_deref()) {
+        Addressee::Server => server_request(session, context, iq).await,
+        Addressee::Account => account_request(iq),
+        Addressee::Other | Addressee::Resource(_) => other_request(iq),
+        Addressee::Elsewhere => Err(StanzaError::service_unavailable()),
     };
     match answer {
         Ok(Answer::Result(payload)) => reply(session, &iq.result(payload), out),
@@ -40,12 +42,6 @@ pub(super) async fn request(
     Outcome::Continue
 }
 
-enum Address {
-    Server,
-    Account,
-    Other,
-}
-
 enum Answer {
     Result(Option<Element>),
     /// The account is gone.
@@ -53,17 +49,6 @@ enum Answer {
 }
 
 type Answered = Result<Answer, StanzaError>;
-
-fn address(session: &BoundSession, context: &Context, iq: &Iq) -> Address {
-    let Some(to) = iq.to.as_deref() else { return Address::Server };
-    if super::serves(&context.config.domain, to) {
-        return Address::Server;
-    }
-    let own = to.split_once('@').is_some_and(|(user, domain)| {
-        user == session.entry.username.as_str() && super::serves(&context.config.domain, domain)
-    });
-    if own { Address::Account } else { Address::Other }
-}
 
 fn account_request(iq: &Iq) -> Answered {
     let payload = iq.payload.as_ref().ok_or_else(StanzaError::service_unavailable)?;
@@ -79,6 +64,25 @@ fn account_request(iq: &Iq) -> Answered {
         (IqKind::Get, "query", ns::DISCO_ITEMS) => Ok(Answer::Result(Some(disco::items(None, &[])))),
         (IqKind::Get, "ping", ns::PING) => Ok(Answer::Result(None)),
         (IqKind::Get, "query", ns::ROSTER) => Ok(Answer::Result(Some(roster::empty()))),
+        (IqKind::Get, _, _) => stored_for_account(payload),
+        _ => Err(StanzaError::service_unavailable()),
+    }
+}
+
+/// What messengers keep with an account, and ask for at each login without looking whether it is
+/// offered: there is none of it.
+fn stored_for_account(payload: &Element) -> Answered {
+    let nothing = private::empty(payload).or_else(|| blocking::empty(payload));
+    nothing.map(|nothing| Answer::Result(Some(nothing))).ok_or_else(StanzaError::service_unavailable)
+}
+
+/// Nobody is told whether there is such an address (XEP-0030 section 8).
+fn other_request(iq: &Iq) -> Answered {
+    let bare = iq.to.as_deref().is_some_and(|to| !to.contains('/'));
+    match &iq.payload {
+        Some(payload) if bare && iq.kind == IqKind::Get && payload.is("query", ns::DISCO_ITEMS) => {
+            Ok(Answer::Result(Some(disco::items(payload.attribute("node"), &[]))))
+        }
         _ => Err(StanzaError::service_unavailable()),
     }
 }
@@ -96,6 +100,13 @@ async fn server_request(session: &mut BoundSession, context: &Context, iq: &Iq) 
         // Messengers ask for a roster before anything else; there are no contacts here.
         (ns::ROSTER, "query") if !set => Ok(Answer::Result(Some(roster::empty()))),
         (ns::SESSION, "session") if set => Ok(Answer::Result(None)),
+        (ns::VERSION, "query") if !set => {
+            Ok(Answer::Result(Some(version::answer("Tidings", env!("CARGO_PKG_VERSION")))))
+        }
+        (ns::TIME, "time") if !set => {
+            Ok(Answer::Result(Some(entity_time::answer(&context.clock.now().whole_seconds().to_string()))))
+        }
+        (ns::PRIVATE | ns::BLOCKING, _) if !set => stored_for_account(payload),
         (ns::BIND, "bind") => Err(StanzaError::not_allowed()),
         (ns::REGISTER, "query") => Box::pin(registration(session, context, iq, payload)).await,
         (ns::PUSH, _) => Box::pin(push_request(session, context, iq, payload)).await,
@@ -108,8 +119,18 @@ async fn server_request(session: &mut BoundSession, context: &Context, iq: &Iq) 
 
 /// What the server offers, in disco#info and in its XEP-0115 caps.
 pub(super) fn server_info(node: Option<&str>) -> Info {
-    let features =
-        [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::PUSH, ns::RECEIPTS, ns::REGISTER].map(str::to_owned);
+    let features = [
+        ns::CAPS,
+        ns::DISCO_INFO,
+        ns::DISCO_ITEMS,
+        ns::PING,
+        ns::PUSH,
+        ns::RECEIPTS,
+        ns::REGISTER,
+        ns::TIME,
+        ns::VERSION,
+    ]
+    .map(str::to_owned);
     Info {
         node: node.map(str::to_owned),
         identities: vec![Identity::new("server", "im", "Tidings")],

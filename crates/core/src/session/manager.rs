@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::broadcast_buffer::BroadcastBuffer;
 use super::delivery::Delivery;
+use super::hand_outs::HandOuts;
 use super::registry::{Registry, Shard};
 use super::session_entry::SessionEntry;
 use super::sources::Sources;
@@ -52,8 +53,8 @@ pub struct SessionManager {
     pub(super) publisher: Arc<Publisher>,
     pub(super) audit: AuditLog,
     pub(super) registry: Arc<Registry>,
-    changing_topics: tokio::sync::Mutex<()>,
     pub(super) broadcasts: Arc<BroadcastBuffer>,
+    hand_outs: Arc<HandOuts>,
 }
 
 impl SessionManager {
@@ -68,8 +69,8 @@ impl SessionManager {
             publisher,
             audit,
             registry: Arc::new(Registry::new(domain)),
-            changing_topics: tokio::sync::Mutex::default(),
             broadcasts: Arc::default(),
+            hand_outs: Arc::default(),
         }
     }
 
@@ -88,6 +89,12 @@ impl SessionManager {
     /// How many accounts have an available session.
     pub fn online(&self) -> usize {
         self.registry.online()
+    }
+
+    /// How many of an account's pending notifications its clients have had again and again without
+    /// acknowledging any: they wait for a client that does.
+    pub fn withheld(&self, account: AccountId) -> usize {
+        self.hand_outs.withheld(account).len()
     }
 
     /// Whether an account has an available session, and its best presence.
@@ -118,7 +125,8 @@ impl SessionManager {
             store: Arc::clone(&self.store),
             notification,
             broadcasts: Arc::clone(&self.broadcasts),
-            topics: Arc::clone(&self.registry) as _,
+            sessions: Arc::clone(&self.registry) as _,
+            hand_outs: Arc::clone(&self.hand_outs),
         }
     }
 
@@ -141,11 +149,10 @@ impl SessionManager {
         if self.registry.sessions(account).is_empty() {
             return Ok(());
         }
-        // One at a time: of two that read, the older must not be the last to write.
-        let turn = self.changing_topics.lock().await;
+        // Of two that read, the one that began later has seen every change that the other has.
+        let read = self.registry.next_topics_read();
         let topics = self.store.subscriptions(account).await?;
-        self.registry.set_topics(account, topics, true);
-        drop(turn);
+        self.registry.set_topics(account, topics, Some(read));
         // Something may have been sent between the subscription and its index entry.
         self.registry.sessions(account).iter().for_each(|session| session.resync());
         Ok(())

@@ -13,12 +13,14 @@
 //! | `bound_session` | a bound session; its feed and its acknowledgements are files below |
 //! | `lifecycle` | how a session ends, or waits for its client |
 //! | `delivery` | a notification on its way to sessions, encoded once for all |
+//! | `owed` | what a session is to get although another one has settled it |
 //! | `collapse` | what a newer notification of the same batch has replaced |
 //! | `sm` | XEP-0198: what is kept until it is acknowledged, and resumption ids |
+//! | `hand_outs` | what clients have had again and again without acknowledging anything |
 //! | `ping` | the ping rule, for sessions with neither XEP-0198 nor receipts |
 //! | `address` | whether `from` and `to` may stand |
 //! | `stanza`, `iq`, `outcome` | what a bound session's peer may send, and what that leads to |
-//! | `siblings` | what the sessions of one account see of each other |
+//! | `siblings`, `presence_stanza`, `from_siblings` | what the sessions of one account see of each other, and leave for each other |
 //! | `manager`, `broadcast_buffer` | what the API, the console and the other managers ask; how sessions are handed notifications |
 //! | `managed` | what operators and the other managers do to sessions |
 //! | `registry`, `session_entry`, `detached` | where each session is, and the mailbox that wakes it |
@@ -33,14 +35,18 @@ mod connection;
 mod context;
 mod delivery;
 mod detached;
+mod from_siblings;
+mod hand_outs;
 mod iq;
 mod lifecycle;
 mod managed;
 mod manager;
 mod negotiation;
 mod outcome;
+mod owed;
 mod peer;
 mod ping;
+mod presence_stanza;
 mod registry;
 mod search;
 mod session_entry;

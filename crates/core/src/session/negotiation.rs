@@ -25,6 +25,8 @@ pub(super) struct NegotiationDriver {
     peer: Peer,
     tls: &'static str,
     pub(super) deadline: Instant,
+    /// The deadline was put off for a registration.
+    extended: bool,
     stage: Stage,
 }
 
@@ -93,7 +95,17 @@ impl NegotiationDriver {
             peer,
             tls: version,
             deadline: now + Duration::from_secs(context.config.limits.auth_seconds),
+            extended: false,
             stage: Stage::Anonymous,
+        }
+    }
+
+    /// A peer that registers may be a person who fills in a form: it has longer, once.
+    pub(super) fn extend_deadline(&mut self, context: &Context, now: Instant) {
+        if self.machine.registering() && !self.extended {
+            self.extended = true;
+            let longer = now + Duration::from_secs(context.config.limits.registration_seconds);
+            self.deadline = self.deadline.max(longer);
         }
     }
 

@@ -25,6 +25,6 @@ pub(super) fn reply(session: &mut BoundSession, stanza: &Element, out: &mut Vec<
     let start = out.len();
     stanza.write(out, ns::CLIENT);
     if let Some(sm) = &mut session.sm {
-        sm.keep(out.get(start..).unwrap_or_default());
+        sm.keep(start, out);
     }
 }

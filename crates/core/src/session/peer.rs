@@ -8,3 +8,10 @@ pub struct Peer {
     /// Its address.
     pub address: SocketAddr,
 }
+
+impl Peer {
+    /// The same, with an IPv4 address as one: a socket of both families has it within an IPv6 one.
+    pub(super) fn canonical(self) -> Self {
+        Self { address: SocketAddr::new(self.address.ip().to_canonical(), self.address.port()) }
+    }
+}

@@ -101,8 +101,7 @@ impl PingRule {
         }
     }
 
-    /// Notifications are counted by XEP-0198 from now on. An answer that is under way has
-    /// no meaning for those.
+    /// What was sent is asked for by XEP-0198, which counts from now on: no ping is needed.
     pub(super) fn stop(&mut self) {
         self.state = State::Idle;
     }

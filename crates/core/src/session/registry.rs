@@ -18,8 +18,10 @@ use tokio::time::{Instant, timeout};
 
 use super::bound_session::BoundSession;
 use super::detached::DetachedSessions;
+use super::owed::Due;
+use super::presence_stanza::PresenceStanza;
 use super::session_entry::{Command, SessionEntry};
-use super::sources::TopicIndex;
+use super::sources::SessionIndex;
 use super::{siblings, sm};
 use crate::model::{AccountId, EndReason, SessionId, Show, Status, Topic};
 
@@ -37,6 +39,7 @@ pub(crate) struct Registry {
     /// lock, never the other way round.
     topics: RwLock<HashMap<Topic, HashSet<AccountId>>>,
     next_id: AtomicU64,
+    topics_reads: AtomicU64,
     connected: AtomicUsize,
     online: AtomicUsize,
 }
@@ -55,11 +58,19 @@ pub(super) struct Shard {
 pub(super) struct AccountSessions {
     pub(super) sessions: Vec<Arc<SessionEntry>>,
     topics: Option<Box<[Topic]>>,
+    /// Which reading of the store they are from; 0 is a session's own.
+    topics_read: u64,
 }
 
 impl AccountSessions {
     pub(super) fn online(&self) -> bool {
         self.sessions.iter().any(|session| session.status() == Status::Available)
+    }
+
+    /// After one has come or gone.
+    fn tell_of_siblings(&self) {
+        let several = self.sessions.len() > 1;
+        self.sessions.iter().for_each(|session| session.set_siblings(several));
     }
 }
 
@@ -89,6 +100,7 @@ impl Registry {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             topics: RwLock::default(),
             next_id: AtomicU64::new(1),
+            topics_reads: AtomicU64::new(0),
             connected: AtomicUsize::new(0),
             online: AtomicUsize::new(0),
         }
@@ -110,9 +122,11 @@ impl Registry {
     pub(super) fn claim(&self, session: &Arc<SessionEntry>, limit: usize) -> Claim {
         let mut shard = self.shard(session.account);
         let Shard { accounts, by_id, detached } = &mut *shard;
-        let account = accounts
-            .entry(session.account)
-            .or_insert_with(|| AccountSessions { sessions: Vec::with_capacity(1), topics: None });
+        let account = accounts.entry(session.account).or_insert_with(|| AccountSessions {
+            sessions: Vec::with_capacity(1),
+            topics: None,
+            topics_read: 0,
+        });
         let same = account.sessions.iter().find(|other| other.resource == session.resource);
         let gives_way = match same {
             None if account.sessions.len() >= limit => {
@@ -128,6 +142,7 @@ impl Registry {
         let was_online = account.online();
         account.sessions.push(Arc::clone(session));
         by_id.insert(session.id, Arc::clone(session));
+        account.tell_of_siblings();
         self.count_online(was_online, account.online());
         self.connected.fetch_add(1, Ordering::Relaxed);
         if let Some(displaced) = displaced {
@@ -151,7 +166,7 @@ impl Registry {
     }
 
     /// Ends a session, whether a connection has it or it waits to be resumed.
-    pub(super) fn end(&self, session: &SessionEntry, reason: EndReason) {
+    pub(super) fn end(&self, session: &Arc<SessionEntry>, reason: EndReason) {
         let mut shard = self.shard(session.account);
         match shard.detached.take(session.id) {
             Some(_session) => {
@@ -166,8 +181,14 @@ impl Registry {
 
     /// Changes a session's presence, and keeps the count of accounts online.
     /// Gives its presence before.
-    pub(super) fn set_presence(&self, session: &SessionEntry, show: Show, priority: i8) -> Show {
-        let (_, before) = self.change(session, || session.set_presence(show, priority));
+    pub(super) fn set_presence(
+        &self,
+        session: &SessionEntry,
+        show: Show,
+        priority: i8,
+        stanza: Option<PresenceStanza>,
+    ) -> Show {
+        let (_, before) = self.change(session, || session.set_presence(show, priority, stanza));
         before
     }
 
@@ -275,14 +296,15 @@ impl Registry {
 
     /// A session without a connection is over, and forgotten: its siblings are told. Watchers
     /// were when its connection went.
-    fn end_detached(&self, shard: MutexGuard<'_, Shard>, session: &SessionEntry) {
+    fn end_detached(&self, shard: MutexGuard<'_, Shard>, session: &Arc<SessionEntry>) {
+        let before = session.show();
         session.end();
-        if session.show() == Show::Unavailable {
+        if before == Show::Unavailable {
             return;
         }
         let siblings = available_siblings(&shard, session);
         drop(shard);
-        siblings::tell_gone(&self.domain, session, &siblings);
+        siblings::tell(session, &siblings);
     }
 
     // ---- finding sessions ----
@@ -327,14 +349,21 @@ impl Registry {
         self.topics.read().get(topic).map_or(0, HashSet::len)
     }
 
-    /// Takes an account's topics; those that it has already only where they are `newer`.
-    pub(super) fn set_topics(&self, account: AccountId, topics: Vec<Topic>, newer: bool) {
+    /// The number of a reading of an account's topics that is about to begin, after a change.
+    pub(super) fn next_topics_read(&self) -> u64 {
+        self.topics_reads.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Takes an account's topics. `read`: the [number](Self::next_topics_read) of the reading,
+    /// which a later one goes before; `None` for a session's own, before which any other goes.
+    pub(super) fn set_topics(&self, account: AccountId, topics: Vec<Topic>, read: Option<u64>) {
         // Indexed while the shard is held, so that removal cannot come between.
         let mut shard = self.shard(account);
         let Some(entry) = shard.accounts.get_mut(&account) else { return };
-        if entry.topics.is_some() && !newer {
+        if entry.topics.is_some() && read.is_none_or(|read| read < entry.topics_read) {
             return;
         }
+        entry.topics_read = read.unwrap_or(0);
         if !topics.is_empty() {
             let mut index = self.topics.write();
             for topic in &topics {
@@ -371,6 +400,7 @@ impl Registry {
         let Some(place) = account.sessions.iter().position(|other| other.id == session.id) else { return };
         let was_online = account.online();
         account.sessions.swap_remove(place);
+        account.tell_of_siblings();
         self.count_online(was_online, account.online());
         self.connected.fetch_sub(1, Ordering::Relaxed);
         if account.sessions.is_empty()
@@ -405,13 +435,19 @@ impl Registry {
     }
 }
 
-impl TopicIndex for Registry {
+impl SessionIndex for Registry {
     fn knows_topics(&self, account: AccountId) -> bool {
         self.shard(account).accounts.get(&account).is_some_and(|entry| entry.topics.is_some())
     }
 
     fn learn_topics(&self, account: AccountId, topics: Vec<Topic>) {
-        self.set_topics(account, topics, false);
+        self.set_topics(account, topics, None);
+    }
+
+    fn settled_by(&self, session: &SessionEntry, settled: &[Due]) {
+        let shard = self.shard(session.account);
+        let sessions = shard.accounts.get(&session.account).into_iter().flat_map(|account| &account.sessions);
+        sessions.filter(|other| other.id != session.id).for_each(|other| other.settled_elsewhere(settled));
     }
 }
 

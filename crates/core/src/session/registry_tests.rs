@@ -14,7 +14,7 @@ const LIMIT: usize = 3;
 fn bound(registry: &Registry, resource: &str) -> Box<BoundSession> {
     let entry = testing::entry(registry.next_id().0, resource);
     assert_eq!(registry.claim(&entry, LIMIT), Claim::Registered);
-    registry.set_presence(&entry, Show::Available, 0);
+    registry.set_presence(&entry, Show::Available, 0, None);
     let mut session = Box::new(BoundSession::new(entry, false));
     session.sm = Some(Box::new(StreamManagement::new(true)));
     session
@@ -50,7 +50,7 @@ fn woken(registry: &Registry, session: Box<BoundSession>, until: Instant) -> Opt
                 }
                 return None;
             }
-            Command::Transfer(_) | Command::Stanza(_) => {}
+            Command::Transfer(_) => {}
         }
     }
     Some(session)
@@ -158,11 +158,13 @@ async fn what_is_ended_while_it_waits_is_not_resumed() {
     registry.end(&entry, EndReason::Account);
     assert!(registry.resume(ACCOUNT, &resumption_id(&entry)).await.is_none());
     assert_eq!(registry.connected(), 1);
-    let told = sibling.entry.commands();
-    let [Command::Stanza(told)] = told.as_slice() else { panic!("{} commands", told.len()) };
+    let told = sibling.entry.take_from_siblings().unwrap().presences;
+    let [of] = told.as_slice() else { panic!("{} presences", told.len()) };
+    let mut out = Vec::new();
+    siblings::write_presence("push.test", of, &sibling.entry, &mut out);
     assert_eq!(
-        std::str::from_utf8(told).unwrap(),
-        "<presence type='unavailable' from='ana@push.test/phone' to='ana@push.test/tablet'/>"
+        std::str::from_utf8(&out).unwrap(),
+        "<presence to='ana@push.test/tablet' from='ana@push.test/phone' type='unavailable'/>"
     );
 }
 
@@ -283,7 +285,7 @@ impl Connections {
                 if registry.claim(&entry, LIMIT) == Claim::TooMany {
                     return;
                 }
-                registry.set_presence(&entry, Show::Available, 0);
+                registry.set_presence(&entry, Show::Available, 0, None);
                 self.known.push(Arc::clone(&entry));
                 let mut session = Box::new(BoundSession::new(entry, false));
                 session.sm = Some(Box::new(StreamManagement::new(true)));

@@ -2,18 +2,22 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::delivery::Delivery;
+use super::from_siblings::FromSiblings;
+use super::owed::Due;
+use super::presence_stanza::PresenceStanza;
 use crate::audit::Actor;
 use crate::model::{AccountId, AccountRef, EndReason, SessionId, Show, Status, Timestamp, Username};
 
 /// Notifications that wait for a session's task to run. Past that the session
 /// reads from the store instead.
 const QUEUED_DELIVERIES: usize = 64;
-/// Commands that wait for the session's task, stanzas of sibling sessions among them.
+/// Commands that wait for the session's task.
 const COMMANDS: usize = 128;
 
 /// What the rest of the process knows of a session: the registry's entry, and
@@ -28,6 +32,8 @@ pub(crate) struct SessionEntry {
     pub(crate) created_at: Timestamp,
     /// Proves to [`super::sm`] that a resuming client is the one that enabled it.
     pub(crate) secret: [u8; 16],
+    /// The account has other sessions.
+    siblings: AtomicBool,
     notify: Notify,
     state: Mutex<State>,
 }
@@ -36,12 +42,15 @@ struct State {
     status: Status,
     show: Show,
     priority: i8,
+    /// What other sessions are told where `show` and `priority` are not all.
+    presence: Option<PresenceStanza>,
     peer: IpAddr,
     tls: &'static str,
     queued: Vec<Arc<Delivery>>,
     /// Something was not queued: the store has it.
     must_read: bool,
     commands: Vec<Command>,
+    from_siblings: Option<Box<FromSiblings<SessionEntry>>>,
     ended: bool,
 }
 
@@ -49,8 +58,6 @@ struct State {
 pub(crate) enum Command {
     /// End the stream with this error.
     End(EndReason),
-    /// Pass on a stanza of a session of the same account.
-    Stanza(Arc<[u8]>),
     /// The client resumes on another connection, which waits for this sender: detach.
     Transfer(oneshot::Sender<()>),
 }
@@ -77,16 +84,19 @@ impl SessionEntry {
             to: new.to,
             created_at: new.created_at,
             secret: new.secret,
+            siblings: AtomicBool::new(false),
             notify: Notify::new(),
             state: Mutex::new(State {
                 status: Status::Authenticated,
                 show: Show::Unavailable,
                 priority: 0,
+                presence: None,
                 peer: new.peer,
                 tls: new.tls,
                 queued: Vec::new(),
                 must_read: false,
                 commands: Vec::new(),
+                from_siblings: None,
                 ended: false,
             }),
         }
@@ -136,6 +146,62 @@ impl SessionEntry {
         self.wake();
     }
 
+    /// Whether the account has other sessions.
+    pub(crate) fn has_siblings(&self) -> bool {
+        self.siblings.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_siblings(&self, several: bool) {
+        self.siblings.store(several, Ordering::Relaxed);
+    }
+
+    /// Another session of the account has settled these, which this one is owed still where it
+    /// gets notifications, or will when it is resumed.
+    pub(crate) fn settled_elsewhere(&self, settled: &[Due]) {
+        let mut state = self.state.lock();
+        if state.ended || status(state.show, state.priority) != Status::Available {
+            return;
+        }
+        state.from_siblings.get_or_insert_default().settled(settled);
+        self.wake_unless_detached(&state);
+    }
+
+    /// Takes what other sessions have settled, and whether it is not all.
+    pub(crate) fn take_settled_elsewhere(&self) -> (Vec<Due>, bool) {
+        let mut state = self.state.lock();
+        let Some(from) = &mut state.from_siblings else { return (Vec::new(), false) };
+        (std::mem::take(&mut from.settled), std::mem::take(&mut from.settled_overflowed))
+    }
+
+    /// Leaves a stanza of a session of the same account. False where this one has no connection
+    /// or does not keep up.
+    pub(crate) fn pass_on(&self, stanza: Box<[u8]>) -> bool {
+        let mut state = self.state.lock();
+        if state.ended || state.status == Status::Detached {
+            return false;
+        }
+        let passed = state.from_siblings.get_or_insert_default().stanza(stanza);
+        self.wake_unless_detached(&state);
+        passed
+    }
+
+    /// Takes what other sessions have left, but for what they have settled.
+    pub(crate) fn take_from_siblings(&self) -> Option<Box<FromSiblings<SessionEntry>>> {
+        let mut state = self.state.lock();
+        let mut taken = state.from_siblings.take()?;
+        if !taken.settled.is_empty() || taken.settled_overflowed {
+            state.from_siblings.get_or_insert_default().settled = std::mem::take(&mut taken.settled);
+            state.from_siblings.get_or_insert_default().settled_overflowed = taken.settled_overflowed;
+        }
+        Some(taken)
+    }
+
+    fn wake_unless_detached(&self, state: &State) {
+        if state.status != Status::Detached {
+            self.wake();
+        }
+    }
+
     /// Tells the session to read from the store.
     pub(crate) fn resync(&self) {
         self.state.lock().must_read = true;
@@ -177,14 +243,39 @@ impl SessionEntry {
         std::mem::take(&mut self.state.lock().commands)
     }
 
-    pub(crate) fn set_presence(&self, show: Show, priority: i8) -> (Status, Show) {
+    /// Leaves word that the presence of a session of the same account has changed. One that
+    /// waits to be resumed hears of it then.
+    pub(crate) fn tell_presence(&self, of: &Arc<SessionEntry>) {
+        let mut state = self.state.lock();
+        if !state.ended {
+            state.from_siblings.get_or_insert_default().presence(of);
+            self.wake_unless_detached(&state);
+        }
+    }
+
+    /// What other sessions are told: where there is no stanza, the rest says it all.
+    pub(crate) fn presence(&self) -> (Option<PresenceStanza>, Show, i8) {
+        let state = self.state.lock();
+        (state.presence.clone(), state.show, state.priority)
+    }
+
+    pub(crate) fn set_presence(
+        &self,
+        show: Show,
+        priority: i8,
+        stanza: Option<PresenceStanza>,
+    ) -> (Status, Show) {
         let mut state = self.state.lock();
         let before = (state.status, state.show);
         state.show = show;
         state.priority = priority;
+        state.presence = stanza;
         state.status = status(show, priority);
         if state.status != Status::Available {
             state.queued = Vec::new();
+            if let Some(from) = &mut state.from_siblings {
+                (from.settled, from.settled_overflowed) = (Vec::new(), false);
+            }
         }
         before
     }
@@ -239,11 +330,14 @@ impl SessionEntry {
         self.wake();
     }
 
-    /// The session is over: refuses commands from now on, and lets those go that wait.
+    /// The session is over and not available: refuses commands from now on, and lets those go that
+    /// wait.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         state.queued = Vec::new();
+        state.from_siblings = None;
         state.commands = Vec::new();
+        (state.show, state.presence) = (Show::Unavailable, None);
         state.ended = true;
     }
 }

@@ -1,51 +1,27 @@
-//! What the sessions of one account see of each other (RFC 6121 section 4.2.2, among the
-//! account's own resources only).
+//! What the sessions of one account see of each other, and of themselves (RFC 6121 sections 4.2.2
+//! and 4.4.2, among the account's own resources only).
+//!
+//! A presence is state: who is told later is told the newest. So a session that cannot be told at
+//! once, because it is detached or does not read, keeps only whose presence it has to hear of.
 
 use std::sync::Arc;
 
-use tidings_xmpp::ns;
-use tidings_xmpp::xml::Element;
+use super::presence_stanza::PresenceStanza;
+use super::session_entry::SessionEntry;
 
-use super::session_entry::{Command, SessionEntry};
-use crate::model::Show;
-
-/// Passes a presence of `entry` on to `siblings`, which are available.
-pub(super) fn tell(domain: &str, entry: &SessionEntry, siblings: &[Arc<SessionEntry>], presence: &Element) {
-    if siblings.is_empty() {
-        return;
-    }
-    let own = presence.clone().with_attribute("from", jid(domain, entry));
-    for sibling in siblings {
-        let to_sibling = own.clone().with_attribute("to", jid(domain, sibling));
-        sibling.command(Command::Stanza(to_sibling.to_bytes().into()));
-    }
+/// Has `siblings`, which are available, told of the presence of `entry`.
+pub(super) fn tell(entry: &Arc<SessionEntry>, siblings: &[Arc<SessionEntry>]) {
+    siblings.iter().for_each(|sibling| sibling.tell_presence(entry));
 }
 
-/// Tells `siblings` that `entry` is not available any more.
-pub(super) fn tell_gone(domain: &str, entry: &SessionEntry, siblings: &[Arc<SessionEntry>]) {
-    tell(domain, entry, siblings, &presence(Show::Unavailable, 0));
+/// Appends the presence of `entry` as it is now, for the session `to`.
+pub(super) fn write_presence(domain: &str, entry: &SessionEntry, to: &SessionEntry, out: &mut Vec<u8>) {
+    let (stanza, show, priority) = entry.presence();
+    let stanza = stanza.unwrap_or_else(|| PresenceStanza::plain(show, priority, &jid(domain, entry)));
+    stanza.write(&to.to, out);
 }
 
-/// The presence of `entry`, for a sibling that has just become available.
-pub(super) fn presence_of(domain: &str, entry: &SessionEntry, sibling: &SessionEntry) -> Element {
-    presence(entry.show(), entry.priority())
-        .with_attribute("from", jid(domain, entry))
-        .with_attribute("to", jid(domain, sibling))
-}
-
-fn presence(show: Show, priority: i8) -> Element {
-    let mut presence = Element::new("presence", ns::CLIENT);
-    match show {
-        Show::Unavailable => presence.set_attribute("type", "unavailable"),
-        Show::Available => {}
-        _ => presence.push_child(Element::new("show", ns::CLIENT).with_text(show.as_str())),
-    }
-    if priority != 0 {
-        presence.push_child(Element::new("priority", ns::CLIENT).with_text(priority.to_string()));
-    }
-    presence
-}
-
-fn jid(domain: &str, entry: &SessionEntry) -> String {
+/// The full JID of `entry`.
+pub(super) fn jid(domain: &str, entry: &SessionEntry) -> String {
     format!("{}@{domain}/{}", entry.username, entry.resource)
 }

@@ -6,8 +6,8 @@ use tidings_xmpp::ext::sm::{AckWindow, Acknowledged, Counter, HandledCountTooHig
 
 use crate::model::SessionId;
 
-/// Stanzas other than notifications that are kept until they are acknowledged.
-/// Notifications need no copy here: the store has them.
+/// Stanzas other than notifications that are kept until they are acknowledged. The peer is
+/// asked at half of that. Notifications need no copy here: the store has them.
 const REPLAY_STANZAS: usize = 128;
 const REPLAY_BYTES: usize = 64 * 1024;
 
@@ -18,21 +18,25 @@ pub(crate) struct StreamManagement {
     /// How many were sent when we last asked; the answer is awaited while `asking`.
     asked_at: u32,
     asking: bool,
-    pub(super) resumable: bool,
+    resume: bool,
     replay: VecDeque<(u32, Box<[u8]>)>,
     replay_bytes: usize,
+    /// The newest that is kept no more although it was not acknowledged.
+    dropped: Option<u32>,
 }
 
 impl StreamManagement {
-    pub(super) fn new(resumable: bool) -> Self {
+    /// `resume`: the peer wants to be able to resume.
+    pub(super) fn new(resume: bool) -> Self {
         Self {
             handled: Counter::default(),
             outbound: AckWindow::default(),
             asked_at: 0,
             asking: false,
-            resumable,
+            resume,
             replay: VecDeque::new(),
             replay_bytes: 0,
+            dropped: None,
         }
     }
 
@@ -49,19 +53,29 @@ impl StreamManagement {
         self.outbound.send()
     }
 
-    /// A stanza goes out that no store has: it is kept until acknowledged. A
-    /// peer that acknowledges nothing for long loses the right to resume.
-    pub(super) fn keep(&mut self, stanza: &[u8]) {
+    /// Whether the peer may resume: it asked for that, and all is there that it has not handled.
+    pub(super) fn is_resumable(&self) -> bool {
+        self.resume && self.dropped.is_none()
+    }
+
+    /// A stanza that no store has was written to `out`, from `start` on: it is kept until
+    /// acknowledged. Once much is kept the peer is asked. One that does not answer for long cannot
+    /// resume until it does.
+    pub(super) fn keep(&mut self, start: usize, out: &mut Vec<u8>) {
         let number = self.count_sent();
-        if !self.resumable {
+        if !self.resume {
             return;
         }
+        let stanza: Box<[u8]> = out.get(start..).unwrap_or_default().into();
         self.replay_bytes += stanza.len();
-        self.replay.push_back((number, stanza.into()));
-        if self.replay.len() > REPLAY_STANZAS || self.replay_bytes > REPLAY_BYTES {
-            self.resumable = false;
-            self.replay = VecDeque::new();
-            self.replay_bytes = 0;
+        self.replay.push_back((number, stanza));
+        while self.replay.len() > REPLAY_STANZAS || self.replay_bytes > REPLAY_BYTES {
+            let Some((number, stanza)) = self.replay.pop_front() else { break };
+            self.replay_bytes -= stanza.len();
+            self.dropped = Some(number);
+        }
+        if self.replay.len() >= REPLAY_STANZAS / 2 || self.replay_bytes >= REPLAY_BYTES / 2 {
+            self.request(out);
         }
     }
 
@@ -69,6 +83,7 @@ impl StreamManagement {
     pub(super) fn acknowledged(&mut self, h: u32) -> Result<Acknowledged, HandledCountTooHigh> {
         let acknowledged = self.outbound.acknowledge(h)?;
         self.asking = false;
+        self.dropped = self.dropped.filter(|number| !acknowledged.covers(*number));
         while let Some((number, stanza)) = self.replay.front() {
             if !acknowledged.covers(*number) {
                 break;
@@ -132,13 +147,21 @@ pub(super) fn is_resumption_id(id: SessionId, secret: &[u8; 16], given: &str) ->
 mod tests {
     use super::*;
 
+    /// Sends a stanza; what is written behind it stays in `asked`.
+    fn keep(sm: &mut StreamManagement, stanza: &[u8], asked: &mut Vec<u8>) {
+        let mut out = stanza.to_vec();
+        sm.keep(0, &mut out);
+        asked.extend_from_slice(&out[stanza.len()..]);
+    }
+
     #[test]
     fn what_is_acknowledged_is_not_kept_across_the_wrap() {
         let mut sm = StreamManagement::new(true);
         sm.outbound = AckWindow::at(u32::MAX - 1);
         let first = sm.count_sent();
-        sm.keep(b"<iq/>");
-        sm.keep(b"<presence/>");
+        let mut out = Vec::new();
+        keep(&mut sm, b"<iq/>", &mut out);
+        keep(&mut sm, b"<presence/>", &mut out);
         assert_eq!((first, sm.outbound.sent()), (u32::MAX, 1));
         assert!(sm.acknowledged(0).unwrap().covers(first));
         assert_eq!(sm.replay.len(), 1);
@@ -152,11 +175,12 @@ mod tests {
     #[test]
     fn what_is_sent_again_has_the_numbers_after_the_last_acknowledged() {
         let mut sm = StreamManagement::new(true);
-        (0..3).for_each(|_| sm.keep(b"<iq/>"));
+        let mut out = Vec::new();
+        (0..3).for_each(|_| keep(&mut sm, b"<iq/>", &mut out));
         sm.acknowledged(1).unwrap();
         let again = sm.restart();
         assert_eq!(again.len(), 2);
-        again.iter().for_each(|stanza| sm.keep(stanza));
+        again.iter().for_each(|stanza| keep(&mut sm, stanza, &mut out));
         assert_eq!(sm.outbound.sent(), 3);
         assert!(sm.acknowledged(3).is_ok());
     }
@@ -180,10 +204,33 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_acknowledges_nothing_cannot_resume() {
-        let mut sm = StreamManagement::new(true);
-        (0..=REPLAY_STANZAS).for_each(|_| sm.keep(b"<iq/>"));
-        assert!(!sm.resumable);
-        assert_eq!(sm.replay_bytes, 0);
+    fn a_peer_that_acknowledges_nothing_cannot_resume_until_it_does() {
+        let (mut sm, mut out) = (StreamManagement::new(true), Vec::new());
+        for number in 1..=REPLAY_STANZAS {
+            keep(&mut sm, b"<iq/>", &mut out);
+            assert_eq!(out.is_empty(), number < REPLAY_STANZAS / 2, "asked at half the bound, once");
+        }
+        assert_eq!(out, REQUEST);
+        assert!(sm.is_resumable());
+        (0..10).for_each(|_| keep(&mut sm, b"<iq/>", &mut out));
+        assert!(!sm.is_resumable());
+        assert_eq!((sm.replay.len(), out.as_slice()), (REPLAY_STANZAS, REQUEST));
+        sm.acknowledged(9).unwrap();
+        assert!(!sm.is_resumable(), "the tenth is missing still");
+        sm.acknowledged(10).unwrap();
+        assert!(sm.is_resumable());
+        assert_eq!(sm.restart().len(), REPLAY_STANZAS);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes() {
+        let (mut sm, mut out) = (StreamManagement::new(true), Vec::new());
+        let stanza = vec![b' '; REPLAY_BYTES / 4 + 1];
+        keep(&mut sm, &stanza, &mut out);
+        assert!(out.is_empty());
+        (0..8).for_each(|_| keep(&mut sm, &stanza, &mut out));
+        assert!(sm.replay_bytes <= REPLAY_BYTES && !sm.is_resumable());
+        assert_eq!(out, REQUEST);
+        assert!(sm.acknowledged(6).is_ok() && sm.is_resumable());
     }
 }

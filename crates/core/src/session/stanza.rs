@@ -6,17 +6,19 @@ use tidings_xmpp::ext::csi::ClientState;
 use tidings_xmpp::ext::sm::{self as wire_sm, Nonza};
 use tidings_xmpp::ext::{markers, receipts};
 use tidings_xmpp::ns;
-use tidings_xmpp::stanza::{self, Condition, Iq, IqKind, Message, Presence, StanzaError};
+use tidings_xmpp::stanza::{self, Condition, Iq, IqKind, Message, MessageKind, Presence, StanzaError};
 use tidings_xmpp::stream::{StreamCondition, StreamError};
 use tidings_xmpp::xml::Element;
 use tokio::time::Instant;
 
-use super::address::AddressError;
+use super::address::{AddressError, Addressee};
 use super::bound_session::BoundSession;
 use super::context::Context;
 use super::outcome::{Outcome, reply};
+use super::presence_stanza::PresenceStanza;
+use super::session_entry::SessionEntry;
 use super::{address, iq, siblings};
-use crate::model::{NotificationId, Show, Status};
+use crate::model::{Encoding, NotificationId, Show, Status};
 
 /// Handles one element of the stream's first level.
 pub(super) async fn handle(
@@ -43,6 +45,12 @@ pub(super) async fn handle(
                 return Outcome::Continue;
             }
         }
+        let to = element.attribute("to");
+        if let Addressee::Resource(resource) = address::addressee(context, &session.entry, to) {
+            let resource = resource.to_owned();
+            pass_on(session, context, element, &resource, out);
+            return Outcome::Continue;
+        }
         match element.name() {
             "iq" => return iq_stanza(session, context, element, now, out).await,
             "message" => {
@@ -57,13 +65,45 @@ pub(super) async fn handle(
         }
     }
     if let Some(state) = ClientState::from_element(&element) {
-        session.set_inactive(state == ClientState::Inactive);
+        // What was held back goes out before the answers to what follows.
+        if session.set_inactive(state == ClientState::Inactive)
+            && !session.backpressured
+            && session.wants_pump(&context.sources, now)
+        {
+            session.pump(&context.sources, now, out).await;
+        }
         return Outcome::Continue;
     }
     if element.ns() == ns::SM {
         return stream_management(session, context, &element, now, out).await;
     }
     Outcome::fail(StreamCondition::UnsupportedStanzaType)
+}
+
+/// A stanza for one of the account's own resources (RFC 6121 section 8.5.3).
+fn pass_on(
+    session: &mut BoundSession,
+    context: &Context,
+    mut element: Element,
+    resource: &str,
+    out: &mut Vec<u8>,
+) {
+    element.set_attribute("from", siblings::jid(&context.config.domain, &session.entry));
+    if *resource == *session.entry.resource {
+        return reply(session, &element, out);
+    }
+    let sessions = context.session.registry.sessions(session.entry.account);
+    let bytes = element.to_bytes();
+    let passed_on = bytes.len() <= context.config.limits.stanza_bytes
+        && sessions.iter().any(|other| *other.resource == *resource && other.pass_on(bytes.clone().into()));
+    // A presence for nobody is ignored, and a message that expects no answer (section 8.5.3.2).
+    let expects_answer = match element.name() {
+        "iq" => true,
+        _ => Message::from_element(&element).is_some_and(|message| message.kind() != MessageKind::Headline),
+    };
+    if !passed_on && expects_answer && stanza::may_be_answered(&element) {
+        reply(session, &stanza::error_reply(&element, StanzaError::service_unavailable()), out);
+    }
 }
 
 async fn stream_management(
@@ -137,7 +177,8 @@ async fn iq_stanza(
 }
 
 async fn message(session: &mut BoundSession, context: &Context, element: &Element, out: &mut Vec<u8>) {
-    if element.attribute("type") == Some("error") {
+    let Some(message) = Message::from_element(element) else { return };
+    if message.kind() == MessageKind::Error {
         return;
     }
     let mut understood = false;
@@ -157,8 +198,14 @@ async fn message(session: &mut BoundSession, context: &Context, element: &Elemen
             }
         }
     }
-    // The server takes no messages; chat states and the like need no answer.
-    if !understood && Message::from_element(element).is_some_and(|message| message.body().is_some()) {
+    // The server takes no messages, and passes none on to other accounts (RFC 6121 section
+    // 8.5.1); chat states and the like need no answer.
+    let expects_answer = match message.kind() {
+        MessageKind::Groupchat => true,
+        MessageKind::Normal | MessageKind::Chat => message.body().is_some(),
+        MessageKind::Headline | MessageKind::Error => false,
+    };
+    if !understood && expects_answer {
         let error = StanzaError::service_unavailable();
         reply(session, &stanza::error_reply(element, error), out);
     }
@@ -172,11 +219,29 @@ async fn presence(session: &mut BoundSession, context: &Context, element: &Eleme
             return;
         }
     };
+    use stanza::{PresenceKind, Show as WireShow};
     if presence.to.is_some() {
-        // Directed presence: no account sees another's, and the server needs none.
+        // No account sees another's. Who joins a room that is none is told, and who asks for
+        // somebody's presence.
+        let to = address::addressee(context, &session.entry, presence.to.as_deref());
+        match (to, presence.kind) {
+            (Addressee::Server | Addressee::Account | Addressee::Resource(_), _) => {}
+            (_, PresenceKind::Available) => {
+                reply(session, &stanza::error_reply(element, StanzaError::service_unavailable()), out);
+            }
+            (_, PresenceKind::Subscribe | PresenceKind::Probe) => {
+                let mut refused = Element::new("presence", ns::CLIENT).with_attribute("type", "unsubscribed");
+                for (name, value) in [("from", presence.to), ("id", presence.id)] {
+                    if let Some(value) = value {
+                        refused.set_attribute(name, value);
+                    }
+                }
+                reply(session, &refused, out);
+            }
+            _ => {}
+        }
         return;
     }
-    use stanza::{PresenceKind, Show as WireShow};
     let show = match (presence.kind, presence.show) {
         (PresenceKind::Available, None) => Show::Available,
         (PresenceKind::Available, Some(WireShow::Chat)) => Show::Chat,
@@ -187,11 +252,35 @@ async fn presence(session: &mut BoundSession, context: &Context, element: &Eleme
         // No rosters, so no subscriptions and no probes.
         _ => return,
     };
-    set_presence(session, context, show, presence.priority, element, out).await;
+    set_presence(session, context, show, presence.priority, element, out);
 }
 
-/// Applies a new presence: siblings and watchers are told, and the feed starts or stops.
-async fn set_presence(
+/// Writes what the account's other sessions have left for this one.
+pub(super) fn write_from_siblings(session: &mut BoundSession, context: &Context, out: &mut Vec<u8>) {
+    let Some(from) = session.entry.take_from_siblings() else { return };
+    if session.entry.show() != Show::Unavailable {
+        from.presences.iter().for_each(|sibling| write_presence(session, context, sibling, out));
+    }
+    for stanza in from.stanzas {
+        let start = out.len();
+        out.extend_from_slice(&stanza);
+        if let Some(sm) = &mut session.sm {
+            sm.keep(start, out);
+        }
+    }
+}
+
+fn write_presence(session: &mut BoundSession, context: &Context, of: &SessionEntry, out: &mut Vec<u8>) {
+    let start = out.len();
+    siblings::write_presence(&context.config.domain, of, &session.entry, out);
+    if let Some(sm) = &mut session.sm {
+        sm.keep(start, out);
+    }
+}
+
+/// Applies a new presence: the session itself, its siblings and watchers are told, and the feed
+/// starts or stops.
+fn set_presence(
     session: &mut BoundSession,
     context: &Context,
     show: Show,
@@ -201,14 +290,20 @@ async fn set_presence(
 ) {
     let entry = Arc::clone(&session.entry);
     let before_status = entry.status();
-    let before = context.session.registry.set_presence(&entry, show, priority);
+    let passed_on = PresenceStanza::of(stanza, &siblings::jid(&context.config.domain, &entry));
+    let before = context.session.registry.set_presence(&entry, show, priority, passed_on);
     context.presence.changed(entry.account, &entry.username, &entry.resource, before, show);
-    let (domain, others) = (&context.config.domain, context.session.registry.siblings(&entry));
-    siblings::tell(domain, &entry, &others, stanza);
-    if before == Show::Unavailable && show != Show::Unavailable {
-        for other in &others {
-            reply(session, &siblings::presence_of(domain, other, &entry), out);
+    let others = context.session.registry.siblings(&entry);
+    siblings::tell(&entry, &others);
+    if session.encoding != Encoding::Legacy {
+        siblings::write_presence(&context.config.domain, &entry, &entry, out);
+        // Who resumes knows what it has sent: this is not kept to be sent again.
+        if let Some(sm) = &mut session.sm {
+            sm.count_sent();
         }
+    }
+    if before == Show::Unavailable && show != Show::Unavailable {
+        others.iter().for_each(|other| write_presence(session, context, other, out));
     }
     match (before_status, entry.status()) {
         (Status::Available, Status::Available) => {}

@@ -98,7 +98,8 @@ pub trait AccountStore: Send + Sync + 'static {
     /// Creates an account; its cursor starts at the newest notification.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`](super::StoreError::Conflict) when the username is taken, be it as an alias.
+    /// [`StoreError::Conflict`](super::StoreError::Conflict) when the username is taken. An account that has it as
+    /// its alias loses that.
     async fn create_account(&self, new: NewAccount) -> Result<Account>;
     /// The account with this username or alias.
     async fn account(&self, name: &Username) -> Result<Option<Account>>;

@@ -282,6 +282,14 @@ pub trait NotificationStore: Send + Sync + 'static {
     /// Settles acknowledgements in one batch. Repeats change nothing, nor does settling what
     /// was never meant for the account.
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled>;
+    /// Of these notifications for an account, those that it has acknowledged or that wait for it, in
+    /// the order of their [`Seq`]: not what is over at `now`, was withdrawn or replaced.
+    async fn released_to(
+        &self,
+        account: AccountId,
+        seqs: Vec<Seq>,
+        now: Timestamp,
+    ) -> Result<Vec<Notification>>;
     /// A released notification's [`Seq`], by id: for receipts.
     async fn seq_of(&self, id: NotificationId) -> Result<Option<Seq>>;
     /// Notes that an account opened a notification, which also settles it.

@@ -22,6 +22,12 @@ use tokio::time::Instant;
 /// Wall-clock time that only moves when told to.
 pub struct TestClock(AtomicI64);
 
+impl TestClock {
+    pub fn new() -> Self {
+        Self(AtomicI64::new(1_800_000_000_123))
+    }
+}
+
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
@@ -42,7 +48,7 @@ impl World {
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config { domain: "push.test".into(), ..Config::default() };
         change(&mut config);
-        let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_123)));
+        let clock = Arc::new(TestClock::new());
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let ports = Ports::local(Arc::clone(&store), Arc::clone(&clock) as _, Arc::new(SystemRandom));
         let core = Core::start(config, ports).await.unwrap();
@@ -102,7 +108,11 @@ impl World {
     }
 
     pub fn connect(&self) -> Device {
-        let tls = TlsBinding { version: "TLSv1.3", server_end_point: Some([7; 32].into()), exporter: None };
+        self.connect_over("TLSv1.3")
+    }
+
+    pub fn connect_over(&self, version: &'static str) -> Device {
+        let tls = TlsBinding { version, server_end_point: Some([7; 32].into()), exporter: None };
         let peer = Peer { address: "192.0.2.1:40000".parse().unwrap() };
         Device { connection: Some(self.core.connect(peer, Some(tls), Instant::now())) }
     }
@@ -187,6 +197,12 @@ impl Device {
             self.cut();
         }
         String::from_utf8(out).unwrap()
+    }
+
+    /// How long the server does not read from the device.
+    pub fn paused(&self) -> Duration {
+        let until = self.connection.as_ref().and_then(Connection::paused_until);
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 
     /// How long until time makes the server do something.

@@ -194,6 +194,8 @@ struct ShowPage {
     /// Few sessions need no sorting.
     table: Option<Table>,
     pending: Vec<Pending>,
+    /// Of these, those that its clients have had without acknowledging any.
+    withheld: u64,
     past: Vec<Past>,
     /// Where the past ones begin, unless with the newest.
     before: Option<u64>,
@@ -351,7 +353,10 @@ impl AppState {
             format!("/users/{}?cursor={cursor}#past", percent::encode(account.username.as_str()))
         });
         let past = past.items.into_iter().map(Past::from).collect();
+        let withheld = self.core.session.withheld(account.id) as u64;
         let UserDetails { user, topics } = self.user_details(account).await?;
+        // Some of these may be over.
+        let withheld = withheld.min(user.pending);
         let fault = form.as_ref().and_then(Form::summary);
         let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         let form = form.unwrap_or_else(|| {
@@ -371,6 +376,7 @@ impl AppState {
                 sessions,
                 table: None,
                 pending,
+                withheld,
                 past,
                 before,
                 older,

@@ -36,7 +36,13 @@ pub(super) async fn have_one_name_each(store: &Handles) {
     for taken in ["phone", "anna"] {
         assert_eq!(store.change_account(bert, alias(taken)).await.unwrap_err(), StoreError::Conflict);
     }
-    assert_eq!(store.create_account(new_account("phone")).await.unwrap_err(), StoreError::Conflict);
+    // A username goes before an alias.
+    let phone = account(store, "phone").await;
+    assert_eq!(store.account(&user("phone")).await.unwrap().unwrap().id, phone);
+    assert_eq!(store.account(&user("anna")).await.unwrap().unwrap().alias, None);
+    assert_eq!(store.change_account(bert, alias("phone")).await.unwrap_err(), StoreError::Conflict);
+    store.remove_account(phone).await.unwrap();
+    store.change_account(anna, alias("phone")).await.unwrap();
     store.change_account(anna, alias("anna")).await.unwrap();
     assert_eq!(store.account(&user("anna")).await.unwrap().unwrap().alias, None);
     store.change_account(bert, alias("phone")).await.unwrap();

@@ -71,9 +71,8 @@ pub(super) async fn what_waits_is_bounded(store: &Handles) {
     let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
     let bounds = PendingBounds { per_account: 2, ..PendingBounds::default() };
     let bounded = |number, audience| NewNotification { bounds, ..note(number, audience) };
-    let full = |names: &[&str]| {
-        Err(StoreError::QueueFull(names.iter().map(|name| (*name).to_owned()).collect()))
-    };
+    let full =
+        |names: &[&str]| Err(StoreError::QueueFull(names.iter().map(|name| (*name).to_owned()).collect()));
     let first = send(store, bounded(1, users(&["anna"]))).await.notification.seq;
     send(store, NewNotification { bounds, ..keyed(2, users(&["anna"]), "k") }).await;
     assert_eq!(store.accept(bounded(3, users(&["anna"]))).await, full(&["anna"]));

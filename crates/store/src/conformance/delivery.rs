@@ -63,6 +63,36 @@ pub(super) async fn the_urgent_goes_first_and_order_holds(store: &Handles) {
     assert_eq!(fed(store, anna).await, expected);
 }
 
+pub(super) async fn what_is_settled_is_read_by_its_number(store: &Handles) {
+    let (anna, bert) = (account(store, "anna").await, account(store, "bert").await);
+    let all = send(store, note(1, Audience::All)).await.notification;
+    let direct = send(store, note(2, users(&["anna"]))).await.notification;
+    let withdrawn = send(store, note(3, users(&["anna", "bert"]))).await.notification;
+    let over = NewNotification { expires_at: at(10), ..note(4, Audience::All) };
+    let over = send(store, over).await.notification;
+    let keyed =
+        |number, audience| NewNotification { collapse_key: Some("k".into()), ..note(number, audience) };
+    let replaced = send(store, keyed(5, users(&["anna"]))).await.notification;
+    let half_replaced = send(store, keyed(6, users(&["anna", "bert"]))).await.notification;
+    let scheduled = NewNotification { send_at: Some(at(500)), ..note(7, users(&["anna"])) };
+    store.accept(scheduled).await.unwrap();
+    for seq in [all.seq, direct.seq, withdrawn.seq, over.seq] {
+        ack(store, anna, seq).await;
+    }
+    ack(store, bert, half_replaced.seq).await;
+    store.cancel(NotificationId(3)).await.unwrap();
+    let newest = send(store, keyed(8, users(&["anna", "bert"]))).await.notification;
+    let seqs = [&over, &withdrawn, &replaced, &half_replaced, &direct, &newest, &all, &direct];
+    let seqs = seqs.map(|notification| notification.seq).to_vec();
+    let asked = [seqs.as_slice(), &[Seq(newest.seq.0 + 1), Seq(u64::MAX)]].concat();
+    let expected = [all.clone(), direct, newest.clone()];
+    assert_eq!(store.released_to(anna, asked, at(10)).await.unwrap(), expected);
+    let asked = vec![half_replaced.seq, over.seq, newest.seq, all.seq];
+    let expected = [all, over, half_replaced, newest];
+    assert_eq!(store.released_to(bert, asked, at(9)).await.unwrap(), expected);
+    assert_eq!(store.released_to(anna, Vec::new(), START).await.unwrap(), []);
+}
+
 pub(super) async fn a_feed_is_bounded_and_goes_on_once_that_is_settled(store: &Handles) {
     let anna = account(store, "anna").await;
     for number in 1..=9 {

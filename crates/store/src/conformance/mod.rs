@@ -73,6 +73,7 @@ where
         delivery::the_urgent_goes_first_and_order_holds,
         delivery::a_feed_is_bounded_and_goes_on_once_that_is_settled,
         delivery::the_head_is_known_where_an_account_is_idle,
+        delivery::what_is_settled_is_read_by_its_number,
         delivery::settling_is_idempotent,
         delivery::settling_in_any_order_loses_nothing,
         delivery::accounts_that_are_not_meant_settle_nothing,

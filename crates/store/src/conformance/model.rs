@@ -10,7 +10,8 @@ use tidings_core::model::{
 };
 use tidings_core::store::{
     AccountChange, AccountQuery, CommitFeed, Committed, Ended, EndpointQuery, Idempotency, NewEndpoint,
-    NewNotification, PendingBounds, Next, NotificationRecord, Payloads, Released, Settled, Settlement, Store, StoreError,
+    NewNotification, Next, NotificationRecord, Payloads, PendingBounds, Released, Settled, Settlement, Store,
+    StoreError,
 };
 
 use super::handles::{Database, Embedded, Handles};

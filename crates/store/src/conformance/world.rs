@@ -5,7 +5,7 @@ use tidings_core::model::{
     Sender, Seq, Timestamp, Topic, Username,
 };
 use tidings_core::store::{
-    Acceptance, CommitFeed, Committed, NewNotification, PendingBounds, Next, Payloads, Released, Settlement,
+    Acceptance, CommitFeed, Committed, NewNotification, Next, Payloads, PendingBounds, Released, Settlement,
 };
 
 use super::handles::Handles;

@@ -16,8 +16,13 @@ use crate::cursor::Cursor;
 
 impl State {
     pub fn create_account(&mut self, new: NewAccount) -> Result<Account> {
-        if self.named(&new.username).is_some() {
+        if self.usernames.contains_key(&new.username) {
             return Err(StoreError::Conflict);
+        }
+        if let Some(holder) = self.aliases.remove(&new.username)
+            && let Some(holder) = self.accounts.get_mut(&holder)
+        {
+            holder.account.alias = None;
         }
         self.last_account += 1;
         let id = AccountId(self.last_account);

@@ -1,8 +1,10 @@
 //! Feeding, settling and openings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tidings_core::model::{AccountId, NotificationId, Priority, Seq, Target, Timestamp};
+use tidings_core::model::{
+    AccountId, Notification, NotificationId, NotificationState, Priority, Seq, Target, Timestamp,
+};
 use tidings_core::store::{Feed, Payloads, Settled, Settlement};
 
 use super::state::{CopyState, Entry, Item, State};
@@ -34,6 +36,18 @@ impl State {
             self.drop_copy(account, seq);
         }
         feed
+    }
+
+    pub fn released_to(&self, account: AccountId, seqs: Vec<Seq>, now: Timestamp) -> Vec<Notification> {
+        let items = seqs.into_iter().collect::<BTreeSet<_>>();
+        let items = items.into_iter().filter_map(|seq| self.by_seq(seq));
+        let stands = items.filter(|item| {
+            let copy = item.copies.get(&account);
+            item.record.state == NotificationState::Live
+                && matches!(copy, Some(CopyState::Pending | CopyState::Delivered))
+        });
+        let notifications = stands.map(|item| &item.record.notification);
+        notifications.filter(|notification| notification.expires_at > now).cloned().collect()
     }
 
     pub fn head_if_idle(&self, account: AccountId) -> Option<Seq> {

@@ -16,6 +16,7 @@ mod state;
 mod store_impl;
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
@@ -28,7 +29,7 @@ use self::state::State;
 #[derive(Default)]
 pub struct MemoryStore {
     /// `None` once closed.
-    state: Mutex<Option<State>>,
+    state: Arc<Mutex<Option<State>>>,
     feeds: CommitFeeds,
     lateness: Option<Box<dyn Fn() -> usize + Send + Sync>>,
 }
@@ -37,7 +38,15 @@ impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Mutex::new(Some(State::default())), feeds: CommitFeeds::default(), lateness: None }
+        let state = Arc::new(Mutex::new(Some(State::default())));
+        Self { state, feeds: CommitFeeds::default(), lateness: None }
+    }
+
+    /// One more handle on the same, as another node would have it: its feeds tell only what is
+    /// committed through it.
+    #[must_use]
+    pub fn another_handle(&self) -> Self {
+        Self { state: Arc::clone(&self.state), feeds: CommitFeeds::default(), lateness: None }
     }
 
     /// `accept` commits at once and answers so many polls later as `lateness` says each
@@ -83,12 +92,30 @@ impl MemoryStore {
 mod tests {
     use std::sync::Arc;
 
+    use async_trait::async_trait;
+    use tidings_core::store::Store;
+
     use super::*;
-    use crate::conformance::{self, Embedded};
+    use crate::conformance::{self, Database, Embedded};
+
+    /// One that each node has its own handle on.
+    struct Shared(MemoryStore);
+
+    #[async_trait]
+    impl Database for Shared {
+        async fn open(&self) -> Arc<dyn Store> {
+            Arc::new(self.0.another_handle())
+        }
+    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn it_does_what_the_port_says() {
         conformance::run(|| async { Embedded(Arc::new(MemoryStore::new())) }).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn several_handles_do_what_the_port_says() {
+        conformance::run(|| async { Shared(MemoryStore::new()) }).await;
     }
 
     #[tokio::test]

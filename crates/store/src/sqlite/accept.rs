@@ -41,10 +41,8 @@ impl Writer {
         let size = [Some(content.len()), new.payload.bytes().map(<[u8]>::len), ext.as_ref().map(String::len)];
         let size = size.into_iter().flatten().sum::<usize>() + members.as_ref().map_or(0, Vec::len);
         let size = size as u64;
-        let collapse = new.collapse_key.clone().map(|key| CollapseKey {
-            key,
-            sender: Some(new.sender.identity()),
-        });
+        let collapse =
+            new.collapse_key.clone().map(|key| CollapseKey { key, sender: Some(new.sender.identity()) });
         self.check_room(&target, size, collapse.as_ref(), new.bounds)?;
         let position = self.totals.number();
         let notification = Notification {

@@ -27,8 +27,9 @@ const SEPARATOR: char = '\u{1f}';
 
 impl Writer {
     pub fn create_account(&mut self, new: NewAccount) -> Result<Account> {
-        if find(&self.connection, &new.username)?.is_some() {
-            return Err(StoreError::Conflict.into());
+        if let Some(id) = find(&self.connection, &new.username)? {
+            // A username goes before an alias, which its holder loses.
+            self.drop_alias(id, &new.username)?;
         }
         self.totals.last_account += 1;
         self.totals.current.accounts += 1;
@@ -61,6 +62,19 @@ impl Writer {
             ])?;
         self.put_credentials(account.id, &new.sha1, &new.sha256)?;
         Ok(account)
+    }
+
+    /// Takes an alias from the account that has it.
+    fn drop_alias(&self, holder: AccountId, alias: &Username) -> Result<()> {
+        let mut account = by_id(&self.connection, holder)?.ok_or(StoreError::NotFound)?;
+        if account.alias.as_ref() != Some(alias) {
+            return Err(StoreError::Conflict.into());
+        }
+        account.alias = None;
+        self.connection
+            .prepare_cached("UPDATE accounts SET alias = NULL, search = ?2 WHERE id = ?1")?
+            .execute(params![holder.0, searchable(&account)])?;
+        Ok(())
     }
 
     fn put_credentials(&self, id: AccountId, sha1: &ScramKeys, sha256: &ScramKeys) -> Result<()> {

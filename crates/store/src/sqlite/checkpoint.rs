@@ -84,11 +84,7 @@ struct CheckpointProgress {
 
 impl Checkpointer {
     /// Takes over from SQLite's own checkpoints on `writer`.
-    pub fn start(
-        path: &Path,
-        writer: &mut Connection,
-        health: &Arc<FileHealth>,
-    ) -> Result<(Self, Held)> {
+    pub fn start(path: &Path, writer: &mut Connection, health: &Arc<FileHealth>) -> Result<(Self, Held)> {
         Self::with(LIMITS, (LOOK, COPY), path, writer, health)
     }
 

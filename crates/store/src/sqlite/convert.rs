@@ -1,7 +1,8 @@
 //! Between SQLite's values and the product's words.
 
 use tidings_core::model::{
-    Counters, EndpointId, InvalidName, NamePattern, NotificationId, NotificationState, Priority, Topic, Username,
+    Counters, EndpointId, InvalidName, NamePattern, NotificationId, NotificationState, Priority, Topic,
+    Username,
 };
 
 use super::error::{Error, Result};

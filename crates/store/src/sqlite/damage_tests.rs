@@ -151,7 +151,10 @@ async fn every_kind_of_damage_is_found() {
         ("DELETE FROM credentials", "keys are missing"),
         ("UPDATE accounts SET last_seen = 999999999999999", "time"),
         ("INSERT OR REPLACE INTO cursors VALUES (1, 0, 0, 0, x'ff')", "cursor"),
-        ("INSERT INTO api_keys (id, name, scope, hash, created_at) VALUES ('1', 'n', 'god', x'00', 0)", "API keys"),
+        (
+            "INSERT INTO api_keys (id, name, scope, hash, created_at) VALUES ('1', 'n', 'god', x'00', 0)",
+            "API keys",
+        ),
     ] {
         let faults = found(sql).await;
         assert!(faults.contains(words), "{sql}: {faults:?}");

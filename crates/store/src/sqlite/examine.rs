@@ -65,7 +65,12 @@ pub(super) fn examine(path: &Path) -> Result<Report> {
         .query_row("SELECT max(created_at) FROM notifications", [], |row| row.get::<_, Option<i64>>(0))
         .optional()?
         .flatten();
-    Ok(Report { faults, totals: StoredTotals::load(&connection)?.current, newest: newest.map(Timestamp), older: false })
+    Ok(Report {
+        faults,
+        totals: StoredTotals::load(&connection)?.current,
+        newest: newest.map(Timestamp),
+        older: false,
+    })
 }
 
 /// What is wrong with the write-ahead log. A server may write to it meanwhile, so what is found must

@@ -301,11 +301,38 @@ impl OpenBroadcastSeqs {
     }
 }
 
-/// A released notification's [`Seq`], by id.
-pub(super) fn seq_of(
+/// Of these notifications for an account, what it has acknowledged or what waits for it, in order.
+pub(super) fn released_to(
     connection: &Connection,
-    id: NotificationId,
-) -> Result<Option<Seq>> {
+    damaged: &Damaged,
+    account: AccountId,
+    mut seqs: Vec<Seq>,
+    now: Timestamp,
+) -> Result<Vec<Notification>> {
+    seqs.sort_unstable();
+    seqs.dedup();
+    // Of the copy of a single recipient the counters say that it was dropped.
+    let mut stands = connection.prepare_cached(
+        "SELECT id FROM notifications
+         WHERE seq = ?1 AND state = 1 AND expires_at > ?3
+             AND NOT (topic IS NULL AND recipients = 1 AND expired + cancelled > 0)
+             AND NOT EXISTS (SELECT 1 FROM dropped WHERE seq = ?1 AND account = ?2)",
+    )?;
+    let mut released = Vec::with_capacity(seqs.len());
+    for Seq(seq) in seqs {
+        let id = stands.query_row(params![int(seq), account.0, now.0], |row| row.get(0)).optional()?;
+        let Some(id) = id.map(convert::id_from) else { continue };
+        match notification(connection, seq) {
+            Ok(notification) => released.push(notification),
+            Err(error) if error.damage().is_some() => damaged.note(seq, id, &error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(released)
+}
+
+/// A released notification's [`Seq`], by id.
+pub(super) fn seq_of(connection: &Connection, id: NotificationId) -> Result<Option<Seq>> {
     let mut statement =
         connection.prepare_cached("SELECT seq FROM notifications WHERE id = ?1 AND state IN (1, 2, 3)")?;
     let seq = statement.query_row([convert::id_bytes(id)], |row| row.get(0).map(uint));

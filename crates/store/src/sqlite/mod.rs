@@ -23,8 +23,8 @@ mod endpoints;
 mod error;
 mod examine;
 mod expiry;
-mod files;
 mod feed;
+mod files;
 mod invitations;
 mod open_index;
 mod purge;
@@ -58,8 +58,8 @@ use tidings_core::store::{CommitFeeds, Result, StoreError, Totals};
 
 use self::checkpoint::Checkpointer;
 use self::damaged::Damaged;
-use self::files::FileHealth;
 pub use self::examine::Report;
+use self::files::FileHealth;
 use self::readers::Readers;
 use self::writer::{Told, Writer};
 use crate::group_commit::{self, GroupCommit};
@@ -123,7 +123,8 @@ impl SqliteStore {
         let (checkpointer, held) = Checkpointer::start(path, &mut connection, &files)?;
         let feeds = Arc::new(CommitFeeds::default());
         let damaged = Arc::new(Damaged::default());
-        let told = Told { feeds: Arc::clone(&feeds), damaged: Arc::clone(&damaged), files: Arc::clone(&files) };
+        let told =
+            Told { feeds: Arc::clone(&feeds), damaged: Arc::clone(&damaged), files: Arc::clone(&files) };
         let writer = Writer::new(connection, checkpointer, told)?;
         let grouping = group_commit::Options {
             capacity: options.queue.max(1),

@@ -76,12 +76,7 @@ impl Writer {
     /// what they counted. They are accepted in order, so the first that is neither old nor from
     /// after `now` ends the walk. What is from after `now` was accepted while the clock was ahead;
     /// once something old comes behind it, it is old, too.
-    fn finished(
-        &self,
-        before: Timestamp,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(i64, i64, Counters)>> {
+    fn finished(&self, before: Timestamp, now: Timestamp, limit: usize) -> Result<Vec<(i64, i64, Counters)>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT seq, position, created_at, state, open, recipients, delivered, opened, expired, cancelled
              FROM notifications ORDER BY position",

@@ -9,7 +9,8 @@ use tidings_core::model::{
 };
 use tidings_core::store::prelude::*;
 use tidings_core::store::{
-    Acceptance, AccountOrder, CommitFeed, Committed, Idempotency, NewNotification, PendingBounds, Next, Payloads, Settlement,
+    Acceptance, AccountOrder, CommitFeed, Committed, Idempotency, NewNotification, Next, Payloads,
+    PendingBounds, Settlement,
 };
 
 use super::readers::in_snapshot;

@@ -49,11 +49,7 @@ pub(super) struct Told {
 }
 
 impl Writer {
-    pub fn new(
-        connection: Connection,
-        checkpointer: Checkpointer,
-        told: Told,
-    ) -> Result<Self> {
+    pub fn new(connection: Connection, checkpointer: Checkpointer, told: Told) -> Result<Self> {
         let stored = StoredTotals::load(&connection)?;
         let open = OpenIndex::load(&connection)?;
         connection.execute_batch("BEGIN IMMEDIATE")?;

@@ -17,7 +17,8 @@ pub(super) async fn run(command: &str, notification: &Notification) -> Result<()
     let mut child = tokio::process::Command::new("sh");
     child.arg("-c").arg(command).stdin(Stdio::null()).envs(environment(notification));
     let status = child.status().await;
-    let status = status.map_err(|error| Failure::failed(format!("cannot run sh: {}", failure::io(&error))))?;
+    let status =
+        status.map_err(|error| Failure::failed(format!("cannot run sh: {}", failure::io(&error))))?;
     if !status.success() {
         output::note(format_args!("--exec for {}: {status}", output::one_line(&notification.id)));
     }

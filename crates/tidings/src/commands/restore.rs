@@ -69,7 +69,11 @@ fn is_empty(dir: &Path) -> Result<bool, Failure> {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(error) => {
-            return Err(Failure::failed(format!("cannot look into {}: {}", dir.display(), failure::io(&error))));
+            return Err(Failure::failed(format!(
+                "cannot look into {}: {}",
+                dir.display(),
+                failure::io(&error)
+            )));
         }
     };
     let mut names = entries.filter_map(Result::ok).map(|entry| entry.file_name());

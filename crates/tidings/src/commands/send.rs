@@ -116,7 +116,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 fn read_message(input: impl std::io::Read) -> Result<String, Failure> {
     let mut text = String::new();
     let read = input.take(MESSAGE_BYTES + 1).read_to_string(&mut text);
-    read.map_err(|error| Failure::failed(format!("the message cannot be read from standard input: {error}")))?;
+    read.map_err(|error| {
+        Failure::failed(format!("the message cannot be read from standard input: {error}"))
+    })?;
     if text.len() as u64 > MESSAGE_BYTES {
         return Err(Failure::failed(format!("the message is longer than {MESSAGE_BYTES} bytes")));
     }

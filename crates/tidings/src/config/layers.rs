@@ -247,7 +247,9 @@ mod tests {
         ] {
             assert_eq!(load(&with(given)).unwrap().settings.http.public_url.as_deref(), Some(taken));
         }
-        for given in ["https://example.org/push", "https://example.org?x", "https://", "example.org", "https://a b"] {
+        for given in
+            ["https://example.org/push", "https://example.org?x", "https://", "example.org", "https://a b"]
+        {
             assert!(wrong(&with(given)).contains("http.public_url"), "{given}");
         }
     }

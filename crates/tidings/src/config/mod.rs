@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub domain: String,
     /// This node's name, as `/v1/sessions` and `/v1/nodes` show it; without one the host's.
     pub node: Option<String>,
+    /// Whether devices may give their accounts a second name, as androidpn's do.
+    pub aliases: bool,
     pub listen: Listen,
     pub tls: Tls,
     pub log: Log,
@@ -60,13 +62,21 @@ pub(crate) struct Listen {
 }
 
 /// `[tls]`: a certificate of one's own; both or none.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Tls {
     /// A PEM file: the certificate, then those it was signed with.
     pub certificate: Option<PathBuf>,
     /// A PEM file: its private key.
     pub key: Option<PathBuf>,
+    /// Whether logins may be bound to their connection (SCRAM's `-PLUS`).
+    pub channel_binding: bool,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self { certificate: None, key: None, channel_binding: true }
+    }
 }
 
 /// `[log]`: what is logged to standard error.
@@ -93,6 +103,7 @@ impl Default for Settings {
             data_dir: "./tidings-data".into(),
             domain: "localhost".into(),
             node: None,
+            aliases: false,
             listen: Listen::default(),
             tls: Tls::default(),
             log: Log::default(),
@@ -131,6 +142,8 @@ impl Settings {
         tidings_core::config::Config {
             domain: self.domain.clone(),
             node: self.node.clone().unwrap_or_else(host_name),
+            channel_binding: self.tls.channel_binding,
+            aliases: self.aliases,
             registration: self.registration.clone(),
             limits: self.limits.clone(),
             session: self.session.clone(),

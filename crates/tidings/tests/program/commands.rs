@@ -189,7 +189,11 @@ fn androidpns_accounts_are_taken_over() {
     let output = run(&line);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).ends_with("3 taken, 1 skipped\n"), "{}", text(&output.stdout));
-    assert!(text(&run(&line).stdout).contains("admin: username: the username is taken"), "{}", text(&run(&line).stdout));
+    assert!(
+        text(&run(&line).stdout).contains("admin: username: the username is taken"),
+        "{}",
+        text(&run(&line).stdout)
+    );
     let (_, user) = server.api("GET", "/v1/users/c3f1a0de", None);
     assert_eq!(user["name"], json!("Zoë “📱”, (x)"));
     let (_, user) = server.api("GET", "/v1/users/case", None);

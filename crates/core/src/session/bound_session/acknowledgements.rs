@@ -7,8 +7,9 @@ use tidings_xmpp::ext::sm::HandledCountTooHigh;
 use tidings_xmpp::ns;
 use tokio::time::Instant;
 
-use super::BoundSession;
-use crate::model::{NotificationId, Seq};
+use super::{BoundSession, Number};
+use crate::model::NotificationId;
+use crate::session::owed::Due;
 use crate::session::ping;
 use crate::session::sources::Sources;
 
@@ -17,7 +18,7 @@ impl BoundSession {
     pub(super) fn ask_for_acknowledgement(
         &mut self,
         sources: &Sources,
-        before: Option<u32>,
+        before: Option<Number>,
         now: Instant,
         out: &mut Vec<u8>,
     ) {
@@ -70,7 +71,12 @@ impl BoundSession {
     ) -> Result<(), HandledCountTooHigh> {
         let Some(sm) = &mut self.sm else { return Ok(()) };
         let acknowledged = sm.acknowledged(h)?;
-        let settled = self.pop(|number| acknowledged.covers(number));
+        self.has_acknowledged(sources);
+        let settled = self.pop(|number| match number {
+            Number::Stanza(number) => acknowledged.covers(number),
+            // From before the peer was told that it counts.
+            Number::Notification(_) => true,
+        });
         self.settle(sources, settled).await;
         if !self.outstanding.is_empty()
             && let Some(sm) = &mut self.sm
@@ -90,7 +96,11 @@ impl BoundSession {
     ) {
         let Some(number) = ping::number(id) else { return };
         if let Some(covers) = self.ping.answered(number) {
-            let settled = self.pop(|number| covers.wrapping_sub(number) < u32::MAX / 2);
+            self.has_acknowledged(sources);
+            let settled = self.pop(|number| match number {
+                Number::Notification(number) => covers.wrapping_sub(number) < u32::MAX / 2,
+                Number::Stanza(_) => false,
+            });
             self.settle(sources, settled).await;
             self.ask(sources, now, out);
         }
@@ -106,9 +116,10 @@ impl BoundSession {
         if standard {
             self.ping.receipt();
         }
+        self.has_acknowledged(sources);
         match self.outstanding.iter().position(|outstanding| outstanding.id == id) {
             Some(index) => {
-                let settled = self.outstanding.remove(index).map(|outstanding| outstanding.seq);
+                let settled = self.outstanding.remove(index).map(|outstanding| outstanding.due);
                 self.settlements = self.settlements.wrapping_add(1);
                 self.release_memory();
                 self.settle(sources, settled.into_iter().collect()).await;
@@ -121,22 +132,37 @@ impl BoundSession {
         }
     }
 
+    /// The peer acknowledges: what was held back from clients that do not is sent now.
+    fn has_acknowledged(&mut self, sources: &Sources) {
+        self.acknowledged = true;
+        if sources.hand_outs.acknowledged(self.entry.account) {
+            self.start_feed_over();
+        }
+    }
+
     /// Takes the acknowledged from the front.
-    fn pop(&mut self, acknowledged: impl Fn(u32) -> bool) -> Vec<Seq> {
+    fn pop(&mut self, acknowledged: impl Fn(Number) -> bool) -> Vec<Due> {
         let count =
             self.outstanding.iter().take_while(|outstanding| acknowledged(outstanding.number)).count();
         if count > 0 {
             self.settlements = self.settlements.wrapping_add(1);
         }
-        let settled = self.outstanding.drain(..count).map(|outstanding| outstanding.seq).collect();
+        let settled = self.outstanding.drain(..count).map(|outstanding| outstanding.due).collect();
         self.release_memory();
         settled
     }
 
-    async fn settle(&self, sources: &Sources, settled: Vec<Seq>) {
-        if !settled.is_empty() {
-            sources.notification.settle(self.entry.account, settled).await;
+    /// The account's copies are settled; its other sessions are still owed theirs, and told
+    /// before no store has them any more.
+    async fn settle(&self, sources: &Sources, settled: Vec<Due>) {
+        if settled.is_empty() {
+            return;
         }
+        if self.entry.has_siblings() {
+            let first: Vec<Due> = settled.iter().filter(|due| !due.settled).copied().collect();
+            sources.sessions.settled_by(&self.entry, &first);
+        }
+        sources.notification.settle(self.entry.account, settled.into_iter().map(|due| due.seq)).await;
     }
 
     fn release_memory(&mut self) {

@@ -1,20 +1,31 @@
 //! What a session is fed: hints while they tell all there is, the store otherwise.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{BoundSession, FeedState, Outstanding};
-use crate::model::{Priority, Seq};
+use super::{BoundSession, FeedState, Number, Outstanding};
+use crate::model::{Notification, Priority, Seq};
 use crate::session::collapse::collapse;
-use crate::session::delivery::{Delivery, payloads};
+use crate::session::delivery::{Delivery, fits, payloads};
+use crate::session::owed::{Due, Owed, Place};
 use crate::session::sources::Sources;
 use crate::store::{Feed, StoreError};
 
 /// How long a session waits after the store failed before it reads again.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// What is to be sent, in order.
+struct Batch {
+    notifications: Vec<Notification>,
+    /// Those that are not pending any more.
+    from_owed: HashSet<Seq>,
+    /// Nothing follows.
+    complete: bool,
+}
 
 impl BoundSession {
     /// The session became available, or its feed must start over.
@@ -25,6 +36,7 @@ impl BoundSession {
     /// The session is not available any more.
     pub(in crate::session) fn stop_feed(&mut self) {
         self.feed = FeedState::Off;
+        self.owed = Owed::default();
         self.held_until = None;
         self.retry_at = None;
     }
@@ -75,7 +87,14 @@ impl BoundSession {
 
     fn drain_hints(&mut self, sources: &Sources, now: Instant, out: &mut Vec<u8>) -> bool {
         let Some(batch) = self.take_hints(sources) else { return false };
-        let sent_up_to = self.sent_up_to;
+        self.take_settled();
+        if self.owes_beside(&batch) {
+            if !self.holds_all_owed() {
+                return false;
+            }
+            self.hold(sources, now);
+        }
+        let sent_up_to = self.sent_up_to.newest();
         // One that is older than what was sent before must be read: the store knows its place and
         // whether it was replaced. (Hints of several nodes may overtake each other.) What comes
         // after one that must be read is read with it, in order.
@@ -136,7 +155,11 @@ impl BoundSession {
         // Hints up to here are in what the store answers; later ones come after it.
         drop(self.entry.take_queued());
         self.next_broadcast = sources.broadcasts.end();
-        let limit = sources.config.session.window + 1;
+        let withheld = match self.sm {
+            Some(_) => HashSet::new(),
+            None => sources.hand_outs.withheld(self.entry.account),
+        };
+        let limit = sources.config.session.window + 1 + withheld.len();
         let feed = match self.pending(sources, limit).await {
             Ok(feed) => feed,
             Err(error) => {
@@ -151,13 +174,31 @@ impl BoundSession {
                 return false;
             }
         };
-        self.head = feed.head;
-        let mut complete = !feed.more;
+        // What another session settled before that was read is known by now.
+        self.take_settled();
+        let head = feed.head;
+        let Batch { notifications, from_owed, complete } = match self.with_owed(sources, feed, limit).await {
+            Ok(batch) => batch,
+            Err(error) => {
+                tracing::warn!(%error, jid = %self.entry.username, "cannot read what a session is owed; trying again");
+                self.retry_at = Some(now + RETRY);
+                return false;
+            }
+        };
+        self.head = head;
+        let mut complete = complete;
         let releasing = self.release_low
             || self.held_until.is_some()
-                && feed.pending.iter().any(|n| n.priority != Priority::Low && !self.in_flight(n.seq));
-        for notification in feed.pending {
-            if self.in_flight(notification.seq) {
+                && notifications.iter().any(|n| n.priority != Priority::Low && !self.in_flight(n.seq));
+        let mut withholds = false;
+        for notification in notifications {
+            let seq = notification.seq;
+            if withheld.contains(&seq) {
+                withholds = true;
+                continue;
+            }
+            // What is owed may have been replaced by what was sent before it.
+            if self.in_flight(seq) || from_owed.contains(&seq) && !self.owed.contains(seq) {
                 continue;
             }
             if self.inactive && notification.priority == Priority::Low && !releasing {
@@ -173,6 +214,13 @@ impl BoundSession {
         if releasing {
             self.held_until = None;
         }
+        // Perhaps this client acknowledges.
+        if withholds
+            && !self.acknowledged
+            && let Some(number) = self.ping.await_answer(true, now)
+        {
+            self.write_ping(sources, number, out);
+        }
         if complete {
             self.release_low = false;
             self.feed = FeedState::Live;
@@ -183,15 +231,15 @@ impl BoundSession {
     /// What the store has for this session, which is found by its topics from then on.
     async fn pending(&self, sources: &Sources, limit: usize) -> Result<Feed, StoreError> {
         let account = self.entry.account;
-        if !sources.topics.knows_topics(account) {
+        if !sources.sessions.knows_topics(account) {
             if let Some(head) = sources.store.head_if_idle(account).await? {
-                sources.topics.learn_topics(account, Vec::new());
+                sources.sessions.learn_topics(account, Vec::new());
                 return Ok(Feed { pending: Vec::new(), more: false, head, damaged: Vec::new() });
             }
             // Available first, indexed second, read third: what is sent meanwhile comes
             // as a hint or is read, and mostly both.
             let topics = sources.store.subscriptions(account).await?;
-            sources.topics.learn_topics(account, topics);
+            sources.sessions.learn_topics(account, topics);
         }
         sources.notification.feed(account, payloads(self.encoding), limit).await
     }
@@ -200,15 +248,83 @@ impl BoundSession {
         let notification = &delivery.notification;
         delivery.template(self.encoding, &sources.config).write(&self.entry.to, out);
         let number = match &mut self.sm {
-            Some(sm) => sm.count_sent(),
-            None => self.ping.count_sent(),
+            Some(sm) => Number::Stanza(sm.count_sent()),
+            None => Number::Notification(self.ping.count_sent()),
         };
-        self.sent_up_to = notification.seq.max(self.sent_up_to);
-        self.outstanding.push_back(Outstanding { number, seq: notification.seq, id: notification.id });
+        let mut due = Due::of(notification);
+        due.settled = self.owed.sent(&due);
+        self.sent_up_to.sent(&due);
+        self.outstanding.push_back(Outstanding { number, id: notification.id, due });
     }
 
     fn in_flight(&self, seq: Seq) -> bool {
-        self.outstanding.iter().any(|outstanding| outstanding.seq == seq)
+        self.outstanding.iter().any(|outstanding| outstanding.due.seq == seq)
+    }
+
+    // ---- what other sessions have settled ----
+
+    /// Notes what other sessions of the account have settled: what of it was not sent here is owed.
+    pub(super) fn take_settled(&mut self) {
+        let (settled, overflowed) = self.entry.take_settled_elsewhere();
+        if overflowed {
+            self.owed.overflow();
+        }
+        for due in settled {
+            match self.outstanding.iter_mut().find(|outstanding| outstanding.due.seq == due.seq) {
+                Some(outstanding) => outstanding.due.settled = true,
+                None if due.seq > self.sent_up_to.of(due.priority) || self.owed.contains(due.seq) => {
+                    self.owed.add(due);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Whether the session is owed anything but what is in this batch.
+    fn owes_beside(&self, batch: &[Arc<Delivery>]) -> bool {
+        let in_batch = |due: &Due| batch.iter().any(|delivery| delivery.notification.seq == due.seq);
+        self.owed.iter().any(|due| !in_batch(due))
+    }
+
+    /// Whether all that is owed waits for the client to become active.
+    fn holds_all_owed(&self) -> bool {
+        self.inactive && !self.release_low && self.owed.iter().all(|due| due.priority == Priority::Low)
+    }
+
+    /// What was read of the store, and what is owed beside it, in order. Where one of them goes on,
+    /// the batch ends there: what follows must not overtake.
+    async fn with_owed(&mut self, sources: &Sources, feed: Feed, limit: usize) -> Result<Batch, StoreError> {
+        let mut batch =
+            Batch { notifications: feed.pending, from_owed: HashSet::new(), complete: !feed.more };
+        if self.owed.is_empty() {
+            return Ok(batch);
+        }
+        let place = |notification: &Notification| (Reverse(notification.priority), notification.seq);
+        let end: Option<Place> = match feed.more {
+            true => batch.notifications.last().map(place),
+            false => None,
+        };
+        let pending: HashSet<Seq> = batch.notifications.iter().map(|notification| notification.seq).collect();
+        let mut wanted: Vec<Due> = self.owed.iter().copied().collect();
+        wanted.retain(|due| !pending.contains(&due.seq) && end.is_none_or(|end| due.place() < end));
+        let cut = wanted.get(limit).map(Due::place);
+        wanted.truncate(limit);
+        if wanted.is_empty() {
+            return Ok(batch);
+        }
+        let seqs = wanted.iter().map(|due| due.seq).collect();
+        let mut found = sources.notification.released_to(self.entry.account, seqs).await?;
+        found.retain(|notification| fits(notification, self.encoding));
+        batch.from_owed = found.iter().map(|notification| notification.seq).collect();
+        let found_seqs = &batch.from_owed;
+        self.owed.forget(|seq| wanted.iter().any(|due| due.seq == seq) && !found_seqs.contains(&seq));
+        if let Some(cut) = cut {
+            batch.notifications.retain(|notification| place(notification) < cut);
+            batch.complete = false;
+        }
+        batch.notifications.append(&mut found);
+        batch.notifications.sort_by_key(place);
+        Ok(batch)
     }
 
     pub(super) fn room(&self, sources: &Sources) -> bool {
@@ -221,7 +337,7 @@ impl BoundSession {
         full
     }
 
-    pub(super) fn mark(&self) -> Option<u32> {
+    pub(super) fn mark(&self) -> Option<Number> {
         self.outstanding.back().map(|outstanding| outstanding.number)
     }
 

@@ -1,7 +1,7 @@
 //! Notifications, method by method, each under the lock.
 
 use async_trait::async_trait;
-use tidings_core::model::{AccountId, NotificationId, SenderFilter, Seq, Timestamp};
+use tidings_core::model::{AccountId, Notification, NotificationId, SenderFilter, Seq, Timestamp};
 use tidings_core::store::{
     Acceptance, CommitFeed, Ended, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord,
     NotificationStore, Page, Payloads, Result, Settled, Settlement, Totals,
@@ -91,6 +91,15 @@ impl NotificationStore for MemoryStore {
 
     async fn settle(&self, batch: Vec<Settlement>) -> Result<Settled> {
         Ok(self.state()?.settle(batch))
+    }
+
+    async fn released_to(
+        &self,
+        account: AccountId,
+        seqs: Vec<Seq>,
+        now: Timestamp,
+    ) -> Result<Vec<Notification>> {
+        Ok(self.state()?.released_to(account, seqs, now))
     }
 
     async fn seq_of(&self, id: NotificationId) -> Result<Option<Seq>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tidings_core::model::{AccountId, Audience, NotificationId, SenderFilter, Seq, Timestamp};
+use tidings_core::model::{AccountId, Audience, Notification, NotificationId, SenderFilter, Seq, Timestamp};
 use tidings_core::store::{
     Acceptance, CommitFeed, Ended, Feed, HistoryEntry, Idempotency, NewNotification, NotificationRecord,
     NotificationStore, Page, Payloads, Result, Settled, Settlement, Totals,
@@ -134,6 +134,16 @@ impl NotificationStore for SqliteStore {
             true => self.writer.call_inline(bytes, settle).await,
             false => self.writer.call(bytes, settle).await,
         }
+    }
+
+    async fn released_to(
+        &self,
+        account: AccountId,
+        seqs: Vec<Seq>,
+        now: Timestamp,
+    ) -> Result<Vec<Notification>> {
+        let damaged = Arc::clone(&self.damaged);
+        self.readers.call(move |connection| feed::released_to(connection, &damaged, account, seqs, now)).await
     }
 
     async fn seq_of(&self, id: NotificationId) -> Result<Option<Seq>> {

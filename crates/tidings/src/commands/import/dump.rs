@@ -167,8 +167,13 @@ fn dialect(text: &str) -> Dialect {
         Dialect::MySql
     } else if has(&["postgresql", "from stdin;", "standard_conforming_strings", "create table public."]) {
         Dialect::PostgreSql
-    } else if has(&["create schema public", "create memory table", "create cached table", "/*c1*/", "connect user"])
-        || !text.contains(';')
+    } else if has(&[
+        "create schema public",
+        "create memory table",
+        "create cached table",
+        "/*c1*/",
+        "connect user",
+    ]) || !text.contains(';')
     {
         Dialect::Hsqldb
     } else {
@@ -404,7 +409,8 @@ fn created(tokens: &[Token]) -> Option<Vec<String>> {
     }
     // Not columns, but what is said of them.
     columns.retain(|name| {
-        !["primary", "unique", "key", "constraint", "index", "foreign", "check", "fulltext"].contains(&name.as_str())
+        !["primary", "unique", "key", "constraint", "index", "foreign", "check", "fulltext"]
+            .contains(&name.as_str())
     });
     Some(columns)
 }
@@ -527,7 +533,8 @@ mod tests {
         ]);
         assert_eq!(users, [user("a", "b", None, None)]);
         // Latin-1.
-        let users = read(&[b"INSERT INTO `apn_user` (`username`,`password`,`name`) VALUES ('a','b','Zo\xeb');"]);
+        let users =
+            read(&[b"INSERT INTO `apn_user` (`username`,`password`,`name`) VALUES ('a','b','Zo\xeb');"]);
         assert_eq!(users, [user("a", "b", Some("Zoë"), None)]);
     }
 }

@@ -1,6 +1,6 @@
 //! Under TLS, before authentication: SASL, XEP-0078, registration.
 
-use jid::{BareJid, DomainPart, NodePart, ResourcePart};
+use jid::{BareJid, DomainPart, NodePart};
 
 use super::request::{Request, RequestId};
 use super::resource_binding::ResourceBinding;
@@ -9,8 +9,9 @@ use super::{
     Answer, Bound, Context, MAX_FAILURES, Outcome, Question, RegisterOffer, Settings, Stage, Step, Verdict,
     out_of_turn,
 };
-use crate::ext::{auth0078, preauth, register, sasl2, sm};
+use crate::ext::{auth0078, ping, preauth, register, sasl2, sm};
 use crate::ns;
+use crate::resource;
 use crate::sasl::{
     MAX_PASSWORD, Mechanism, Plain, SaslCondition, SaslFailure, ScramChallenge, ScramError, ScramServer,
     TlsBinding, authorizes, decode_payload, encode_payload,
@@ -29,6 +30,8 @@ pub(super) struct Login {
     failures: u8,
     /// What XEP-0445 brought.
     token: Option<String>,
+    /// The form of XEP-0077 was asked for, or an account made.
+    registering: bool,
     /// The exchange under way is one of XEP-0388, and this is what the login brings along.
     inline: Option<Box<sasl2::InlineRequests>>,
 }
@@ -66,7 +69,11 @@ pub(super) enum LoginAsked {
 
 impl Login {
     pub(super) fn new(tls: TlsBinding) -> Self {
-        Self { tls, failures: 0, token: None, inline: None }
+        Self { tls, failures: 0, token: None, registering: false, inline: None }
+    }
+
+    pub(super) fn registering(&self) -> bool {
+        self.registering
     }
 
     pub(super) fn tls(&self) -> &TlsBinding {
@@ -112,6 +119,14 @@ impl Login {
                 Some(request) => self.request(request, context),
                 None => self.idle(),
             },
+            ("iq", ns::CLIENT, exchange)
+                if element.attribute("type") == Some("get") && element.children().any(ping::is_ping) =>
+            {
+                if let Some(request) = Request::read(element, context) {
+                    request.result(None, context);
+                }
+                Ok((Stage::Login(self, exchange), Step::Continue))
+            }
             ("iq" | "message" | "presence", ns::CLIENT, _) => Err(StreamCondition::NotAuthorized.into()),
             ("starttls", ns::TLS, _) => {
                 context.send(&Element::new("failure", ns::TLS));
@@ -125,7 +140,7 @@ impl Login {
         }
     }
 
-    pub(super) fn answer(self, asked: LoginAsked, answer: Answer, context: &mut Context<'_>) -> Outcome {
+    pub(super) fn answer(mut self, asked: LoginAsked, answer: Answer, context: &mut Context<'_>) -> Outcome {
         match (asked, answer) {
             (LoginAsked::Keys(server), Answer::Scram(Some(keys))) => {
                 let (challenge, message) = server.challenge(keys, &context.random::<18>());
@@ -170,6 +185,7 @@ impl Login {
                 self.count_failure()
             }
             (LoginAsked::Register(id), Answer::Registered(Ok(()))) => {
+                self.registering = true;
                 id.result(None, context);
                 self.idle()
             }
@@ -307,6 +323,11 @@ impl Login {
             ns::IQ_AUTH => self.iq_auth(request, context),
             ns::REGISTER => self.register(request, context),
             ns::PRE_AUTH => self.pre_auth(&request, context),
+            // Some clients keep a slow login alive with it.
+            ns::PING if !request.set => {
+                request.result(None, context);
+                self.idle()
+            }
             _ => Err(StreamCondition::NotAuthorized.into()),
         }
     }
@@ -334,10 +355,11 @@ impl Login {
         Ok((Stage::LoginAsked(self, asked), Step::Ask(Question::IqAuth { username, password, resource })))
     }
 
-    fn register(self, request: Request, context: &mut Context<'_>) -> Outcome {
+    fn register(mut self, request: Request, context: &mut Context<'_>) -> Outcome {
         let offer = context.settings.register;
         let submission = match register::Request::from_payload(request.kind(), &request.payload) {
             Ok(register::Request::Fields) => {
+                self.registering = offer != RegisterOffer::Closed || self.token.is_some();
                 if let Some(token) = self.token.clone() {
                     let asked = LoginAsked::Invited(request.into_id());
                     return Ok((Stage::LoginAsked(self, asked), Step::Ask(Question::Invited { token })));
@@ -447,9 +469,8 @@ fn iq_error(verdict: Verdict) -> StanzaError {
 fn full_jid(username: &str, domain: &str, resource: &str) -> Option<(String, String)> {
     let node = NodePart::new(username).ok()?;
     let domain = DomainPart::new(domain).ok()?;
-    let resource = ResourcePart::new(resource).ok()?;
-    let jid = BareJid::from_parts(Some(&node), &domain).with_resource(&resource);
-    Some((jid.to_string(), resource.as_str().to_owned()))
+    let resource = resource::prepare(resource)?;
+    Some((format!("{}/{resource}", BareJid::from_parts(Some(&node), &domain)), resource))
 }
 
 /// What XEP-0077 wants to know: what is listed must be filled in, so no more than that. No key is wanted

@@ -101,7 +101,7 @@ impl Negotiation {
     pub fn new(features: Arc<FeatureCache>, tls: Option<TlsBinding>) -> Self {
         let secure = tls.is_some();
         let stage = match tls {
-            Some(tls) => Stage::Login(Login::new(tls), Exchange::Idle),
+            Some(tls) => Stage::Login(Login::new(features.settings.bindable(tls)), Exchange::Idle),
             None => Stage::PreTls(PreTls::default()),
         };
         Self { features, stage, open: false, domain: 0, secure, authenticated: false }
@@ -148,6 +148,7 @@ impl Negotiation {
     /// it sent before counts for nothing.
     pub fn tls_started(&mut self, tls: TlsBinding) {
         if matches!(self.stage, Stage::Handshake | Stage::PreTls(_)) {
+            let tls = self.features.settings.bindable(tls);
             self.stage = Stage::Login(Login::new(tls), Exchange::Idle);
             self.open = false;
             self.secure = true;
@@ -186,6 +187,11 @@ impl Negotiation {
     /// Whether the peer has logged in.
     pub fn authenticated(&self) -> bool {
         self.authenticated
+    }
+
+    /// Whether the peer is at registering: it has asked for the form, or has registered.
+    pub fn registering(&self) -> bool {
+        matches!(&self.stage, Stage::Login(login, _) | Stage::LoginAsked(login, _) if login.registering())
     }
 
     /// Whether TLS is up.

@@ -1,13 +1,12 @@
 //! After SASL: a resource is bound or an earlier session resumed.
 
-use jid::ResourcePart;
-
 use super::request::{Request, RequestId};
 use super::{Answer, Bound, Context, Outcome, Question, Settings, Stage, Step, out_of_turn};
 use crate::ext::csi::ClientState;
 use crate::ext::sm::{self, Nonza};
-use crate::ext::{bind, session};
+use crate::ext::{bind, ping, session};
 use crate::ns;
+use crate::resource;
 use crate::stanza::{Condition, StanzaError};
 use crate::stream::{Features, StreamCondition, StreamError};
 use crate::xml::Element;
@@ -106,7 +105,7 @@ impl ResourceBinding {
         if request.set
             && let Some(resource) = bind::parse_request(&request.payload)
         {
-            if resource.as_deref().is_some_and(|wanted| ResourcePart::new(wanted).is_err()) {
+            if resource.as_deref().is_some_and(|wanted| resource::prepare(wanted).is_none()) {
                 request.error(StanzaError::bad_request("not a resource"), context);
                 return self.go_on();
             }
@@ -115,6 +114,8 @@ impl ResourceBinding {
         }
         if request.set && session::is_request(&request.payload) {
             // RFC 3921's session is nothing but this answer.
+            request.result(None, context);
+        } else if !request.set && ping::is_ping(&request.payload) {
             request.result(None, context);
         } else {
             request.error(StanzaError::not_allowed(), context);

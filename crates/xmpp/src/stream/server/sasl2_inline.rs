@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jid::{BareJid, DomainPart, NodePart, ResourcePart};
+use jid::{BareJid, DomainPart, NodePart};
 use sha2::{Digest, Sha256};
 
 use super::resource_binding::ResourceBinding;
@@ -11,6 +11,7 @@ use super::{Answer, Bound, Context, Outcome, Question, Stage, Step, out_of_turn}
 use crate::ext::sasl2::{self, Bind, InlineRequests};
 use crate::ext::sm::{self, Nonza};
 use crate::ns;
+use crate::resource;
 use crate::stanza::{Condition, StanzaError};
 use crate::xml::Element;
 
@@ -169,7 +170,7 @@ fn resource(bind: &Bind, context: &mut Context<'_>) -> Option<String> {
         Some(tag) => format!("{tag}/{distinction}"),
         None => distinction,
     };
-    ResourcePart::new(&resource).ok().map(|resource| resource.as_str().to_owned())
+    resource::prepare(&resource)
 }
 
 fn bare_jid(username: &str, domain: &str) -> Option<String> {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::ext::limits::StreamLimits;
+use crate::sasl::TlsBinding;
 use crate::stream::Caps;
 
 /// What the negotiation offers; the same for every stream.
@@ -16,6 +17,8 @@ pub struct Settings {
     pub register: RegisterOffer,
     /// Whether XEP-0078 logins are taken.
     pub iq_auth: bool,
+    /// Whether SCRAM's `-PLUS` is offered, where TLS has what to bind a login to.
+    pub channel_binding: bool,
     /// Whether XEP-0198 is offered.
     pub stream_management: bool,
     /// XEP-0115: node and verification string of the server's disco#info.
@@ -45,6 +48,7 @@ impl Settings {
             extra_domains: Vec::new(),
             register: RegisterOffer::Open,
             iq_auth: true,
+            channel_binding: true,
             stream_management: true,
             caps: None,
             stanza_bytes: 64 * 1024,
@@ -74,6 +78,16 @@ impl Settings {
 
     fn domains(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.domain.as_str()).chain(self.extra_domains.iter().map(String::as_str))
+    }
+
+    /// What a login may be bound to on a connection with this TLS: nothing before TLS 1.3. There a
+    /// client may take `tls-unique` (RFC 5802 section 6.1), which is not to be had from every TLS
+    /// library; since RFC 9266 `tls-exporter` has its place.
+    pub(super) fn bindable(&self, tls: TlsBinding) -> TlsBinding {
+        match self.channel_binding && tls.version == "TLSv1.3" {
+            true => tls,
+            false => TlsBinding { server_end_point: None, exporter: None, ..tls },
+        }
     }
 
     pub(super) fn feature_caps(&self) -> Option<Caps> {
