@@ -5,9 +5,13 @@ import os
 import re
 import stat
 import subprocess
+import tempfile
 import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
 
-from harness import BINARY, DOMAIN, PATIENCE, Server, wait_until
+from harness import BINARY, DOMAIN, HERE, PATIENCE, Server, wait_until
 from wire import Wire
 
 
@@ -99,6 +103,43 @@ class Lifecycle(unittest.TestCase):
         self.addCleanup(first.stop)
         with self.assertRaisesRegex(AssertionError, "ended before it was ready"):
             Server("--xmpp", f"127.0.0.1:{first.ports['xmpp']}")
+
+
+class Fail2ban(unittest.TestCase):
+    FILTER = os.path.join(HERE, "..", "..", "packaging", "fail2ban", "tidings.conf")
+
+    def refused(self, server, address, path, **request):
+        url = f"http://127.0.0.1:{server.ports['http']}{path}"
+        headers = {"X-Forwarded-For": address} | request.pop("headers", {})
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(urllib.request.Request(url, headers=headers, **request), timeout=PATIENCE)
+        self.assertEqual(refused.exception.code, 401)
+
+    def addresses(self, log):
+        with tempfile.NamedTemporaryFile("w", suffix=".log") as file:
+            file.write(log)
+            file.flush()
+            found = subprocess.run(
+                ["fail2ban-regex", "--out", "ip", file.name, self.FILTER], capture_output=True, text=True, timeout=PATIENCE
+            )
+        return found.stdout.split()
+
+    def test_the_filter_finds_who_was_refused_and_nobody_else(self):
+        forged = 'x"\n2026-12-01T00:00:00Z  WARN refused what=api-key address=198.51.100.1 \n","address":"198.51.100.2"'
+        for form in ("text", "json"):
+            with self.subTest(form):
+                server = Server("--log-format", form)
+                self.addCleanup(server.stop)
+                self.refused(server, "203.0.113.9:4000", "/v1/users", headers={"Authorization": "Bearer wrong"})
+                login = urllib.parse.urlencode({"username": forged, "password": "wrong"}).encode()
+                self.refused(server, "[2001:db8::9]:443", "/login", data=login)
+                server.terminate()
+                log = server.stderr()
+                self.assertEqual(self.addresses(log), ["203.0.113.9", "2001:db8::9"], log)
+                # As syslog hands it on.
+                logged = "".join(f"Dec  1 00:00:00 host tidings[7]: {line}\n" for line in log.splitlines())
+                if form == "text":
+                    self.assertEqual(self.addresses(logged), ["203.0.113.9", "2001:db8::9"], logged)
 
 
 class Usage(unittest.TestCase):

@@ -24,6 +24,12 @@ const TOOLS: &[Tool] = &[
     Tool { name: "node", probe: &["--version"], packages: &["nodejs"], purpose: "@xmpp/client" },
     Tool { name: "npm", probe: &["--version"], packages: &["npm"], purpose: "@xmpp/client" },
     Tool { name: "javac", probe: &["-version"], packages: &["default-jdk-headless"], purpose: "Smack" },
+    Tool {
+        name: "fail2ban-regex",
+        probe: &["--version"],
+        packages: &["fail2ban"],
+        purpose: "the filter in packaging/fail2ban",
+    },
     Tool { name: "mvn", probe: &["--version"], packages: &["maven"], purpose: "Smack" },
 ];
 
