@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tidings_core::audit::Actor;
-use tidings_core::auth::{AccountEdit, AuthError, NewKey, RegistrationRequest, ScramHash};
+use tidings_core::auth::{AccountEdit, AuthError, KeyError, NewKey, RegistrationRequest, ScramHash};
 use tidings_core::clock::{Clock, SystemRandom};
 use tidings_core::config::{Config, RegistrationPolicy};
 use tidings_core::error::ChangeError;
@@ -315,6 +315,61 @@ async fn operators_log_in_with_argon2() {
     assert_eq!(throttled.unwrap_err(), AuthError::Throttled);
     auth.check_operator("admin", "from the environment", ip(2)).await.unwrap();
     assert!(auth.scram("x", ScramHash::Sha1, ip(1)).await.is_ok(), "devices are counted apart");
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_keys_are_throttled_by_source_and_right_ones_are_taken() {
+    let world = World::new(|config| config.limits.login_failures_per_minute = 3).await;
+    let auth = &world.core.auth;
+    auth.add_process_key("from the environment");
+    for _ in 0..3 {
+        assert_eq!(auth.check_key_from("wrong", ip(1)).unwrap_err(), KeyError::Unknown);
+    }
+    assert_eq!(auth.check_key_from("wrong", ip(1)).unwrap_err(), KeyError::Throttled);
+    auth.check_key_from("from the environment", ip(1)).unwrap();
+    assert_eq!(auth.check_key_from("wrong", ip(2)).unwrap_err(), KeyError::Unknown);
+    assert_eq!(auth.check_password("alice", "x", ip(1)).await.unwrap_err(), AuthError::NotAuthorized);
+}
+
+#[tokio::test]
+async fn a_refused_login_to_the_console_is_in_the_audit_log() {
+    let world = World::new(|_| ()).await;
+    let auth = &world.core.auth;
+    auth.ensure_admin(Some("the password")).await.unwrap();
+    let long = "a".repeat(500);
+    for name in ["admin", long.as_str()] {
+        auth.log_in(name, "wrong", ip(7)).await.unwrap_err();
+    }
+    let entries = auth.audit_log(None, 10).await.unwrap().items;
+    let refused: Vec<_> = entries.iter().filter(|entry| entry.action == "operator.refuse").collect();
+    assert_eq!(refused.len(), 2);
+    assert_eq!(refused[1].actor, format!("stranger at {}", ip(7)));
+    assert_eq!(refused[1].subject, "admin: wrong username or password");
+    assert!(refused[0].subject.len() < 150, "{}", refused[0].subject);
+}
+
+#[tokio::test]
+async fn console_logins_end_with_the_password_that_they_were_made_by() {
+    let world = World::new(|_| ()).await;
+    let auth = &world.core.auth;
+    auth.ensure_admin(Some("the password")).await.unwrap();
+    let login = auth.log_in("admin", "the password", ip(1)).await.unwrap();
+    let mut endings = auth.endings();
+    // A restart with the same password in the environment.
+    auth.ensure_admin(Some("the password")).await.unwrap();
+    assert!(auth.web_login(&login).await.unwrap().is_some());
+    assert!(!endings.has_changed().unwrap());
+    // And with another one.
+    auth.ensure_admin(Some("another password")).await.unwrap();
+    assert_eq!(auth.web_login(&login).await.unwrap(), None);
+    assert!(endings.has_changed().unwrap());
+    endings.mark_unchanged();
+
+    let login = auth.log_in("admin", "another password", ip(1)).await.unwrap();
+    let admin = Actor::Operator("admin".to_owned());
+    auth.put_operator(&admin, "admin", "a third password", Role::Administrator).await.unwrap();
+    assert_eq!(auth.web_login(&login).await.unwrap(), None, "set anew by themselves");
+    assert!(endings.has_changed().unwrap());
 }
 
 #[tokio::test]

@@ -452,3 +452,33 @@ async fn assets_are_kept_by_their_version() {
     assert_eq!(lost.status.as_u16(), 404);
     assert!(lost.header("content-type").starts_with("text/html"));
 }
+
+#[tokio::test]
+async fn what_a_page_hears_ends_with_its_login() {
+    let world = world().await;
+    let browser = Browser::log_in(&world, "viewer").await;
+    let administrator = Browser::log_in(&world, "admin").await;
+    let (heard, removed) = tokio::join!(browser.get("/live"), async {
+        // Others' logins do not matter.
+        Browser::log_in(&world, "sender").await.post("/logout", "").await;
+        administrator.post("/operators/remove", "name=viewer").await
+    });
+    leads_to(&removed, "/operators?done=removed");
+    assert_eq!(heard.status.as_u16(), 200);
+    assert!(heard.text.contains("event: change"), "{}", heard.text);
+}
+
+#[tokio::test]
+async fn who_sets_their_own_password_anew_is_logged_in_again_here_alone() {
+    let world = world().await;
+    let elsewhere = Browser::log_in(&world, "admin").await;
+    let browser = Browser::log_in(&world, "admin").await;
+    let form = "name=admin&password=another+horse&role=administrator";
+    let answer = browser.post("/operators", form).await;
+    leads_to(&answer, "/operators?done=saved");
+    let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert_eq!(world.browse(&cookie, "GET", "/operators", None).await.status.as_u16(), 200);
+    for old in [&elsewhere, &browser] {
+        assert_eq!(old.get("/operators").await.status.as_u16(), 303);
+    }
+}

@@ -9,8 +9,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
+use tidings_core::audit::Actor;
+use tidings_core::auth::NewKey;
 use tidings_core::clock::SystemRandom;
 use tidings_core::config::Config;
+use tidings_core::events::Event;
+use tidings_core::model::{NotificationId, Scope};
 use tidings_core::{Core, Ports};
 use tidings_http::{Http, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -274,4 +278,35 @@ async fn slow_bodies_of_strangers_do_not_keep_an_operator_out() {
     // And not because their time was over: the most patient of them still waits.
     let waiting = slow.iter().filter(|socket| socket.try_read(&mut [0; 1]).is_err()).count();
     assert!(waiting > 0);
+}
+
+#[tokio::test]
+async fn events_end_with_the_key_that_they_were_asked_for_by() {
+    let store = Arc::new(tidings_store::MemoryStore::new());
+    let ports = Ports::local(store, Arc::new(common::StoppedClock), Arc::new(SystemRandom));
+    let core = Core::start(Config::default(), ports).await.unwrap();
+    let (key, secret) =
+        core.auth.create_key(&Actor::CommandLine, NewKey::new("dash", Scope::Read)).await.unwrap();
+    let (other, _) =
+        core.auth.create_key(&Actor::CommandLine, NewKey::new("other", Scope::Read)).await.unwrap();
+    let (address, _stop, _server) = serve(Http::new(Arc::clone(&core), Settings::default())).await;
+    let mut events = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {secret}\r\n\r\n");
+    events.write_all(request.as_bytes()).await.unwrap();
+    let mut head = [0; 1024];
+    let read = events.read(&mut head).await.unwrap();
+    assert!(head[..read].starts_with(b"HTTP/1.1 200 OK\r\n"));
+    core.auth.revoke_key(&Actor::CommandLine, &other.id).await.unwrap();
+    // It still goes on; what happens next comes.
+    core.events.send(Event::Expired { id: NotificationId(7), accounts: 1 });
+    let read = events.read(&mut head).await.unwrap();
+    assert!(String::from_utf8_lossy(&head[..read]).contains("event: expired"));
+    core.auth.revoke_key(&Actor::CommandLine, &key.id).await.unwrap();
+    let mut rest = Vec::new();
+    // The last chunk, and then the connection waits for another request.
+    while !rest.ends_with(b"0\r\n\r\n") {
+        let read = events.read(&mut head).await.unwrap();
+        assert!(read > 0, "{}", String::from_utf8_lossy(&rest));
+        rest.extend_from_slice(&head[..read]);
+    }
 }

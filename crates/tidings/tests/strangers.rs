@@ -194,7 +194,8 @@ async fn strangers_keep_nobody_out() {
     let mut refused = 0;
     while let Some(login) = logins.join_next().await {
         let status = login.unwrap().expect("an answer");
-        assert!([401, 503].contains(&status), "{status}");
+        // Too many wait, or it has waited for too long.
+        assert!([401, 408, 503].contains(&status), "{status}");
         refused += usize::from(status == 401);
     }
     assert!(refused > 0);

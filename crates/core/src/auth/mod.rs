@@ -21,9 +21,12 @@ mod throttle;
 mod tokens;
 mod web_sessions;
 
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use parking_lot::Mutex;
 use thiserror::Error;
 pub use tidings_xmpp::sasl::ScramHash;
 use tokio::sync::watch;
@@ -52,8 +55,8 @@ const CACHED_PASSWORDS: usize = 1 << 19;
 /// Derivations that may wait for a permit: some seconds' worth on one core.
 const DERIVATIONS_WAITING: usize = 4096;
 
-/// Checks of operators' passwords that run at once, each in 19 MiB, and that may wait: some seconds' worth.
-const OPERATORS_AT_ONCE: usize = 2;
+/// Checks of operators' passwords that may wait: some seconds' worth. One runs at a time, in 19 MiB, for addresses
+/// that an operator has logged in from, and one for all others.
 const OPERATORS_WAITING: usize = 1024;
 
 /// Why a login was refused. What the peer is told must not depend on more than
@@ -197,6 +200,10 @@ pub struct AuthManager {
     password_cache: PasswordCache,
     derivations: CpuLimiter,
     operator_checks: CpuLimiter,
+    /// For those who come from [`known_sources`](Self::known_sources): strangers' attempts are not before theirs.
+    known_checks: CpuLimiter,
+    /// Where operators logged in from lately.
+    known_sources: Mutex<VecDeque<IpAddr>>,
     operator_hashes: Arc<OperatorHashes>,
     keys: Keys,
     completed: AtomicU64,
@@ -229,7 +236,9 @@ impl AuthManager {
             endings: watch::Sender::new(0),
             password_cache: PasswordCache::new(random.as_ref(), CACHED_PASSWORDS),
             derivations: CpuLimiter::new(half, DERIVATIONS_WAITING),
-            operator_checks: CpuLimiter::new(OPERATORS_AT_ONCE, OPERATORS_WAITING),
+            operator_checks: CpuLimiter::new(1, OPERATORS_WAITING),
+            known_checks: CpuLimiter::new(1, OPERATORS_WAITING),
+            known_sources: Mutex::default(),
             operator_hashes: Arc::default(),
             keys: Keys::new(store.keys().await?),
             completed: AtomicU64::new(0),

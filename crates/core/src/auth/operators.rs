@@ -7,16 +7,21 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::cpu_limiter::CpuLimiter;
 use super::rules::Rules;
 use super::{AuthError, AuthManager, MAX_PASSWORD};
 use crate::audit::Actor;
 use crate::error::ChangeError;
 use crate::model::{Operator, Role};
 use crate::refusals::Attempt;
+use crate::source::network;
 use crate::store::StoreError;
 
 /// Letters of a name that someone made up, in the audit log.
 const NAME: usize = 64;
+
+/// Sources of operators' logins that are remembered.
+const KNOWN_SOURCES: usize = 64;
 
 /// The operator made at first start.
 const ADMIN: &str = "admin";
@@ -85,7 +90,7 @@ impl AuthManager {
             return Err(AuthError::NotAuthorized);
         }
         let known = self.operator(name).await?;
-        let permit = self.operator_checks.acquire().await?;
+        let permit = self.checks_for(source).acquire().await?;
         if self.operator_failures.exhausted(source) {
             return Err(AuthError::Throttled);
         }
@@ -99,10 +104,12 @@ impl AuthManager {
                 None
             }
         });
-        fits.await?.ok_or_else(|| {
+        let Some(operator) = fits.await? else {
             self.operator_failures.record(source);
-            AuthError::NotAuthorized
-        })
+            return Err(AuthError::NotAuthorized);
+        };
+        self.know(source);
+        Ok(operator)
     }
 
     /// All operators, by name.
@@ -180,6 +187,21 @@ impl AuthManager {
         Ok(self.audit.note(&actor, "operator.password", name).await?)
     }
 
+    /// Where passwords from this source are checked.
+    fn checks_for(&self, source: IpAddr) -> &CpuLimiter {
+        let known = self.known_sources.lock().contains(&network(source));
+        if known { &self.known_checks } else { &self.operator_checks }
+    }
+
+    /// An operator has logged in from there.
+    fn know(&self, source: IpAddr) {
+        let source = network(source);
+        let mut known = self.known_sources.lock();
+        known.retain(|one| *one != source);
+        known.push_front(source);
+        known.truncate(KNOWN_SOURCES);
+    }
+
     /// Ends all console logins of an operator.
     async fn end_logins(&self, name: &str) -> Result<(), StoreError> {
         self.store.end_web_sessions(None, Some(name)).await?;
@@ -196,7 +218,7 @@ impl AuthManager {
         let known = self.operator(name).await?;
         let random = Arc::clone(&self.random);
         let hashes = Arc::clone(&self.operator_hashes);
-        let permit = self.operator_checks.acquire().await?;
+        let permit = self.known_checks.acquire().await?;
         let password_hash = permit.run(move || hashes.hash(&password, random.as_ref())).await??;
         let created_at = known.map_or_else(|| self.clock.now(), |known| known.created_at);
         self.store.put_operator(Operator { name: name.to_owned(), role, password_hash, created_at }).await

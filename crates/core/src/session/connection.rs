@@ -22,6 +22,7 @@ use super::session_entry::Command;
 use super::stanza;
 use super::stanza_rate::StanzaRate;
 use crate::model::EndReason;
+use crate::refusals::Attempt;
 
 /// What the driver does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -418,9 +419,24 @@ impl Connection {
 
     /// Ends the stream with an error, and the session with it.
     fn fail(&mut self, error: StreamError, detail: Option<Element>, out: &mut Vec<u8>) -> Control {
+        self.note_limit(&error);
         self.write_error(error, detail, out);
         self.end();
         Control::Close
+    }
+
+    /// The log has who was cut off by a limit, and by which.
+    fn note_limit(&self, error: &StreamError) {
+        if error.condition != StreamCondition::PolicyViolation {
+            return;
+        }
+        let (address, account) = match &self.phase {
+            Phase::Negotiating(negotiating) => (negotiating.address(), None),
+            Phase::Bound(session) => (session.entry.peer().0, Some(session.entry.username.as_str())),
+            Phase::Over => return,
+        };
+        let reason = error.text.as_deref().unwrap_or("policy-violation");
+        self.context.auth.refusals().note(Attempt::Stanza, address, account, reason);
     }
 
     fn write_error(&mut self, error: StreamError, detail: Option<Element>, out: &mut Vec<u8>) {

@@ -1,6 +1,7 @@
 //! A connection before its session: answers the negotiation's questions through
 //! the auth manager. What it has learned of the peer is its [`Stage`].
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,6 +121,11 @@ impl NegotiationDriver {
             Stage::Bound(session) => Some(session),
             Stage::Anonymous | Stage::Proving(_) | Stage::Authenticated(_) => None,
         }
+    }
+
+    /// Where the peer is.
+    pub(super) fn address(&self) -> IpAddr {
+        self.peer.address.ip()
     }
 
     pub(super) fn authenticated(&self) -> bool {
