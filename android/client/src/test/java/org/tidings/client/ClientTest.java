@@ -47,6 +47,13 @@ public abstract class ClientTest {
         running.set(null, false);
     }
 
+    /** Everything that the library was asked to do has been done. */
+    void settle() {
+        boolean[] done = new boolean[1];
+        Tidings.of(app).runner().adapt(() -> done[0] = true);
+        await("the library", () -> done[0]);
+    }
+
     static void await(String what, Condition condition) {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_S);
         try {

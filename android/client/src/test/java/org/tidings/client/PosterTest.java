@@ -69,7 +69,7 @@ public final class PosterTest extends ClientTest {
         return String.valueOf(notification.extras.getCharSequence(name));
     }
 
-    private void settle() {
+    private void screen() {
         shadowOf(Looper.getMainLooper()).idleFor(Duration.ofSeconds(1));
     }
 
@@ -91,7 +91,7 @@ public final class PosterTest extends ClientTest {
     public void theSameOneTakesItsOwnPlaceAndMakesNoSoundAgain() {
         poster.post(notification("a", "title", "Storm"), null);
         poster.post(notification("a", "title", "Storm"), null);
-        settle();
+        screen();
         assertEquals("and the group's line", 2, manager.getActiveNotifications().length);
         assertTrue((shown("a").flags & android.app.Notification.FLAG_ONLY_ALERT_ONCE) != 0);
     }
@@ -143,7 +143,7 @@ public final class PosterTest extends ClientTest {
         for (int i = 0; i < 3; i++) {
             poster.post(notification("n" + i, "title", "title " + i, "@sent", "2026-01-02T03:04:0" + i + "Z"), null);
         }
-        settle();
+        screen();
         android.app.Notification summary = shown(Poster.SUMMARY);
         assertTrue((summary.flags & android.app.Notification.FLAG_GROUP_SUMMARY) != 0);
         CharSequence[] lines = summary.extras.getCharSequenceArray(android.app.Notification.EXTRA_TEXT_LINES);
@@ -153,7 +153,7 @@ public final class PosterTest extends ClientTest {
         for (int i = 0; i < 3; i++) {
             poster.cancel("n" + i);
         }
-        settle();
+        screen();
         assertEquals(0, manager.getActiveNotifications().length);
     }
 
@@ -162,7 +162,7 @@ public final class PosterTest extends ClientTest {
         for (int i = 0; i < 200; i++) {
             poster.post(notification("n" + i, "title", "t", "@sent", Instant.ofEpochMilli(1_700_000_000_000L + i).toString()), null);
         }
-        settle();
+        screen();
         assertTrue(manager.getActiveNotifications().length <= Poster.MOST_ACTIVE + 1);
         assertNotNull("the newest are there", shown("n199"));
         assertNull(shown("n0"));
@@ -197,7 +197,7 @@ public final class PosterTest extends ClientTest {
         assertEquals(DetailsActivity.class.getName(), next.getComponent().getClassName());
         assertEquals("a", next.getStringExtra(Tidings.EXTRA_ID));
         assertTrue(tidings.history().get("a").isOpened() && tidings.history().get("a").isRead());
-        settle();
+        screen();
         assertNull("it has left the screen", shown("a"));
     }
 

@@ -178,7 +178,8 @@ public final class RunningTest extends ClientTest {
         await("the end", () -> Tidings.of(app).status().state() == Status.State.STOPPED);
         shadowOf(app).clearStartedServices();
         new BootReceiver().onReceive(app, new Intent(Intent.ACTION_BOOT_COMPLETED));
-        await("the job's end", () -> app.getSystemService(JobScheduler.class).getPendingJob(Watchdog.JOB) == null);
+        settle();
+        assertNull(app.getSystemService(JobScheduler.class).getPendingJob(Watchdog.JOB));
         assertNull(shadowOf(app).peekNextStartedService());
         Tidings.of(app).settings().setStarted(true);
         new BootReceiver().onReceive(app, new Intent("org.example.ANOTHER"));

@@ -199,6 +199,11 @@ public final class Engine {
     /** A person accepts the certificate of which a status named the {@link Status#fingerprint}. */
     public void trust(String fingerprint) {
         logins.know(fingerprint);
+        if (attempts.isConnecting()) {
+            // That attempt began with what was known before.
+            disconnect();
+            attempts.hurry(clock.millis());
+        }
         retry();
     }
 
@@ -362,11 +367,6 @@ public final class Engine {
             attempt(() -> requests.say(connection, clock.millis()));
             setAlarm();
         }
-    }
-
-    /** Something that the connection may end with. */
-    private interface Attempt {
-        void run() throws StreamException;
     }
 
     private void attempt(Attempt attempt) {

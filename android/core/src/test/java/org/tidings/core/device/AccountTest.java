@@ -130,6 +130,18 @@ class AccountTest {
     }
 
     @Test
+    void agreeingToACertificateWhileAnAttemptIsUnderWayCountsForTheNextOne() {
+        world.start();
+        world.identity = Channel.PIN + "bb";
+        world.cut();
+        world.engine.retry();
+        assertEquals(Status.State.CONNECTING, world.engine.status().state());
+        world.engine.trust(Channel.PIN + "bb");
+        world.settle();
+        assertTrue(world.isOnline(), world.statuses.toString());
+    }
+
+    @Test
     void aChangedCertificateIsSaidAndWaitedFor() {
         world.start();
         world.identity = Channel.PIN + "bb";

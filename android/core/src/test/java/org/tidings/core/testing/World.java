@@ -151,7 +151,13 @@ public final class World implements Transport, Alarm, Sink {
         if (refusing) {
             later(() -> engine.failed(Trouble.UNREACHABLE, "refused", null));
         } else if (known != null && !known.equals(identity)) {
-            later(() -> engine.failed(Trouble.CERTIFICATE_CHANGED, "another certificate", identity));
+            int attempt = attempts;
+            String seen = identity;
+            later(() -> {
+                if (attempt == attempts) {
+                    engine.failed(Trouble.CERTIFICATE_CHANGED, "another certificate", seen);
+                }
+            });
         } else {
             FakeServer.Connection[] made = new FakeServer.Connection[1];
             made[0] = server.connect(bytes -> later(() -> {
