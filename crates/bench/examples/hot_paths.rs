@@ -114,6 +114,7 @@ fn message() -> PushMessage {
         image: None,
         data: Vec::new(),
         ext: Vec::new(),
+        collapse: None,
         priority: "normal".into(),
         topic: None,
         sent: "2026-01-02T03:04:05Z".into(),
