@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use crate::command::{Failed, cargo, command, root, run, target};
-use crate::{bench_check, foreign, setup};
+use crate::{android, bench_check, foreign, setup};
 
-/// Rust's tests, then the foreign clients'.
+/// Rust's tests, then those with other programs.
 pub(crate) fn test(with_foreign: bool) -> Result<(), Failed> {
     let mut steps = Steps::new();
     steps.run("cargo test", rust_tests);
     if with_foreign {
+        steps.run("android", android::test);
         steps.run("console", foreign::console);
         steps.run("foreign clients", || foreign::run(&[]));
     }
@@ -33,6 +34,7 @@ pub(crate) fn everything() -> Result<(), Failed> {
     steps.run("demo (release)", demo);
     // After the demo, whose build it shares.
     steps.run("hot paths' instructions", bench_check::compare);
+    steps.run("android", android::test);
     steps.run("console", foreign::console);
     // Last, so that its closing line is the last count in the log.
     steps.run("foreign clients", || foreign::run(&[]));

@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program's job is to talk to a terminal")]
 
+mod android;
 mod bench_check;
 mod ci;
 mod command;
@@ -17,11 +18,12 @@ use command::Failed;
 const HELP: &str = "\
 cargo xtask TASK
 
-  test [--rust-only]   every test: Rust's, then real clients of other makers against the
-                       real server, and the console in a browser; installs what those need
-                       (Python, npm, Maven, Chromium)
+  test [--rust-only]   every test: Rust's, then the Android library and app in a simulated Android,
+                       the console in a browser, and real clients of other makers against the
+                       real server; installs what those need (Python, npm, Maven, Chromium, aapt)
   foreign [NAME…]      only the foreign clients; NAME picks tests whose name contains it
   console              only the console, in a headless Chromium
+  android              only the Android part (`android/test`)
   setup                only install what those need
   ci                   test, then format, clippy, documentation, dependency rules, the oldest Rust that is
                        promised, fuzz targets, demo, bench-check
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         ["test", "--rust-only"] => ci::test(false),
         ["foreign", names @ ..] => foreign::run(names),
         ["console"] => foreign::console(),
+        ["android"] => android::test(),
         ["setup"] => setup::everything(),
         ["ci"] => ci::everything(),
         ["lint"] => ci::lint(),
