@@ -119,7 +119,6 @@ fn message() -> PushMessage {
         topic: None,
         sent: "2026-01-02T03:04:05Z".into(),
         expires: Some("2026-01-30T03:04:05Z".into()),
-        collapse: None,
     }
 }
 
