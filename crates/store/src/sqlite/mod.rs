@@ -28,6 +28,7 @@ mod files;
 mod invitations;
 mod open_index;
 mod purge;
+mod queue_lengths;
 mod readers;
 mod recipient_index;
 mod records;

@@ -1,7 +1,5 @@
 //! How much may wait: for one account, and in all.
 
-use std::collections::HashMap;
-
 use rusqlite::params;
 use tidings_core::model::{AccountId, Target};
 use tidings_core::store::{PendingBounds, StoreError};
@@ -11,31 +9,6 @@ use super::error::Result;
 use super::writer::Writer;
 use crate::NAMED_UNKNOWN;
 use crate::open_index::CollapseKey;
-
-/// Accounts whose queue's length is remembered, at most.
-const REMEMBERED: usize = 65_536;
-
-/// At most so many notifications are in an account's queue. Counting a queue costs as much as it is
-/// long, so it is counted only when what came since could have filled it. What is taken out is not
-/// noted here, nor what is rolled back: both only have it counted sooner.
-#[derive(Debug, Default)]
-pub(super) struct QueueLengths(HashMap<AccountId, u64>);
-
-impl QueueLengths {
-    /// One more is in the queue.
-    pub fn add(&mut self, account: AccountId) {
-        if let Some(most) = self.0.get_mut(&account) {
-            *most = most.saturating_add(1);
-        }
-    }
-
-    fn counted(&mut self, account: AccountId, length: u64) {
-        if self.0.len() >= REMEMBERED && !self.0.contains_key(&account) {
-            self.0.clear();
-        }
-        self.0.insert(account, length);
-    }
-}
 
 impl Writer {
     /// Refuses what would be one too many.
@@ -66,7 +39,7 @@ impl Writer {
     }
 
     fn is_full(&mut self, account: AccountId, most: u64) -> Result<bool> {
-        if self.queue_lengths.0.get(&account).is_some_and(|length| *length < most) {
+        if self.queue_lengths.at_most(account).is_some_and(|length| length < most) {
             return Ok(false);
         }
         let length = self

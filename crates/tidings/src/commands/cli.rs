@@ -52,6 +52,11 @@ pub(crate) enum Command {
     Man,
 }
 
+/// What the command line takes, for what is made of it.
+pub(crate) fn definition() -> clap::Command {
+    Cli::command()
+}
+
 /// Reads the command line; answers `--help` and `--version` itself.
 ///
 /// # Errors

@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Restore(args) => restore::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Import(args) => import::run(&args),
-        Command::Completions(args) => packaged::completions(&args),
-        Command::Man => packaged::man(),
+        Command::Completions(args) => packaged::completions(&args, cli::definition()),
+        Command::Man => packaged::man(cli::definition()),
     }
 }

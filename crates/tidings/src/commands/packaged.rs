@@ -2,10 +2,9 @@
 
 use std::io::{self, Write};
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use super::cli::Cli;
 use crate::failure::{self, Failure};
 
 /// Print what completes the command line in a shell.
@@ -23,9 +22,9 @@ pub(crate) struct Completions {
 ///
 /// # Errors
 /// When they cannot be written.
-pub(crate) fn completions(args: &Completions) -> Result<(), Failure> {
+pub(crate) fn completions(args: &Completions, mut line: Command) -> Result<(), Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "tidings", &mut text);
+    clap_complete::generate(args.shell, &mut line, "tidings", &mut text);
     print(&text)
 }
 
@@ -33,8 +32,7 @@ pub(crate) fn completions(args: &Completions) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub(crate) fn man() -> Result<(), Failure> {
-    let mut command = Cli::command();
+pub(crate) fn man(mut command: Command) -> Result<(), Failure> {
     command.build();
     let mut text = Vec::new();
     let written = (|| {
@@ -57,7 +55,7 @@ pub(crate) fn man() -> Result<(), Failure> {
 }
 
 /// Every command below this one, by its whole name.
-fn subcommands(command: &clap::Command, path: &[String]) -> Vec<(String, clap::Command)> {
+fn subcommands(command: &Command, path: &[String]) -> Vec<(String, Command)> {
     let mut found = Vec::new();
     for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
         let path = [path, &[inner.get_name().to_owned()]].concat();
