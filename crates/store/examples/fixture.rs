@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use tidings_core::model::{
-    AccountId, AccountToken, ApiKey, Audience, Content, EndpointId, Ext, KeyId, NamePattern, NewAccount,
-    NotificationId, Operator, Payload, Priority, Role, Scope, ScramKeys, SendRights, Sender, Seq, Timestamp,
-    TokenId, Topic, TopicPolicy, Username,
+    AccountId, AccountToken, ApiKey, Audience, Content, EndpointId, Ext, Invitation, InvitationId, KeyId,
+    NamePattern, NewAccount, NotificationId, Operator, Payload, Priority, Role, Scope, ScramKeys, SendRights,
+    Sender, Seq, Timestamp, TokenId, Topic, TopicPolicy, Username,
 };
 use tidings_core::store::prelude::*;
 use tidings_core::store::{
@@ -377,6 +377,20 @@ impl History<'_> {
 }
 
 async fn administration(store: &SqliteStore) {
+    for (byte, username, topics, ends) in
+        [(1, None, &[][..], 50), (2, Some("hugo"), &["news", "art"], 100_000), (3, None, &["art"], 100_000)]
+    {
+        let invitation = Invitation {
+            id: InvitationId(format!("i{byte}")),
+            hash: hash(byte),
+            username: username.map(|name| Username::parse(name).unwrap()),
+            topics: topics.iter().map(|name| Topic::parse(name).unwrap()).collect(),
+            created_at: at(0),
+            expires_at: at(ends),
+            used: None,
+        };
+        store.create_invitation(invitation).await.unwrap();
+    }
     for (number, scope) in (1u8..).zip([Scope::Send, Scope::Read, Scope::Admin, Scope::Send]) {
         let key = ApiKey {
             id: KeyId(format!("key{number}")),

@@ -20,7 +20,7 @@ use tidings_store::{SqliteOptions, SqliteStore};
 use self::describe::{at, describe, hash, name};
 
 /// Every schema that was ever released.
-const FIXTURES: [&str; 2] = ["0002", "0003"];
+const FIXTURES: [&str; 3] = ["0002", "0003", "0004"];
 
 /// What waits for an account that only later fixtures have.
 const WAITS_LATER: [(&str, &str); 1] = [("gwen", "bytes, bytes, score by an operator, score by a key")];

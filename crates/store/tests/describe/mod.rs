@@ -223,6 +223,23 @@ async fn administration(store: &dyn Store, now: Timestamp, text: &mut String) {
         )
         .unwrap();
     }
+    // What came with step 0004.
+    for row in store.invitations(None, 1000).await.unwrap().items {
+        let one = row.invitation;
+        let (name, topics) = (or_none(one.username.as_ref()), listed(&one.topics));
+        let used = one.used.as_ref().map(|used| format!("by {} {}", used.by, used.at));
+        writeln!(
+            text,
+            "invitation {} at {} {} for {name}, topics {topics}, made {}, ends {}, used {}",
+            one.id.0,
+            row.position,
+            hex(&one.hash),
+            one.created_at,
+            one.expires_at,
+            or_none(used)
+        )
+        .unwrap();
+    }
     for key in ["domain", "secret", "none"] {
         let value = store.setting(key).await.unwrap();
         writeln!(text, "setting {key} {}", or_none(value.as_deref().map(hex))).unwrap();
