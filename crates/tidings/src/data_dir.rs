@@ -52,7 +52,14 @@ impl DataDir {
         made.map_err(|error| failed("make", &error))?;
         let lock =
             OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join(LOCK));
-        let lock = lock.map_err(|error| failed("use", &error))?;
+        // Another user's run leaves files behind that are that one's.
+        let lock = lock.map_err(|error| {
+            let (shown, why) = (path.join(LOCK), failure::io(&error));
+            DataDirError::Failed(format!(
+                "cannot open {}: {why}; every file there must belong to the user who runs this",
+                shown.display()
+            ))
+        })?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path.to_owned())),
