@@ -2,8 +2,17 @@
 
 use crate::command::{Failed, cargo, command, root, run, target};
 
-/// `android/test` against this workspace's server.
+/// The core's tests, the library's and the app's, against this workspace's server.
 pub(crate) fn test() -> Result<(), Failed> {
+    parts(&["--core", "--robolectric"])
+}
+
+/// The app's own code, shrunk as it is installed, through its screens against this workspace's server.
+pub(crate) fn shrunk() -> Result<(), Failed> {
+    parts(&["--shrunk"])
+}
+
+fn parts(parts: &[&str]) -> Result<(), Failed> {
     run(cargo().args(["build", "--package", "tidings", "--locked"]))?;
-    run(command(root().join("android/test")).env("TIDINGS_BIN", target().join("debug/tidings")))
+    run(command(root().join("android/test")).args(parts).env("TIDINGS_BIN", target().join("debug/tidings")))
 }

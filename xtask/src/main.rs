@@ -23,7 +23,7 @@ cargo xtask TASK
                        real server; installs what those need (Python, npm, Maven, Chromium, aapt)
   foreign [NAME…]      only the foreign clients; NAME picks tests whose name contains it
   console              only the console, in a headless Chromium
-  android              only the Android part (`android/test`)
+  android              only the Android part (`android/test --core --robolectric`)
   setup                only install what those need
   ci                   test, then format, clippy, documentation, dependency rules, the oldest Rust that is
                        promised, fuzz targets, demo, bench-check
@@ -31,7 +31,7 @@ cargo xtask TASK
                        that take over 5 % more than crates/bench/instruction-counts.txt says (installs valgrind)
   bench-check --save   writes those counts anew
   proof NAME           an attack or accident at full size on the program as it is released
-                       (docs/proofs.md): strangers
+                       (docs/proofs.md): android, strangers
   lint                 format, clippy, documentation, dependency rules
 ";
 

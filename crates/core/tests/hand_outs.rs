@@ -19,7 +19,8 @@ async fn what_was_handed_out_three_times_in_vain_waits_for_a_client_that_acknowl
         assert!(received.contains("waited"), "{received}");
         world.pass(Duration::from_secs(1)).await;
         assert!(device.time_passed().await.contains("tidings-ping"));
-        device.cut();
+        world.pass(Duration::from_secs(30)).await;
+        device.send("</stream:stream>").await;
     }
     assert_eq!(world.core.session.withheld(ana), 1);
     // It stays pending, and such a client gets what is new.
@@ -56,7 +57,10 @@ async fn a_client_that_has_nothing_but_what_is_withheld_is_asked_too() {
     for _ in 0..3 {
         let (mut device, received) = world.available("ana", "phone").await;
         assert!(received.contains("waited"), "{received}");
-        device.cut();
+        world.pass(Duration::from_secs(1)).await;
+        assert!(device.time_passed().await.contains("tidings-ping"));
+        world.pass(Duration::from_secs(30)).await;
+        device.send("</stream:stream>").await;
     }
     let (mut device, received) = world.available("ana", "phone").await;
     assert!(!received.contains("waited"), "{received}");
@@ -66,4 +70,25 @@ async fn a_client_that_has_nothing_but_what_is_withheld_is_asked_too() {
     assert!(received.contains("waited"), "{received}");
     answer(&mut device, &received).await;
     assert_eq!(world.counters(waited).await.delivered, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_breaks_was_handed_nothing_in_vain() {
+    let world = World::new().await;
+    world.account("ana").await;
+    world.send(to("ana"), "waited").await;
+    for _ in 0..5 {
+        let (mut device, received) = world.available("ana", "phone").await;
+        assert!(received.contains("waited"), "{received}");
+        world.pass(Duration::from_secs(1)).await;
+        assert!(device.time_passed().await.contains("tidings-ping"));
+        world.pass(Duration::from_secs(30)).await;
+        device.cut();
+    }
+    // Nor was it where the peer had no time to answer.
+    for _ in 0..5 {
+        let (mut device, received) = world.available("ana", "phone").await;
+        assert!(received.contains("waited"), "{received}");
+        device.send("</stream:stream>").await;
+    }
 }

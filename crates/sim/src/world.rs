@@ -523,7 +523,7 @@ impl World {
         }
         // What two nodes release at the same time may reach a session in either order.
         for end in self.ends.iter().filter(|_| self.cores.len() == 1) {
-            check_order(&end.device, &by_id);
+            check_order(&end.device, &by_id, self.clock.now());
         }
     }
 
@@ -583,12 +583,12 @@ impl World {
 }
 
 /// First sightings follow the order of release, for each priority and for each collapse key.
-fn check_order(device: &Device, records: &HashMap<String, &NotificationRecord>) {
+fn check_order(device: &Device, records: &HashMap<String, &NotificationRecord>, now: Timestamp) {
     let (mut of_priority, mut of_key) = (HashMap::new(), HashMap::new());
     for id in &device.seen {
         let record = records[id];
         // One that was over, and is not after the clock jumped back, comes late.
-        if record.state == NotificationState::Expired {
+        if record.notification.expires_at <= now {
             continue;
         }
         let notification = &record.notification;

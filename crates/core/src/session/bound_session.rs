@@ -129,11 +129,12 @@ impl BoundSession {
         retry
     }
 
-    /// The session is over: notes what it was handed in vain, where that was all that it may be
-    /// handed at once.
-    pub(super) fn note_unacknowledged(&self, sources: &Sources) {
+    /// The peer ends its stream: notes what it was handed in vain, where that was all that it may be
+    /// handed at once, and it has not answered. A connection that breaks proves nothing: the peer may
+    /// have seen none of it, and would get it out of order later.
+    pub(super) fn note_unacknowledged(&self, sources: &Sources, now: Instant) {
         let complete = self.feed == FeedState::Live || !self.room(sources);
-        if self.sm.is_none() && !self.acknowledged && complete && !self.outstanding.is_empty() {
+        if self.sm.is_none() && self.ping.is_unanswered(now) && !self.acknowledged && complete {
             let copies = self.outstanding.iter().map(|outstanding| outstanding.due.seq);
             sources.hand_outs.unacknowledged(self.entry.account, copies);
         }

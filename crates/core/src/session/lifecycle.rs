@@ -24,7 +24,6 @@ pub(super) fn detach_or_end(context: &Context, session: Box<BoundSession>, now: 
 
 /// A session that a connection has is over: its siblings and the watchers are told.
 pub(super) fn end(context: &Context, session: &BoundSession) {
-    session.note_unacknowledged(&context.sources);
     let (entry, registry) = (&session.entry, &context.session.registry);
     let before = registry.set_presence(entry, Show::Unavailable, 0, None);
     if before != Show::Unavailable {

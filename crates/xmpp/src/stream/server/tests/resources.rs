@@ -44,7 +44,8 @@ fn before_a_resource_is_bound() {
         "<iq type='result' id='s'/>",
     );
     driver.pass("<active xmlns='urn:xmpp:csi:0'/>", "");
-    let (out, _) = driver.send("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>");
+    driver.pass("<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>", "<iq type='result' id='p'/>");
+    let (out, _) = driver.send("<iq type='get' id='q'><query xmlns='jabber:iq:roster'/></iq>");
     assert!(out.contains("<not-allowed "), "{out}");
     driver.pass(
         "<enable xmlns='urn:xmpp:sm:3'/>",
