@@ -13,8 +13,7 @@ use tidings_core::bus::{Bus, LocalBus};
 use tidings_core::clock::Clock;
 use tidings_core::config::Config;
 use tidings_core::model::{
-    Audience, Content, NewAccount, NotificationId, NotificationState, Priority, ScramKeys, Sender, Timestamp,
-    Topic, Username,
+    Audience, Content, NewAccount, NotificationId, Priority, ScramKeys, Sender, Timestamp, Topic, Username,
 };
 use tidings_core::notification::{AcceptError, Accepted, Request};
 use tidings_core::session::{Connection, Control, Peer};
