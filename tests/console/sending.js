@@ -186,7 +186,7 @@ describe("bad intentions", () => {
   test("a hostile title is text wherever it stands", async () => {
     const device = await server.device();
     const { id } = await server.call("POST", "/v1/notifications", {
-      to: { user: device.username }, title: HOSTILE, message: HOSTILE, uri: HOSTILE, image: HOSTILE, data: { [HOSTILE]: HOSTILE },
+      to: { user: device.username }, title: HOSTILE, message: HOSTILE, uri: `https://a.example/${HOSTILE.replaceAll(" ", "%20")}`, image: `https://a.example/?'"`, data: { [HOSTILE]: HOSTILE },
     });
     await server.call("POST", "/v1/users", { username: "mallory", password: "password of hers", name: HOSTILE });
     await server.call("POST", "/v1/keys", { name: HOSTILE, scope: "read" });

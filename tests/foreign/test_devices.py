@@ -51,18 +51,18 @@ class Journey:
         self.server.wait_delivered(id, 1)
         self.assertEqual(self.server.notification(id)["pending"], recipients - 1)
 
-        id, recipients = self.server.send({"user": username}, title="only you", message="m", uri="x:y")
+        id, recipients = self.server.send({"user": username}, title="only you", message="m", uri="tel:110")
         self.assertEqual(recipients, 1)
-        self.check(device, id, "only you", "m", "x:y")
+        self.check(device, id, "only you", "m", "tel:110")
         self.assertEqual(self.server.wait_delivered(id, 1)["pending"], 0)
 
         self.away(device)
         self.server.wait_offline(username)
         waiting = []
         for number in range(3):
-            id, _ = self.server.send({"user": username}, title=f"waited {number}", message="m", uri="x:y")
+            id, _ = self.server.send({"user": username}, title=f"waited {number}", message="m", uri="tel:110")
             waiting.append(id)
-        everyone, _ = self.server.send({"all": True}, title="waited too", message="m", uri="x:y")
+        everyone, _ = self.server.send({"all": True}, title="waited too", message="m", uri="tel:110")
         self.assertEqual(self.server.notification(waiting[0])["pending"], 1)
         self.assertEqual(self.server.user(username)["pending"], 4)
 
@@ -87,8 +87,8 @@ class Journey:
         self.addCleanup(unknown.stop)
         unknown.expect("refused")
         # The right one still works, and the session that was there noticed nothing.
-        id, _ = self.server.send({"user": username}, title="t", message="m", uri="x:y")
-        self.check(first, id, "t", "m", "x:y")
+        id, _ = self.server.send({"user": username}, title="t", message="m", uri="tel:110")
+        self.check(first, id, "t", "m", "tel:110")
         first.leave()
 
     def test_name_is_taken(self):

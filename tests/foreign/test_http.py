@@ -177,7 +177,7 @@ class Api(ServerCase):
 
     def test_androidpn_form(self):
         name = self.user_of_ours()
-        form = {"broadcast": "N", "username": name, "title": "t", "message": "m", "uri": "x:y"}
+        form = {"broadcast": "N", "username": name, "title": "t", "message": "m", "uri": "tel:110"}
 
         def post(form, **options):
             body = urllib.parse.urlencode(form).encode()

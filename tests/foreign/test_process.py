@@ -95,6 +95,7 @@ class Lifecycle(unittest.TestCase):
         result = subprocess.run(
             [BINARY, "serve", "--data-dir", first.data_dir, "--xmpp", "127.0.0.1:0", "--xmpps", "127.0.0.1:0", "--http", "127.0.0.1:0"],
             capture_output=True, text=True, timeout=PATIENCE,
+            env={name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")},
         )  # fmt: skip
         self.assertEqual(result.returncode, 1, result.stderr)
 
