@@ -6,6 +6,7 @@ pub(crate) mod invitations;
 pub(crate) mod keys;
 pub(crate) mod listing;
 pub(crate) mod metrics;
+mod new_notification;
 mod nodes;
 pub(crate) mod notifications;
 mod openapi;

@@ -227,10 +227,9 @@ impl<W: GroupWriter, M: Monitor<Guarded<W>>> Committer<W, M> {
             }
             !by_thread && writer.needs_maintenance()
         }));
-        match led {
-            Ok(false) => {}
-            Ok(true) => lead.leave_to_thread(),
-            Err(_) => tracing::error!("a commit or the maintenance after it panicked"),
+        // A panic is logged and counted by the process's panic hook.
+        if let Ok(true) = led {
+            lead.leave_to_thread();
         }
     }
 

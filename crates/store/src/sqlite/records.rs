@@ -94,21 +94,33 @@ fn page_one_by_one(
             page.next = looked_at;
             break;
         }
-        let position = uint(row.get(0)?);
-        looked_at = Some(position);
-        match at(connection, position) {
-            Ok(found) => {
-                page.items.extend(found);
-                filled.add(page.items.last());
-            }
-            Err(error) if error.damage().is_some() => {
-                damaged.note(uint(row.get(1)?), id_in(row, 2), &error);
-                filled.add(None);
-            }
-            Err(error) => return Err(error),
-        }
+        looked_at = Some(uint(row.get(0)?));
+        read_into(&mut page.items, &mut filled, connection, damaged, row)?;
     }
     Ok(page)
+}
+
+/// Reads the notification that `row` names by its position, number and id into a page. One that
+/// cannot be read is set aside.
+pub(super) fn read_into(
+    items: &mut Vec<NotificationRecord>,
+    filled: &mut Filled,
+    connection: &Connection,
+    damaged: &Damaged,
+    row: &Row<'_>,
+) -> Result<()> {
+    match at(connection, uint(row.get(0)?)) {
+        Ok(found) => {
+            items.extend(found);
+            filled.add(items.last());
+        }
+        Err(error) if error.damage().is_some() => {
+            damaged.note(uint(row.get(1)?), id_in(row, 2), &error);
+            filled.add(None);
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// The notification's id, as far as it can be read.

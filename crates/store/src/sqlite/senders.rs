@@ -8,7 +8,7 @@ use super::contents::sender_at;
 use super::convert::{int, uint};
 use super::damaged::Damaged;
 use super::error::Result;
-use super::records::{self, Filled, id_in};
+use super::records::{Filled, read_into};
 
 /// Notifications that a page looks through, at most: one that finds none must not keep a reader from
 /// other queries.
@@ -35,23 +35,12 @@ pub(super) fn notifications_by(
             break;
         }
         looked += 1;
-        let position = uint(row.get(0)?);
-        last = Some(position);
+        last = Some(uint(row.get(0)?));
         // A sender that cannot be read is nobody; the other rows are shown all the same.
         if !sender_at(row, 3).unwrap_or_default().is_some_and(|sender| filter.matches(&sender)) {
             continue;
         }
-        match records::at(connection, position) {
-            Ok(found) => {
-                page.items.extend(found);
-                filled.add(page.items.last());
-            }
-            Err(error) if error.damage().is_some() => {
-                damaged.note(uint(row.get(1)?), id_in(row, 2), &error);
-                filled.add(None);
-            }
-            Err(error) => return Err(error),
-        }
+        read_into(&mut page.items, &mut filled, connection, damaged, row)?;
     }
     Ok(page)
 }
