@@ -50,10 +50,36 @@ pub(crate) struct ServerState<F> {
 /// One connection.
 pub(crate) struct Driver<T, F: SessionFactory> {
     link: Link<T>,
-    session: Option<F::Session>,
+    stage: Stage<F::Session>,
     guard: ConnectionGuard<F>,
-    /// Until there is a session.
-    accepted: Option<Box<Accepted>>,
+}
+
+/// How far a connection has come.
+enum Stage<S> {
+    /// No session is opened yet.
+    Accepted(Box<Accepted>),
+    Serving(S),
+    Over,
+}
+
+impl<S> Stage<S> {
+    fn session(&self) -> Option<&S> {
+        if let Self::Serving(session) = self { Some(session) } else { None }
+    }
+
+    fn session_mut(&mut self) -> Option<&mut S> {
+        if let Self::Serving(session) = self { Some(session) } else { None }
+    }
+
+    fn accepted(&self) -> Option<&Accepted> {
+        if let Self::Accepted(accepted) = self { Some(accepted) } else { None }
+    }
+
+    /// Takes the session; nothing comes after it.
+    fn take_session(&mut self) -> Option<S> {
+        let taken = std::mem::replace(self, Self::Over);
+        if let Self::Serving(session) = taken { Some(session) } else { None }
+    }
 }
 
 /// How a connection came.
@@ -113,9 +139,8 @@ where
     ) -> Self {
         Self {
             link: Link::new(transport),
-            session: None,
+            stage: Stage::Accepted(Box::new(Accepted { peer, security, at: Instant::now() })),
             guard: ConnectionGuard { state, admission },
-            accepted: Some(Box::new(Accepted { peer, security, at: Instant::now() })),
         }
     }
 
@@ -124,7 +149,7 @@ where
     #[expect(clippy::manual_async_fn, reason = "the future is half the size")]
     pub(crate) fn run(mut self) -> impl Future<Output = ()> + Send {
         async move {
-            let mut after = match self.accepted.as_ref().map(|accepted| accepted.security) {
+            let mut after = match self.stage.accepted().map(|accepted| accepted.security) {
                 Some(Security::Direct) => Box::pin(self.handshake()).await,
                 Some(Security::StartTls) | None => self.open(None),
             };
@@ -138,8 +163,10 @@ where
 
     /// Opens the session.
     fn open(&mut self, tls: Option<TlsBinding>) -> After {
-        let Some(accepted) = self.accepted.take() else { return After::Gone };
-        self.session = Some(self.guard.state.factory.open(accepted.peer, tls, accepted.at));
+        let Stage::Accepted(accepted) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return After::Gone;
+        };
+        self.stage = Stage::Serving(self.guard.state.factory.open(accepted.peer, tls, accepted.at));
         After::Continue
     }
 
@@ -151,7 +178,7 @@ where
             return After::Gone;
         }
         let patience = Duration::from_secs(self.guard.state.factory.limits().auth_seconds);
-        let since = self.accepted.as_ref().map_or_else(Instant::now, |accepted| accepted.at);
+        let since = self.stage.accepted().map_or_else(Instant::now, |accepted| accepted.at);
         let until = since + patience;
         let incoming = poll_fn(|cx| {
             let connections = &self.guard.state.connections;
@@ -181,8 +208,8 @@ where
 
     /// Waits for what happens next.
     async fn next(&mut self) -> Event {
-        let Self { link, session, guard, .. } = self;
-        let Some(session) = session.as_ref() else { return Event::StopNow };
+        let Self { link, stage, guard } = self;
+        let Some(session) = stage.session() else { return Event::StopNow };
         let mut woken = pin!(session.woken());
         // What is cheap to look up is looked up each time: all that lives here is
         // there once a connection.
@@ -246,7 +273,7 @@ where
         let after = match event {
             Event::Incoming(Incoming::Bytes(bytes)) => return Box::pin(self.on_bytes(bytes)),
             Event::Incoming(Incoming::Secured(binding, bytes)) => {
-                if let Some(session) = &mut self.session {
+                if let Some(session) = self.stage.session_mut() {
                     session.tls_started(binding);
                 }
                 return Box::pin(self.on_bytes(bytes));
@@ -254,7 +281,7 @@ where
             Event::Incoming(Incoming::End(bytes, end)) => return Box::pin(self.on_eof(bytes, end)),
             Event::Broken(end) => self.ended(&end),
             Event::Woken => return Box::pin(self.wake()),
-            Event::Drained => match &self.session {
+            Event::Drained => match self.stage.session() {
                 Some(session) if session.backpressured() => return Box::pin(self.wake()),
                 _ => After::Continue,
             },
@@ -284,7 +311,7 @@ where
 
     async fn timeout(&mut self) -> After {
         let mut out = Buffer::take();
-        let Some(session) = &mut self.session else { return After::Gone };
+        let Some(session) = self.stage.session_mut() else { return After::Gone };
         let control = caught(session.timeout(Instant::now(), &mut out)).await;
         self.write_and_apply(control, &mut out).await
     }
@@ -293,7 +320,7 @@ where
     async fn stop(&mut self) -> After {
         self.guard.admission.shutdown_sent = true;
         let mut out = Buffer::take();
-        let Some(session) = &mut self.session else { return After::Gone };
+        let Some(session) = self.stage.session_mut() else { return After::Gone };
         let control = caught(async {
             session.shutdown(&mut out);
             Control::Close
@@ -307,7 +334,7 @@ where
             return After::Continue;
         }
         let mut out = Buffer::take();
-        let Some(session) = &mut self.session else { return After::Gone };
+        let Some(session) = self.stage.session_mut() else { return After::Gone };
         let connections = &self.guard.state.connections;
         connections.at_work(&self.guard.admission);
         let control = caught(session.receive(bytes, Instant::now(), &mut out)).await;
@@ -320,7 +347,7 @@ where
 
     async fn wake(&mut self) -> After {
         let mut out = Buffer::take();
-        let Some(session) = &mut self.session else { return After::Gone };
+        let Some(session) = self.stage.session_mut() else { return After::Gone };
         let control = caught(session.wake(self.link.pending(), Instant::now(), &mut out)).await;
         self.write_and_apply(control, &mut out).await
     }
@@ -358,7 +385,7 @@ where
     /// The session has panicked, and its state may be half-way: its peer is told, and it is
     /// dropped, which ends it. What it was owed is in the store.
     fn give_up(&mut self, out: &mut Vec<u8>) {
-        let Some(mut session) = self.session.take() else { return };
+        let Some(mut session) = self.stage.take_session() else { return };
         // What it was about to say may be cut off in the midst of a stanza.
         out.clear();
         let said = catch_unwind(AssertUnwindSafe(|| session.internal_error(out)));
@@ -393,7 +420,7 @@ where
             })
             .await;
         }
-        if let Some(session) = self.session.take() {
+        if let Some(session) = self.stage.take_session() {
             session.closed(Instant::now());
         }
         if let After::Close = after {

@@ -16,12 +16,15 @@ use super::ping::PingRule;
 use super::session_entry::SessionEntry;
 use super::sm::{StreamManagement, resumption_id};
 use super::sources::Sources;
-use crate::model::{Encoding, NotificationId, Seq};
+use crate::model::{Encoding, NotificationId, Seq, Timestamp};
 
 /// What follows `<enabled/>` waits so long when the session is fed already: some
 /// clients (@xmpp/client is one) start to count only after they have handled all
 /// that came in one piece with it.
 const ENABLED_PAUSE: Duration = Duration::from_millis(200);
+
+/// A session that was shorter gave its peer no time to answer.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(30);
 
 /// The part of a connection that outlives it when the peer may resume.
 pub(crate) struct BoundSession {
@@ -130,11 +133,12 @@ impl BoundSession {
     }
 
     /// The peer ends its stream: notes what it was handed in vain, where that was all that it may be
-    /// handed at once, and it has not answered. A connection that breaks proves nothing: the peer may
+    /// handed at once, and it had time to answer a ping and has not. A connection that breaks proves nothing: the peer may
     /// have seen none of it, and would get it out of order later.
-    pub(super) fn note_unacknowledged(&self, sources: &Sources, now: Instant) {
+    pub(super) fn note_unacknowledged(&self, sources: &Sources, now: Timestamp) {
+        let had_time = now.since(self.entry.created_at) >= TIME_TO_ANSWER;
         let complete = self.feed == FeedState::Live || !self.room(sources);
-        if self.sm.is_none() && self.ping.is_unanswered(now) && !self.acknowledged && complete {
+        if self.sm.is_none() && had_time && self.ping.is_asked() && !self.acknowledged && complete {
             let copies = self.outstanding.iter().map(|outstanding| outstanding.due.seq);
             sources.hand_outs.unacknowledged(self.entry.account, copies);
         }

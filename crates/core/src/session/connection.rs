@@ -115,7 +115,7 @@ impl Connection {
                         Outcome::Fail(error, detail) => return self.fail(error, detail, out),
                     }
                 }
-                (_, inbound) => match self.dispatch(inbound, now, out) {
+                (_, inbound) => match self.dispatch(inbound, out) {
                     Dispatch::Control(control) => control,
                     // Boxed: what happens seldom should not make every connection's future large.
                     Dispatch::Question(question) => Box::pin(self.question(question, now, out)).await,
@@ -290,7 +290,7 @@ impl Connection {
     }
 
     /// Does what can be done without waiting for a manager or the store.
-    fn dispatch(&mut self, inbound: Inbound, now: Instant, out: &mut Vec<u8>) -> Dispatch {
+    fn dispatch(&mut self, inbound: Inbound, out: &mut Vec<u8>) -> Dispatch {
         match &mut self.phase {
             Phase::Negotiating(negotiating) => {
                 let advance = match inbound {
@@ -313,7 +313,7 @@ impl Connection {
                     // A peer that says goodbye does not mean to resume.
                     out.extend_from_slice(b"</stream:stream>");
                     if let Some(session) = self.take_session() {
-                        session.note_unacknowledged(&self.context.sources, now);
+                        session.note_unacknowledged(&self.context.sources, self.context.clock.now());
                         lifecycle::end(&self.context, &session);
                     }
                     Control::Close

@@ -1,8 +1,8 @@
 //! Which copies were handed out again and again without any acknowledgement.
 //!
 //! A client that has neither XEP-0198 nor receipts, and does not answer pings, would get the
-//! whole backlog at each login. What it had three times, in sessions that it ended itself half a
-//! minute or more after a ping that it has not answered, waits for a client that acknowledges.
+//! whole backlog at each login. What it had three times, in sessions of half a minute or more that
+//! it ended itself with a ping unanswered, waits for a client that acknowledges.
 //! This is kept in memory only: after a restart it has all of it three times more.
 
 use std::collections::{BTreeMap, HashMap, HashSet};

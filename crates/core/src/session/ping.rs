@@ -14,9 +14,6 @@ use tokio::time::Instant;
 /// so the ping goes out up to two seconds later than this.
 pub(super) const RECEIPT_GRACE: Duration = Duration::from_secs(1);
 
-/// An answer that is not there after this long will not come: no network is that slow.
-const NO_ANSWER: Duration = Duration::from_secs(30);
-
 /// The stanza id of a ping, but for its number.
 const ID: &str = "tidings-ping-";
 
@@ -37,7 +34,7 @@ enum State {
     /// Receipts may come until then.
     Grace(Instant),
     /// The last ping is out. Its answer covers what was sent up to this count.
-    Asked { covers: u32, since: Instant },
+    Asked { covers: u32 },
     /// Nothing is on its way. The peer answered a ping, and sends no receipts.
     NoReceipts,
     /// The peer sends XEP-0184 receipts: a ping's answer proves nothing to it any more.
@@ -56,8 +53,8 @@ impl PingRule {
     /// that sends no receipts. The ping to send now, if any.
     pub(super) fn await_answer(&mut self, room: bool, now: Instant) -> Option<u32> {
         match self.state {
-            State::Idle | State::Grace(_) if !room => Some(self.ask(now)),
-            State::NoReceipts => Some(self.ask(now)),
+            State::Idle | State::Grace(_) if !room => Some(self.ask()),
+            State::NoReceipts => Some(self.ask()),
             State::Idle => {
                 self.state = State::Grace(now + RECEIPT_GRACE);
                 None
@@ -77,14 +74,14 @@ impl PingRule {
     /// The ping to send by `now`, if any.
     pub(super) fn due(&mut self, now: Instant) -> Option<u32> {
         match self.state {
-            State::Grace(until) if until <= now => Some(self.ask(now)),
+            State::Grace(until) if until <= now => Some(self.ask()),
             State::Idle | State::Grace(_) | State::Asked { .. } | State::NoReceipts | State::Receipts => None,
         }
     }
 
     /// The peer answered ping `number`. What it has handled so, as a count of notifications.
     pub(super) fn answered(&mut self, number: u32) -> Option<u32> {
-        let State::Asked { covers, .. } = self.state else { return None };
+        let State::Asked { covers } = self.state else { return None };
         if number != self.last {
             return None;
         }
@@ -92,9 +89,9 @@ impl PingRule {
         Some(covers)
     }
 
-    /// Whether the peer has had long enough to answer a ping, and has not.
-    pub(super) fn is_unanswered(&self, now: Instant) -> bool {
-        matches!(self.state, State::Asked { since, .. } if now >= since + NO_ANSWER)
+    /// Whether a ping is out that was not answered.
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self.state, State::Asked { .. })
     }
 
     /// The peer sent a XEP-0184 receipt: no ping is needed from now on.
@@ -114,9 +111,9 @@ impl PingRule {
         self.state = State::Idle;
     }
 
-    fn ask(&mut self, now: Instant) -> u32 {
+    fn ask(&mut self) -> u32 {
         self.last = self.last.wrapping_add(1);
-        self.state = State::Asked { covers: self.sent, since: now };
+        self.state = State::Asked { covers: self.sent };
         self.last
     }
 }
@@ -232,7 +229,7 @@ mod tests {
 
     #[test]
     fn an_idle_session_keeps_little_for_it() {
-        assert!(size_of::<PingRule>() <= 32);
+        assert!(size_of::<PingRule>() <= 24);
     }
 
     #[derive(Debug, Clone)]
